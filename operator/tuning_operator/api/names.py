@@ -1,0 +1,26 @@
+"""The group, the labels and annotations, and the names of Jobs."""
+
+from __future__ import annotations
+
+GROUP = "tuning-operator.io"
+VERSION = "v1alpha1"
+KIND = "TuningStudy"
+PLURAL = "tuningstudies"
+SHORT_NAME = "ts"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+STUDY_UID_LABEL = f"{GROUP}/study-uid"
+"""Label of Jobs and pods: uid of the study. A uid fits into a label's 63 characters, a name may not."""
+TRIAL_LABEL = f"{GROUP}/trial"
+"""Label of Jobs and pods: the trial's number."""
+ATTEMPT_LABEL = f"{GROUP}/attempt"
+"""Label of Jobs and pods: the attempt, from 1."""
+STUDY_ANNOTATION = f"{GROUP}/study"
+"""Annotation of Jobs and pods: name of the study."""
+PARAMETERS_ANNOTATION = f"{GROUP}/parameters"
+"""Annotation of Jobs: the parameters as JSON, for people who read the Job."""
+
+
+def job_name(study: str, uid: str, trial: int, attempt: int) -> str:
+    """Return the deterministic name of the Job of an attempt: posting it twice is answered 409."""
+    return f"{study}-{uid.replace('-', '')[:8]}-{trial}-{attempt}"

@@ -1,0 +1,66 @@
+"""The exception tree. It knows no library: adapters convert what their library raises and chain it.
+
+TuningError
+├── InvalidStudy            the user's study is wrong; `problems` are sentences that name field and way out
+├── JobRefused              the API server (or the local machine) refuses a trial's Job; retrying does not help
+├── StudyGone               the study was deleted while it was worked on
+├── Unavailable             a service is away for now; retrying helps
+│   ├── ClusterUnavailable  the Kubernetes API server
+│   └── StorageUnavailable  the database
+├── StorageDamaged          the database answers, but its content is not what this version can use
+├── NotFound                a study or trial that somebody asked for does not exist
+├── Forbidden               the caller may not do this
+└── LeaseLost               another operator is active; this process must end
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class TuningError(Exception):
+    """Anything that this project raises on purpose; `str()` is a sentence for people."""
+
+
+class InvalidStudy(TuningError):
+    """The study can't be run as written."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class JobRefused(TuningError):
+    """A trial's Job is not accepted, whoever sends it again."""
+
+
+class StudyGone(TuningError):
+    """The study no longer exists."""
+
+
+class Unavailable(TuningError):
+    """A service does not answer for now."""
+
+
+class ClusterUnavailable(Unavailable):
+    """The Kubernetes API server does not answer, or is too busy."""
+
+
+class StorageUnavailable(Unavailable):
+    """The database does not answer, or is locked by somebody else."""
+
+
+class StorageDamaged(TuningError):
+    """The database's content can't be read."""
+
+
+class NotFound(TuningError):
+    """There is no such study or trial."""
+
+
+class Forbidden(TuningError):
+    """The caller's credential does not allow this."""
+
+
+class LeaseLost(TuningError):
+    """Another operator holds the Lease, or it could not be renewed in time."""

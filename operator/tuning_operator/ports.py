@@ -1,0 +1,180 @@
+"""What the engine needs of the world, as Protocols.
+
+The cluster, the local machine and the tests' fakes implement them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tuning_contract import ReportBatch, ReportReply
+from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, StudyKey, TrialJob
+
+Manifest = Mapping[str, Any]
+"""A batch/v1 Job as a JSON document."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+
+
+class TrialJobs(Protocol):
+    """Where trials run. What `observed` returns may lag behind, but always catches up."""
+
+    def observed(self, study: StudyKey) -> Collection[TrialJob]:
+        """Return the study's Jobs as last seen, in any order, from memory."""
+
+    def vanished(self, study: StudyKey) -> frozenset[tuple[int, int]]:
+        """Return (trial, attempt) of Jobs that were seen by this process and exist no more."""
+
+    async def create(self, study: StudyKey, manifest: Manifest) -> None:
+        """Create a Job. Creating the same again is a success, so that a step can be repeated after a crash.
+
+        When it returns, `observed` contains the Job.
+
+        Raises
+        ------
+        JobRefused
+            The Job is not acceptable, or its name is taken by somebody else's Job.
+        Unavailable
+            Try again later.
+        """
+
+    async def delete(self, study: StudyKey, name: str) -> None:
+        """Delete a Job and its pods; one that does not exist is a success. When it returns, `observed` shows it
+        as deleting or not at all."""
+
+    async def check(self, study: StudyKey, manifest: Manifest) -> Sequence[str]:
+        """Try a Job without creating it; return warnings. Raises as `create` does."""
+
+
+class StudyStatusWriter(Protocol):
+    """Where a study's status is shown."""
+
+    async def write(self, study: StudyKey, status: Mapping[str, Any]) -> None:
+        """Replace the status.
+
+        Raises
+        ------
+        StudyGone
+            The study (this uid) does not exist any more.
+        Unavailable
+            Try again later.
+        """
+
+
+class EventRecorder(Protocol):
+    """Where transitions are announced. Losing an Event is no harm: `record` never raises and returns at once."""
+
+    def record(self, study: StudyKey, *, warning: bool, reason: str, message: str) -> None:
+        """Announce a transition of the study."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended, to be told to the storage."""
+
+    number: int
+    state: EndState
+    value: float | None
+    reason: str
+    """A CamelCase word."""
+    message: str
+    running_seconds: float
+
+
+@dataclass(frozen=True)
+class StoredReport:
+    """A report as the read API shows it."""
+
+    attempt: int
+    step: int
+    values: Mapping[str, float]
+    time: float
+
+
+@dataclass(frozen=True)
+class ReportAnswer:
+    """What became of a batch of reports."""
+
+    reply: ReportReply
+    """What the trial is told; it is sent after the batch is durable."""
+    wake: bool
+    """Whether the study should be looked at now: the trial ended, must end, or reported for the first time."""
+    decision_seconds: float | None = None
+    """How long the pruning decision took; None: none was due."""
+
+
+class TrialRepository(Protocol):
+    """The history of one study: the truth about its trials. Reads are from memory; writes are durable when they return.
+
+    Raises `StorageUnavailable` from every write while the database is away; memory then has not changed.
+    """
+
+    def history(self) -> History:
+        """Return the trials; costs no more than the number of open ones."""
+
+    def finished(self, number: int) -> FinishedTrial | None:
+        """Return a finished trial, None for an open or unknown one."""
+
+    def trials(self, after: int, limit: int) -> Sequence[OpenTrial | FinishedTrial]:
+        """Return at most `limit` trials with numbers above `after`, in the order of their numbers."""
+
+    def reports(self, number: int) -> Sequence[StoredReport]:
+        """Return a trial's reports in the order of attempts and steps; reads the database, so call it off the loop."""
+
+    async def ask(self, count: int) -> Sequence[OpenTrial]:
+        """Ask for trials and store them, with attempt 1, before returning; fewer (or none) once the space is exhausted,
+        which `history().exhausted` then says."""
+
+    async def start_attempt(self, number: int, attempt: int) -> None:
+        """Store that an attempt follows; its Job may be created only after this."""
+
+    async def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Store how trials ended; a trial that is finished already stays as it is."""
+
+    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+        """Store a batch of reports and decide whether the trial should stop.
+
+        The first value of (trial, run, attempt, step) wins, and a repeated one is acknowledged. Reports of an older
+        attempt, and of a trial that has ended, are not stored and answered `stop`.
+
+        Raises
+        ------
+        NotFound
+            The study has no such trial or attempt.
+        StorageUnavailable
+            Nothing was stored; the sender must repeat the batch.
+        """
+
+
+class TrialRepositories(Protocol):
+    """All studies' histories in one storage."""
+
+    def find(self, uid: str) -> TrialRepository | None:
+        """Return an open study's repository, from memory."""
+
+    async def open(self, study: StudyKey, spec: StudySpec) -> TrialRepository:
+        """Load or create a study's history; opening an open one again applies the new spec.
+
+        Raises
+        ------
+        StorageUnavailable
+            Try again later.
+        StorageDamaged
+            The history can't be read.
+        InvalidStudy
+            The stored history has another search space.
+        """
+
+    async def close(self, uid: str) -> None:
+        """Forget a study's history in memory; the storage keeps it."""
+
+    async def secret_key(self) -> bytes:
+        """Return the key that credentials are derived from; it is made at the first call and kept in the storage."""
