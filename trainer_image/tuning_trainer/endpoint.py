@@ -1,0 +1,118 @@
+"""The operator's report endpoint, as seen from a trial: one keep-alive HTTP connection."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from urllib.parse import urlsplit
+
+from tuning_contract import ReportReply, TrialEnvironmentError, WireError
+
+_RETRIED = frozenset({408, 425, 429})
+_LONGEST_REPLY = 64 * 1024
+_LONGEST_RETRY_AFTER = 300.0
+"""Seconds; a longer Retry-After would outlast the flush at exit."""
+
+
+class EndpointUnavailable(Exception):
+    """The request should be repeated, after `retry_after` seconds where the server named them."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ReportsRefused(Exception):
+    """The server will never take this request; the message is its sentence."""
+
+
+class ReportEndpoint:
+    """Posts batches to one URL. Not thread-safe: one thread uses it. HTTP proxies are ignored on purpose.
+
+    Raises
+    ------
+    TrialEnvironmentError
+        The URL or the token cannot be used.
+    """
+
+    def __init__(self, url: str, token: str | None = None, timeout: float = 30.0) -> None:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise TrialEnvironmentError(f"TUNING_REPORT_URL is {url!r}: {error}") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise TrialEnvironmentError(f"TUNING_REPORT_URL is {url!r}, which is not an http or https address")
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise TrialEnvironmentError("TUNING_REPORT_TOKEN holds characters that no HTTP header can carry")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(host, port, timeout=timeout)
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._headers = {"Content-Type": "application/json"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def post(self, body: bytes) -> ReportReply:
+        """Send one batch and return the operator's answer.
+
+        Raises
+        ------
+        EndpointUnavailable
+            There was no usable answer, or one that asks to come again.
+        ReportsRefused
+            The answer says that the request is wrong.
+        """
+        reused = self._connection.sock is not None
+        try:
+            return self._exchange(body)
+        except EndpointUnavailable:
+            if not reused or self._connection.sock is not None:
+                raise
+            return self._exchange(body)  # the server had closed the idle connection; reports may be repeated
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _exchange(self, body: bytes) -> ReportReply:
+        try:
+            self._connection.request("POST", self._path, body=body, headers=self._headers)
+            response = self._connection.getresponse()
+            answer = response.read(_LONGEST_REPLY)
+            if not response.isclosed():
+                self._connection.close()
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            self._connection.close()
+            raise EndpointUnavailable(f"{type(error).__name__}: {error}") from error
+        return _reply(response, answer)
+
+
+def _reply(response: http.client.HTTPResponse, answer: bytes) -> ReportReply:
+    status = response.status
+    if 200 <= status < 300:
+        try:
+            return ReportReply.from_json(answer)
+        except WireError as error:
+            raise EndpointUnavailable(f"status {status}, but {error}") from error
+    sentence = f"status {status}: {_sentence(answer) or response.reason}"
+    if status >= 500 or status in _RETRIED:
+        raise EndpointUnavailable(sentence, _seconds(response.getheader("Retry-After")))
+    raise ReportsRefused(sentence)
+
+
+def _sentence(answer: bytes) -> str:
+    """Return what the server says for people: the `error` or `message` of a JSON object, else the text."""
+    text = answer.decode("utf-8", "replace").strip()
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        text = str(document.get("error") or document.get("message") or text)
+    return text[:500]
+
+
+def _seconds(header: str | None) -> float | None:
+    """Return a Retry-After in seconds, None for the form with a date, which needs clocks that agree."""
+    if header is None or not header.strip().isdecimal():
+        return None
+    return min(float(header), _LONGEST_RETRY_AFTER)

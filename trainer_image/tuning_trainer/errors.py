@@ -1,0 +1,26 @@
+"""The SDK's exceptions.
+
+ValueError
++-- ReportError        a report that the operator would refuse
+LookupError
++-- ParameterError     the study's parameters do not fit what the script asks for
+Exception
++-- TrialPruned        raised by the script: the trial stops here
+"""
+
+from __future__ import annotations
+
+
+class ReportError(ValueError):
+    """A report cannot be sent as it is; the message says what to change in the script."""
+
+
+class ParameterError(LookupError):
+    """The study has no such parameter, or its value is outside what the script asks for."""
+
+
+class TrialPruned(Exception):
+    """Raised by a training script to stop its trial; uncaught, it ends the process with status 0.
+
+    It can be used in place of `optuna.TrialPruned`, which is understood as well.
+    """

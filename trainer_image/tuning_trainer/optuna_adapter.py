@@ -1,0 +1,128 @@
+"""A trial with the methods of `optuna.Trial`, so that existing objectives run unchanged and without Optuna."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any, SupportsFloat
+
+from tuning_trainer.errors import ParameterError, ReportError
+from tuning_trainer.session import current_trial
+from tuning_trainer.trial import Trial
+
+_log = logging.getLogger(__name__)
+
+
+def optuna_trial() -> OptunaTrial:
+    """Return the trial that this process trains, for an objective written for Optuna.
+
+    `objective(study_trial)` with Optuna becomes, in the training container:
+
+        trial = tuning.optuna_trial()
+        trial.complete(objective(trial))
+
+    An objective that raises `TrialPruned`, Optuna's or the SDK's, ends the process as pruned, with status 0.
+    """
+    return OptunaTrial(current_trial())
+
+
+class OptunaTrial:
+    """What an Optuna objective asks of its trial.
+
+    The operator has chosen the parameters before the process started: `suggest_*` returns its choice and checks that
+    it is within what the objective asks for. Outside a study the middle of the range or the first choice is returned.
+    """
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._last_step = 0
+        self.params: dict[str, Any] = {}
+        """Parameters that were suggested so far."""
+        self.user_attrs: dict[str, Any] = {}
+        """Attributes set by the objective; they stay in this process and are logged."""
+
+    @property
+    def number(self) -> int:
+        """Number of the trial within its study, from 0."""
+        return self._trial.number
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """Return a Float parameter's value; `step` and `log` are the study's business and not compared."""
+        del step
+        value = self._value(name, math.sqrt(low * high) if log else (low + high) / 2, "Float")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise ParameterError(_mismatch(name, value, f"a number from {low} to {high}"))
+        self.params[name] = float(value)
+        return float(value)
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """Return an Int parameter's value; `step` and `log` are the study's business and not compared."""
+        del step
+        value = self._value(name, round(math.sqrt(low * high)) if log else (low + high) // 2, "Int")
+        whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value)
+        if not whole or not low <= value <= high:
+            raise ParameterError(_mismatch(name, value, f"a whole number from {low} to {high}"))
+        self.params[name] = int(value)
+        return int(value)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Return the choice that equals a Categorical parameter's value."""
+        value = self._value(name, choices[0], "Categorical")
+        for choice in choices:
+            if choice == value and isinstance(choice, bool) == isinstance(value, bool):
+                self.params[name] = choice
+                return choice
+        raise ParameterError(_mismatch(name, value, f"one of {', '.join(repr(choice) for choice in choices)}"))
+
+    def report(self, value: SupportsFloat, step: int) -> None:
+        """Report the objective's value after a step; Optuna counts steps from 0, the study from 1.
+
+        As with Optuna, only the first value of a step counts.
+        """
+        if step + 1 <= self._last_step:
+            _log.warning("step %s was reported already, its new value is ignored", step)
+            return
+        self._trial.report({self._objective(): value}, step=step + 1)
+        self._last_step = step + 1
+
+    def should_prune(self) -> bool:
+        """Whether the trial should stop, by the operator's newest answer."""
+        return self._trial.should_prune()
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Keep an attribute in this process and log it; the study's storage does not get it."""
+        self.user_attrs[key] = value
+        _log.info("%s = %r", key, value)
+
+    def complete(self, value: SupportsFloat) -> None:
+        """Report what the objective returned, as one more step, and say that the trial is complete."""
+        self.report(value, step=self._last_step)
+        self._trial.complete()
+
+    def _objective(self) -> str:
+        if self._trial.in_study and self._trial.objective is None:
+            raise ReportError(
+                "the study does not say which metric a bare value is (TUNING_OBJECTIVE is not set, as with several "
+                "objectives): report by name, with tuning_trainer.current_trial().report({...}, step=...)"
+            )
+        return self._trial.objective or "value"
+
+    def _value(self, name: str, outside_a_study: Any, kind: str) -> Any:
+        if name in self._trial.parameters:
+            return self._trial.parameters[name]
+        if self._trial.in_study:
+            known = ", ".join(sorted(self._trial.parameters)) or "none"
+            raise ParameterError(
+                f"the study has no parameter {name!r} (it has: {known}): add it to spec.parameters with type {kind}"
+            )
+        return outside_a_study
+
+
+def _mismatch(name: str, value: Any, asked: str) -> str:
+    return (
+        f"the study gives parameter {name!r} the value {value!r}, but the objective asks for {asked}: "
+        "make spec.parameters and the objective agree"
+    )
