@@ -1,0 +1,11 @@
+"""Fakes of the engine's ports, kept honest by the conformance suites that also run on the real thing.
+
+Here is no assertion and no mock: a fake behaves as its port says, and has verbs with which a test plays the world.
+"""
+
+from tests.fakes.announcements import FakeEventRecorder, RecordedEvent
+from tests.fakes.clock import FakeClock
+from tests.fakes.study_status import FakeStudyStatusWriter
+from tests.fakes.trial_jobs import FakeTrialJobs
+
+__all__ = ["FakeClock", "FakeEventRecorder", "FakeStudyStatusWriter", "FakeTrialJobs", "RecordedEvent"]
