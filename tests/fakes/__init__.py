@@ -7,5 +7,14 @@ from tests.fakes.announcements import FakeEventRecorder, RecordedEvent
 from tests.fakes.clock import FakeClock
 from tests.fakes.study_status import FakeStudyStatusWriter
 from tests.fakes.trial_jobs import FakeTrialJobs
+from tests.fakes.trial_repository import FakeTrialRepositories, FakeTrialRepository
 
-__all__ = ["FakeClock", "FakeEventRecorder", "FakeStudyStatusWriter", "FakeTrialJobs", "RecordedEvent"]
+__all__ = [
+    "FakeClock",
+    "FakeEventRecorder",
+    "FakeStudyStatusWriter",
+    "FakeTrialJobs",
+    "FakeTrialRepositories",
+    "FakeTrialRepository",
+    "RecordedEvent",
+]

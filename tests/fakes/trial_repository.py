@@ -1,0 +1,269 @@
+"""Studies' histories in memory, without Optuna."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tests.fakes.clock import FakeClock
+from tuning_contract import Report, ReportBatch, ReportReply
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.parameters import Parameter, ParameterType
+from tuning_operator.api.study import Direction, StudySpec
+from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.trial_value import reduce_values
+from tuning_operator.errors import NotFound
+from tuning_operator.ports import Clock, Outcome, ReportAnswer, StoredReport
+
+
+def suggestion(parameter: Parameter, number: int) -> ParameterValue:
+    """Return a value that walks through the parameter's range as trials go on."""
+    if parameter.type is ParameterType.FIXED:
+        assert parameter.value is not None
+        return parameter.value
+    if parameter.type is ParameterType.CATEGORICAL:
+        assert parameter.choices is not None
+        return parameter.choices[number % len(parameter.choices)]
+    assert parameter.low is not None
+    assert parameter.high is not None
+    step = parameter.step or (1.0 if parameter.type is ParameterType.INT else (parameter.high - parameter.low) / 10)
+    points = int((parameter.high - parameter.low) / step + 1e-9) + 1 if step else 1
+    value = parameter.low + step * (number % points)
+    return round(value) if parameter.type is ParameterType.INT else value
+
+
+@dataclass
+class _Trial:
+    """Everything about one trial."""
+
+    open: OpenTrial
+    reports: dict[tuple[int, int], StoredReport] = field(default_factory=dict)
+    """By attempt and step, in the order of arrival."""
+    finished: FinishedTrial | None = None
+
+    def objective_values(self, metric: str) -> dict[int, float]:
+        """Return the objective by step; a newer attempt replaces the steps from its first on."""
+        values: dict[int, float] = {}
+        for attempt in sorted({attempt for attempt, _ in self.reports}):
+            steps = {step: report.values for (of, step), report in self.reports.items() if of == attempt}
+            kept = {step: value for step, value in values.items() if step < min(steps)}
+            values = kept | {step: reported[metric] for step, reported in steps.items() if metric in reported}
+        return values
+
+
+class FakeTrialRepository:
+    """Implements `TrialRepository`. Trial i gets the i-th value of each parameter; nothing is pruned by itself."""
+
+    def __init__(self, spec: StudySpec, clock: Clock | None = None) -> None:
+        self.spec = spec
+        self.points: int | None = None
+        """How many trials the space has, those enqueued included; None: endlessly many."""
+        self.prune_on_report: set[int] = set()
+        """Trials whose next new report is answered with the decision to prune."""
+        self._clock = clock or FakeClock()
+        self._trials: list[_Trial] = []
+        self._ends: list[FinishedTrial] = []
+        self._errors: list[Exception] = []
+
+    def history(self) -> History:
+        """Return the trials, counted anew at each call."""
+        states = [trial.state for trial in self._ends]
+        return History(
+            total=len(self._trials),
+            open=tuple(self._view(trial) for trial in self._trials if trial.finished is None),
+            complete=states.count(EndState.COMPLETE),
+            pruned=states.count(EndState.PRUNED),
+            failed=states.count(EndState.FAILED),
+            longest_failed_streak=_longest_streak(states),
+            best=self._best(),
+            recent=tuple(reversed(self._ends[-10:])),
+            running_seconds=sum(trial.running_seconds for trial in self._ends),
+            exhausted=self.points is not None and len(self._trials) >= self.points,
+            started_at=self._trials[0].open.asked_at if self._trials else None,
+            last_ended_at=self._ends[-1].ended_at if self._ends else None,
+        )
+
+    def finished(self, number: int) -> FinishedTrial | None:
+        """Return a finished trial."""
+        return self._trials[number].finished if 0 <= number < len(self._trials) else None
+
+    def trials(self, after: int, limit: int) -> Sequence[OpenTrial | FinishedTrial]:
+        """Return trials by number."""
+        return [trial.finished or self._view(trial) for trial in self._trials[after + 1 : after + 1 + limit]]
+
+    def reports(self, number: int) -> Sequence[StoredReport]:
+        """Return a trial's reports by attempt and step."""
+        reports = self._trials[number].reports if 0 <= number < len(self._trials) else {}
+        return [reports[key] for key in sorted(reports)]
+
+    async def ask(self, count: int) -> Sequence[OpenTrial]:
+        """Ask for trials."""
+        self._fail()
+        end = len(self._trials) + count if self.points is None else min(len(self._trials) + count, self.points)
+        asked = [self._suggest(number) for number in range(len(self._trials), end)]
+        self._trials.extend(_Trial(trial) for trial in asked)
+        return asked
+
+    async def start_attempt(self, number: int, attempt: int) -> None:
+        """Let an attempt follow."""
+        self._fail()
+        trial = self._trials[number]
+        if attempt > trial.open.attempt:
+            trial.open = replace(trial.open, attempt=attempt, end=None, first_report_at=None, last_report_at=None)
+
+    async def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Let trials end."""
+        self._fail()
+        for outcome in outcomes:
+            trial = self._trials[outcome.number]
+            if trial.finished is None:
+                trial.finished = FinishedTrial(
+                    number=outcome.number,
+                    state=outcome.state,
+                    parameters=trial.open.parameters,
+                    value=None if outcome.state is EndState.FAILED else outcome.value,
+                    reason=outcome.reason,
+                    message=outcome.message,
+                    attempt=trial.open.attempt,
+                    ended_at=self._clock.now(),
+                    running_seconds=outcome.running_seconds,
+                )
+                self._ends.append(trial.finished)
+
+    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+        """Keep a batch of reports."""
+        self._fail()
+        if not 0 <= number < len(self._trials) or attempt > self._trials[number].open.attempt:
+            raise NotFound(f"the study has no attempt {attempt} of a trial {number}")
+        trial = self._trials[number]
+        if trial.finished is not None:
+            pruned = trial.finished.state is EndState.PRUNED
+            return _stop("Pruned" if pruned else "Ended")
+        if attempt < trial.open.attempt:
+            return _stop("Superseded")
+        return self._keep(trial, batch)
+
+    def fail_next(self, *errors: Exception) -> None:
+        """Let the next writes raise these, one each, without doing anything."""
+        self._errors.extend(errors)
+
+    def decide_to_prune(self, number: int) -> None:
+        """Decide now that a trial is not worth going on."""
+        trial = self._trials[number]
+        trial.open = replace(trial.open, prune_decided_at=self._clock.now())
+
+    def _fail(self) -> None:
+        if self._errors:
+            raise self._errors.pop(0)
+
+    def _suggest(self, number: int) -> OpenTrial:
+        enqueued: Mapping[str, ParameterValue] = {}
+        if number < len(self.spec.search.enqueue):
+            enqueued = self.spec.search.enqueue[number]
+        parameters = {
+            parameter.name: enqueued.get(parameter.name, suggestion(parameter, number))
+            for parameter in self.spec.parameters
+        }
+        return OpenTrial(number=number, parameters=parameters, seed=number, asked_at=self._clock.now())
+
+    def _keep(self, trial: _Trial, batch: ReportBatch) -> ReportAnswer:
+        attempt = trial.open.attempt
+        ended_before = trial.open.end is not None
+        first = not any(of == attempt for of, _ in trial.reports)
+        new = [] if ended_before else self._new_reports(trial, batch.reports)
+        if batch.end is not None and not ended_before:
+            trial.open = replace(trial.open, end=batch.end)
+        pruned_now = bool(new) and trial.open.number in self.prune_on_report
+        if pruned_now:
+            self.prune_on_report.discard(trial.open.number)
+            self.decide_to_prune(trial.open.number)
+        values = trial.objective_values(self.spec.objective.metric)
+        not_finite = not all(math.isfinite(value) for value in values.values())
+        if trial.open.prune_decided_at is not None:
+            reply = ReportReply(stop=True, reason="Pruned")
+        elif not_finite:
+            reply = ReportReply(stop=True, reason="NotFinite")
+        else:
+            reply = ReportReply(stop=True, reason="Ended") if ended_before else ReportReply()
+        ends_now = batch.end is not None and not ended_before
+        wake = ends_now or pruned_now or bool(new and (first or not_finite))
+        return ReportAnswer(reply, wake)
+
+    def _new_reports(self, trial: _Trial, reports: Sequence[Report]) -> list[Report]:
+        new: dict[tuple[int, int], Report] = {}
+        for report in reports:
+            key = (trial.open.attempt, report.step)
+            if key not in trial.reports:
+                new.setdefault(key, report)
+        for key, report in new.items():
+            time = self._clock.now() if report.time is None else report.time
+            trial.reports[key] = StoredReport(*key, dict(report.values), time)
+        if new:
+            now = self._clock.now()
+            first_at = trial.open.first_report_at
+            trial.open = replace(trial.open, first_report_at=now if first_at is None else first_at, last_report_at=now)
+        return list(new.values())
+
+    def _view(self, trial: _Trial) -> OpenTrial:
+        objective = self.spec.objective
+        steps = [step for of, step in trial.reports if of == trial.open.attempt]
+        reported = {name for (of, _), r in trial.reports.items() if of == trial.open.attempt for name in r.values}
+        return replace(
+            trial.open,
+            last_step=max(steps, default=None),
+            metrics=tuple(sorted(reported)),
+            value=reduce_values(trial.objective_values(objective.metric), objective.reduce, objective.direction),
+        )
+
+    def _best(self) -> FinishedTrial | None:
+        sign = 1 if self.spec.objective.direction is Direction.MAXIMIZE else -1
+        complete = [trial for trial in self._ends if trial.state is EndState.COMPLETE and trial.value is not None]
+        return max(complete, key=lambda trial: (sign * (trial.value or 0.0), -trial.number), default=None)
+
+
+class FakeTrialRepositories:
+    """Implements `TrialRepositories`. A closed study's history is kept, as a database keeps it."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or FakeClock()
+        self._stored: dict[str, FakeTrialRepository] = {}
+        self._open: dict[str, FakeTrialRepository] = {}
+        self._errors: list[Exception] = []
+
+    def find(self, uid: str) -> FakeTrialRepository | None:
+        """Return an open study's repository."""
+        return self._open.get(uid)
+
+    async def open(self, study: StudyKey, spec: StudySpec) -> FakeTrialRepository:
+        """Open a study's history, or make one."""
+        if self._errors:
+            raise self._errors.pop(0)
+        repository = self._stored.setdefault(study.uid, FakeTrialRepository(spec, self._clock))
+        repository.spec = spec
+        self._open[study.uid] = repository
+        return repository
+
+    async def close(self, uid: str) -> None:
+        """Forget an open study."""
+        self._open.pop(uid, None)
+
+    async def secret_key(self) -> bytes:
+        """Return the same key always."""
+        return b"0123456789abcdef0123456789abcdef"
+
+    def fail_next_open(self, *errors: Exception) -> None:
+        """Let the next calls of `open` raise these, one each."""
+        self._errors.extend(errors)
+
+
+def _stop(reason: str) -> ReportAnswer:
+    return ReportAnswer(ReportReply(stop=True, reason=reason), wake=False)
+
+
+def _longest_streak(states: Sequence[EndState]) -> int:
+    longest = streak = 0
+    for state in states:
+        streak = streak + 1 if state is EndState.FAILED else 0
+        longest = max(longest, streak)
+    return longest
