@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tuning_contract import ReportBatch, ReportReply
+from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, StudyKey, TrialJob
+from tuning_operator.decisions.actions import Outcome as Outcome
+from tuning_operator.decisions.snapshot import FinishedTrial, History, OpenTrial, StudyKey, TrialJob
 
 Manifest = Mapping[str, Any]
 """A batch/v1 Job as a JSON document."""
@@ -69,24 +71,43 @@ class StudyStatusWriter(Protocol):
         """
 
 
+class Addresses(Protocol):
+    """Where an attempt reports to, and with which credential."""
+
+    def report_url(self, study: StudyKey, trial: int, attempt: int) -> str:
+        """Return the URL that the attempt POSTs its reports to."""
+
+    def report_token(self, study: StudyKey, trial: int, attempt: int) -> str:
+        """Return the attempt's bearer credential."""
+
+    def read_token(self, study: StudyKey) -> str:
+        """Return the credential that opens the study's trials at the read API."""
+
+
+class StudyMetrics(Protocol):
+    """What is counted and timed of a study; recording never raises."""
+
+    def study_shown(self, study: StudyKey, status: StudyStatus) -> None:
+        """Take the counts and the best value of a status."""
+
+    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome) -> None:
+        """Count a trial's end and the GPU time that it held."""
+
+    def next_job_posted(self, study: StudyKey, seconds: float) -> None:
+        """Time how long a freed slot waited for its next Job."""
+
+    def first_job_posted(self, study: StudyKey, seconds: float) -> None:
+        """Time how long a study waited for its first Job."""
+
+    def forget_study(self, study: StudyKey) -> None:
+        """Drop the series of a deleted study."""
+
+
 class EventRecorder(Protocol):
     """Where transitions are announced. Losing an Event is no harm: `record` never raises and returns at once."""
 
     def record(self, study: StudyKey, *, warning: bool, reason: str, message: str) -> None:
         """Announce a transition of the study."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended, to be told to the storage."""
-
-    number: int
-    state: EndState
-    value: float | None
-    reason: str
-    """A CamelCase word."""
-    message: str
-    running_seconds: float
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,8 @@ class History:
     complete: int = 0
     pruned: int = 0
     failed: int = 0
+    failed_streak: int = 0
+    """Failed trials since the last one that did not fail, in the order of their ends."""
     longest_failed_streak: int = 0
     """Most failed trials one after the other, in the order of their ends; it only grows."""
     best: FinishedTrial | None = None

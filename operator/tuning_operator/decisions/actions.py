@@ -1,0 +1,65 @@
+"""What a plan is made of: values, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuning_operator.decisions.snapshot import EndState, OpenTrial
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended, to be told to the storage."""
+
+    number: int
+    state: EndState
+    value: float | None
+    reason: str
+    """A CamelCase word."""
+    message: str
+    running_seconds: float
+    """With a running pod, over all attempts."""
+
+
+@dataclass(frozen=True)
+class NewAttempt:
+    """A trial starts over with another attempt; stored before the old attempt's Job is deleted."""
+
+    number: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A Job to delete."""
+
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A Job to create, for an attempt that is stored."""
+
+    trial: OpenTrial
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything to do for a study now, in the order of the fields: each step may be the last one before a crash."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    new_attempts: tuple[NewAttempt, ...] = ()
+    deletions: tuple[Deletion, ...] = ()
+    ask: int = 0
+    """Trials to ask for and launch."""
+    launches: tuple[Launch, ...] = ()
+    requeue_at: float | None = None
+    """When the study must be looked at again though nothing happens; seconds since 1970."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.outcomes or self.new_attempts or self.deletions or self.ask or self.launches)

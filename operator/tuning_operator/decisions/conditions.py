@@ -1,0 +1,127 @@
+"""What a study's conditions claim, how they follow from one another, and the phase that sums them up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from tuning_operator.api.status import Condition, ConditionType, Phase
+from tuning_operator.decisions.snapshot import Snapshot
+from tuning_operator.decisions.stopping import Verdict
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a condition should say."""
+
+    holds: bool
+    reason: str
+    message: str = ""
+
+
+Claims = Mapping[ConditionType, Claim]
+"""A claim per condition; a condition that is not claimed stays as it was."""
+
+
+def claims_of(snapshot: Snapshot, verdict: Verdict | None) -> Claims:
+    """Return what holds for a study that can be worked on."""
+    started = snapshot.history.started_at is not None
+    if snapshot.problem and not started:
+        return refusal("JobRefused", snapshot.problem)
+    ended = verdict if not snapshot.history.open else None
+    return {
+        ConditionType.ACCEPTED: Claim(True, "Valid", "; ".join(snapshot.warnings)),
+        ConditionType.RUNNING: _running(snapshot, verdict),
+        ConditionType.SUSPENDED: _suspended(snapshot),
+        ConditionType.COMPLETE: _ended(ended, failed=False),
+        ConditionType.FAILED: _ended(ended, failed=True),
+        ConditionType.DEGRADED: _degraded(snapshot),
+    }
+
+
+def refusal(reason: str, message: str) -> Claims:
+    """Return what holds for a study that can't be started as it is."""
+    return {
+        ConditionType.ACCEPTED: Claim(False, reason, message),
+        ConditionType.RUNNING: Claim(False, "Refused"),
+    }
+
+
+def degradation(reason: str, message: str) -> Claims:
+    """Return what holds while something that the study needs is away."""
+    return {ConditionType.DEGRADED: Claim(True, reason, message)}
+
+
+def merged(previous: Sequence[Condition], claims: Claims, generation: int, now: float) -> list[Condition]:
+    """Return the conditions with the claims in them; the time of a transition changes with `status` alone."""
+    known = {condition.type: condition for condition in previous}
+    for kind, claim in claims.items():
+        status: Literal["True", "False"] = "True" if claim.holds else "False"
+        old = known.get(kind)
+        since = old.last_transition_time if old is not None and old.status == status else _time(now)
+        known[kind] = Condition(
+            type=kind,
+            status=status,
+            observed_generation=generation,
+            last_transition_time=since,
+            reason=claim.reason,
+            message=claim.message[:4096],
+        )
+    return [known[kind] for kind in ConditionType if kind in known]
+
+
+def phase_of(conditions: Sequence[Condition]) -> Phase:
+    """Return one word for people."""
+    true = {condition.type for condition in conditions if condition.status == "True"}
+    reasons = {condition.type: condition.reason for condition in conditions}
+    if ConditionType.COMPLETE in true:
+        return Phase.COMPLETE
+    if ConditionType.FAILED in true:
+        return Phase.FAILED
+    if ConditionType.ACCEPTED not in true and ConditionType.ACCEPTED in reasons:
+        return Phase.REFUSED
+    if ConditionType.SUSPENDED in true:
+        return Phase.SUSPENDED
+    if ConditionType.RUNNING in true:
+        return Phase.STOPPING if reasons[ConditionType.RUNNING] == STOPPING else Phase.RUNNING
+    return Phase.PENDING
+
+
+STOPPING = "Stopping"
+"""Reason of Running while no trial is started any more because the study ends early."""
+
+
+def _running(snapshot: Snapshot, verdict: Verdict | None) -> Claim:
+    if verdict is not None and not snapshot.history.open:
+        return Claim(False, "Ended")
+    if snapshot.spec.suspend.enabled:
+        return Claim(False, "Suspended")
+    if snapshot.history.started_at is None:
+        return Claim(False, "NotStarted")
+    if verdict is not None and verdict.early:
+        return Claim(True, STOPPING, verdict.message)
+    return Claim(True, "TrialsRunning")
+
+
+def _suspended(snapshot: Snapshot) -> Claim:
+    if not snapshot.spec.suspend.enabled:
+        return Claim(False, "NotSuspended")
+    return Claim(True, "Suspended", f"suspend.enabled is true, mode {snapshot.spec.suspend.mode.value}")
+
+
+def _degraded(snapshot: Snapshot) -> Claim:
+    if not snapshot.problem:
+        return Claim(False, "AsExpected")
+    return Claim(True, "JobRefused", snapshot.problem)
+
+
+def _ended(verdict: Verdict | None, *, failed: bool) -> Claim:
+    if verdict is None or verdict.failed is not failed:
+        return Claim(False, "NotEnded")
+    return Claim(True, verdict.reason, verdict.message)
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,35 @@
+"""Which transitions are worth an Event of the study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuning_operator.api.status import ConditionType, StudyStatus
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """An Event to record."""
+
+    warning: bool
+    reason: str
+    message: str
+
+
+_WARN_WHEN_TRUE = (ConditionType.FAILED, ConditionType.DEGRADED)
+_TELL_WHEN_TRUE = (ConditionType.RUNNING, ConditionType.SUSPENDED, ConditionType.COMPLETE)
+
+
+def announcements(before: StudyStatus, now: StudyStatus) -> list[Announcement]:
+    """Return an Event for each condition that turned, or gave another reason, between two statuses."""
+    found = []
+    for condition in now.conditions:
+        old = before.condition(condition.type)
+        if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
+            continue
+        refused = condition.type is ConditionType.ACCEPTED and condition.status == "False"
+        if refused or (condition.status == "True" and condition.type in _WARN_WHEN_TRUE):
+            found.append(Announcement(True, condition.reason, condition.message))
+        elif condition.status == "True" and condition.type in _TELL_WHEN_TRUE:
+            found.append(Announcement(False, condition.reason, condition.message or f"the study is {now.phase.value}"))
+    return found

@@ -1,0 +1,125 @@
+"""The Job of an attempt: the user's template with the trial's environment in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tuning_contract import TrialEnvironment
+from tuning_operator.api.durations import seconds_of
+from tuning_operator.api.names import (
+    API_VERSION,
+    ATTEMPT_LABEL,
+    KIND,
+    PARAMETERS_ANNOTATION,
+    STUDY_ANNOTATION,
+    STUDY_UID_LABEL,
+    TRIAL_LABEL,
+    job_name,
+)
+from tuning_operator.api.parameters import Parameter, ParameterType, Scalar
+from tuning_operator.api.study import StudySpec
+from tuning_operator.api.trial_template import trainer_container
+from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
+
+
+def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: str, report_token: str) -> dict[str, Any]:
+    """Return the batch/v1 Job of a trial's newest attempt.
+
+    Retries are new attempts with Jobs of their own, so the Job itself never retries: its failure policy only makes its
+    condition say why it failed, a disruption first.
+    """
+    template = copy.deepcopy(spec.trial.template)
+    container = trainer_container(template)
+    environment = TrialEnvironment(
+        study=study.name,
+        namespace=study.namespace,
+        trial=trial.number,
+        parameters=trial.parameters,
+        attempt=trial.attempt,
+        report_url=report_url,
+        report_token=report_token,
+        seed=trial.seed,
+        objective=spec.objective.metric,
+    )
+    _prepare_pod(template, study, trial, environment)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(study.name, study.uid, trial.number, trial.attempt),
+            "namespace": study.namespace,
+            "labels": _labels(study, trial),
+            "annotations": {
+                STUDY_ANNOTATION: study.name,
+                PARAMETERS_ANNOTATION: json.dumps(dict(trial.parameters), sort_keys=True),
+            },
+            "ownerReferences": [_owner(study)],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            "ttlSecondsAfterFinished": seconds_of(spec.trial.ttl_after_finished),
+            "podFailurePolicy": {"rules": _failure_rules(str(container.get("name", "")))},
+            "template": template,
+        },
+    }
+
+
+def sample_trial(spec: StudySpec) -> OpenTrial:
+    """Return a trial with one allowed value of each parameter, to try its Job without creating it."""
+    values = ((parameter.name, _sample_value(parameter)) for parameter in spec.parameters)
+    return OpenTrial(number=0, parameters=dict(values))
+
+
+def _sample_value(parameter: Parameter) -> Scalar:
+    if parameter.choices:
+        return parameter.choices[0]
+    if parameter.low is not None:
+        return int(parameter.low) if parameter.type is ParameterType.INT else parameter.low
+    assert parameter.value is not None
+    return parameter.value
+
+
+def _labels(study: StudyKey, trial: OpenTrial) -> dict[str, str]:
+    return {STUDY_UID_LABEL: study.uid, TRIAL_LABEL: str(trial.number), ATTEMPT_LABEL: str(trial.attempt)}
+
+
+def _owner(study: StudyKey) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": study.name,
+        "uid": study.uid,
+        "controller": True,
+        # true would need the right to update the study's finalizers
+        "blockOwnerDeletion": False,
+    }
+
+
+def _failure_rules(container: str) -> list[dict[str, Any]]:
+    return [
+        {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "FailJob", "onExitCodes": {"containerName": container, "operator": "NotIn", "values": [0]}},
+    ]
+
+
+def _prepare_pod(template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment) -> None:
+    metadata = template.setdefault("metadata", {})
+    metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(study, trial)}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), STUDY_ANNOTATION: study.name}
+    spec = template["spec"]
+    spec["restartPolicy"] = "Never"
+    spec.setdefault("automountServiceAccountToken", False)
+    trainer = trainer_container(template)
+    containers: list[dict[str, Any]] = spec["containers"]
+    container = next(container for container in containers if container is trainer)
+    # First, so that the template's own variables can refer to them.
+    container["env"] = [*_variables(environment.variables()), *(container.get("env") or ())]
+
+
+def _variables(variables: Mapping[str, str]) -> list[dict[str, str]]:
+    """Kubernetes expands `$(X)` in values too: a parameter's text is not to be expanded."""
+    return [{"name": name, "value": value.replace("$(", "$$(")} for name, value in variables.items()]

@@ -1,0 +1,29 @@
+"""How far an open trial is, in the words of the status."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tuning_operator.decisions.snapshot import JobPhase, OpenTrial, TrialJob
+
+
+class TrialState(StrEnum):
+    """Where an open trial is."""
+
+    WAITING = "Waiting"
+    """Without a Job: asked for, suspended, or between attempts."""
+    PENDING = "Pending"
+    """With a Job, without a running pod."""
+    RUNNING = "Running"
+
+
+def state_of(trial: OpenTrial, job: TrialJob | None) -> TrialState:
+    """Return where an open trial is; `job` is the Job of its newest attempt.
+
+    A report proves a running pod before the Job's status does.
+    """
+    if job is None:
+        return TrialState.WAITING
+    if job.phase is JobPhase.PENDING and trial.first_report_at is None:
+        return TrialState.PENDING
+    return TrialState.RUNNING

@@ -1,0 +1,201 @@
+"""Observe, decide, apply: one study's cycle.
+
+The engine knows the ports only. Every step of `_apply` may be the last one before a crash: each is repeated safely,
+because the next cycle decides anew from what is stored and what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuning_operator.api.status import StudyStatus, read_status
+from tuning_operator.api.study import TuningStudy
+from tuning_operator.decisions.actions import Outcome, Plan
+from tuning_operator.decisions.events import announcements
+from tuning_operator.decisions.plan import decide
+from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, Snapshot, StudyKey
+from tuning_operator.decisions.study_status import study_status
+from tuning_operator.decisions.trial_job import sample_trial, trial_job
+from tuning_operator.errors import JobRefused
+from tuning_operator.ports import (
+    Addresses,
+    Clock,
+    EventRecorder,
+    StudyMetrics,
+    StudyStatusWriter,
+    TrialJobs,
+    TrialRepository,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything outside that a study needs; the same for all studies of a process."""
+
+    jobs: TrialJobs
+    status: StudyStatusWriter
+    events: EventRecorder
+    addresses: Addresses
+    clock: Clock
+    metrics: StudyMetrics
+
+
+class StudyEngine:
+    """Runs one study, a step at a time."""
+
+    def __init__(self, study: StudyKey, resource: TuningStudy, world: World, status_seconds: float) -> None:
+        self._study = study
+        self._world = world
+        self._status_seconds = status_seconds
+        self._shown = read_status(resource.status)
+        self._shown_at = float("-inf")
+        self._created_at = _seconds(resource.metadata.creation_timestamp)
+        self._problem = ""
+        self._warnings: tuple[str, ...] = ()
+        self._checked_generation = -1
+
+    @property
+    def shown(self) -> StudyStatus:
+        """The status that was written last."""
+        return self._shown
+
+    async def step(self, resource: TuningStudy, trials: TrialRepository, woken_at: float) -> float | None:
+        """Do all that is to be done now; return when to look again although nothing happens (seconds since 1970).
+
+        `woken_at` is when the oldest of the events came that this step answers.
+        """
+        await self._check_template(resource, trials)
+        snapshot = self._observe(resource, trials)
+        plan = decide(snapshot)
+        if not plan.is_empty:
+            await self._apply(plan, snapshot, trials, woken_at)
+            snapshot = self._observe(resource, trials)
+            plan = decide(snapshot)
+        again = [self._world.clock.now()] if not plan.is_empty and not self._problem else []
+        again += [due for due in (plan.requeue_at, await self._show(snapshot)) if due is not None]
+        return min(again, default=None)
+
+    def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
+        jobs = tuple(self._world.jobs.observed(self._study))
+        leaving = {job.trial for job in jobs if job.is_active}
+        ended = ((number, trials.finished(number)) for number in leaving)
+        return Snapshot(
+            now=self._world.clock.now(),
+            study=self._study,
+            generation=resource.metadata.generation,
+            spec=resource.spec,
+            history=trials.history(),
+            jobs=jobs,
+            ended={number: trial for number, trial in ended if trial is not None},
+            vanished=self._world.jobs.vanished(self._study),
+            status=self._shown,
+            problem=self._problem,
+            warnings=self._warnings,
+        )
+
+    async def _check_template(self, resource: TuningStudy, trials: TrialRepository) -> None:
+        """Try the first Job once per generation: a template that can't run is refused before anything starts."""
+        generation = resource.metadata.generation
+        if trials.history().total or self._checked_generation == generation:
+            return
+        manifest = trial_job(self._study, resource.spec, sample_trial(resource.spec), "http://dry-run", "dry-run")
+        try:
+            self._warnings = tuple(await self._world.jobs.check(self._study, manifest))
+            self._problem = ""
+        except JobRefused as error:
+            self._problem = str(error)
+        self._checked_generation = generation
+
+    async def _apply(self, plan: Plan, snapshot: Snapshot, trials: TrialRepository, woken_at: float) -> None:
+        if plan.outcomes:
+            await trials.tell(plan.outcomes)
+            self._report_ends(plan.outcomes, snapshot, trials)
+        for new in plan.new_attempts:
+            await trials.start_attempt(new.number, new.attempt)
+        for deletion in plan.deletions:
+            log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
+            await self._world.jobs.delete(self._study, deletion.job)
+        await self._launch([launch.trial for launch in plan.launches], snapshot, woken_at if plan.outcomes else None)
+        if plan.ask:
+            asked = await trials.ask(plan.ask)
+            await self._launch(asked, snapshot, woken_at if plan.outcomes else None)
+        if snapshot.history.started_at is None and self._created_at is not None and not self._problem:
+            self._world.metrics.first_job_posted(self._study, self._world.clock.now() - self._created_at)
+
+    async def _launch(self, trials: Sequence[OpenTrial], snapshot: Snapshot, ended_at: float | None) -> None:
+        """Create the Jobs; `ended_at` is when trials ended whose slots they take."""
+        results = await asyncio.gather(*(self._create(trial, snapshot) for trial in trials), return_exceptions=True)
+        now = self._world.clock.now()
+        refused = [error for error in results if isinstance(error, JobRefused)]
+        if trials:
+            self._problem = str(refused[0]) if refused else ""
+        for error in results:
+            if isinstance(error, BaseException) and not isinstance(error, JobRefused):
+                raise error
+            if ended_at is not None and error is None:
+                self._world.metrics.next_job_posted(self._study, now - ended_at)
+
+    async def _create(self, trial: OpenTrial, snapshot: Snapshot) -> None:
+        addresses = self._world.addresses
+        url = addresses.report_url(self._study, trial.number, trial.attempt)
+        token = addresses.report_token(self._study, trial.number, trial.attempt)
+        manifest = trial_job(self._study, snapshot.spec, trial, url, token)
+        await self._world.jobs.create(self._study, manifest)
+        parameters = dict(trial.parameters)
+        log.info("trial %d starts with %s", trial.number, parameters, extra=self._fields(trial.number))
+
+    async def _show(self, snapshot: Snapshot) -> float | None:
+        """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
+        status = study_status(snapshot, self._world.addresses.read_token(self._study))
+        self._world.metrics.study_shown(self._study, status)
+        if status == self._shown:
+            return None
+        due = self._shown_at + self._status_seconds
+        if not _is_transition(self._shown, status) and snapshot.now < due:
+            return due
+        await self.write(status)
+        return None
+
+    async def write(self, status: StudyStatus) -> None:
+        """Write a status, and announce what turned once it is written."""
+        await self._world.status.write(self._study, status.to_document())
+        before, self._shown, self._shown_at = self._shown, status, self._world.clock.now()
+        for event in announcements(before, status):
+            self._world.events.record(self._study, warning=event.warning, reason=event.reason, message=event.message)
+
+    def _report_ends(self, outcomes: Sequence[Outcome], snapshot: Snapshot, trials: TrialRepository) -> None:
+        best = trials.history().best
+        for outcome in outcomes:
+            trial = trials.finished(outcome.number)
+            if trial is None:
+                continue
+            self._world.metrics.trial_ended(self._study, snapshot.spec, outcome)
+            log.info(_end_line(trial, best), extra=self._fields(trial.number))
+
+    def _fields(self, trial: int | None = None) -> dict[str, object]:
+        fields: dict[str, object] = {"namespace": self._study.namespace, "study": self._study.name}
+        return fields if trial is None else {**fields, "trial": trial}
+
+
+def _is_transition(before: StudyStatus, now: StudyStatus) -> bool:
+    """Return whether a status says something that nobody should wait for."""
+    turned = bool(announcements(before, now)) or len(before.conditions) != len(now.conditions)
+    fields = ("phase", "best", "start_time", "completion_time", "observed_generation", "read_token")
+    return turned or any(getattr(before, field) != getattr(now, field) for field in fields)
+
+
+def _seconds(timestamp: str | None) -> float | None:
+    return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
+
+
+def _end_line(trial: FinishedTrial, best: FinishedTrial | None) -> str:
+    value = "" if trial.value is None else f" with value {trial.value:g}"
+    why = f" ({trial.reason}{': ' + trial.message if trial.message else ''})" if trial.reason != trial.state else ""
+    so_far = "" if best is None or best.value is None else f"; best is trial {best.number} with value {best.value:g}"
+    return f"trial {trial.number} {trial.state.value}{value}{why}, parameters {dict(trial.parameters)}{so_far}"

@@ -1,0 +1,240 @@
+"""One asyncio task per study, with a mailbox: whoever notices something wakes the study, and it acts once for many."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tuning_operator.api.status import read_status
+from tuning_operator.api.study import TuningStudy
+from tuning_operator.api.validation import parse_study
+from tuning_operator.decisions.conditions import degradation
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.study_status import refused_status, unusable_status
+from tuning_operator.engine import StudyEngine, World
+from tuning_operator.errors import InvalidStudy, StorageDamaged, StudyGone, TuningError, Unavailable
+from tuning_operator.ports import TrialRepositories, TrialRepository
+from tuning_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Pauses after a step that failed, the last one for ever."""
+
+
+class StudyTask:
+    """Runs one study until it is deleted."""
+
+    def __init__(
+        self, study: StudyKey, resource: TuningStudy, world: World, repositories: TrialRepositories, settings: Settings
+    ) -> None:
+        self.study = study
+        self.resource = resource
+        self._world = world
+        self._repositories = repositories
+        self._settings = settings
+        self._engine = StudyEngine(study, resource, world, settings.status_seconds)
+        self._trials: TrialRepository | None = None
+        self._mail = asyncio.Event()
+        self._woken_at: float | None = None
+        self._failures = 0
+        self.wake()
+
+    def change(self, resource: TuningStudy) -> None:
+        """Take a new version of the resource; one that only shows our own status wakes nobody."""
+        changed = resource.metadata.generation != self.resource.metadata.generation
+        self.resource = resource
+        if changed:
+            self._trials = None  # opened again, with the new spec
+            self.wake()
+
+    def wake(self) -> None:
+        """Let the study be looked at soon."""
+        if self._woken_at is None:
+            self._woken_at = self._world.clock.now()
+        self._mail.set()
+
+    async def run(self) -> None:
+        """Step whenever something happened, a time came or a resync is due; end when the study is gone."""
+        due: float | None = None
+        while True:
+            await self._wait(due)
+            try:
+                due = await self._step()
+                self._failures = 0
+            except StudyGone:
+                return
+            except TuningError as error:
+                due = await self._failed(error)
+            except Exception:
+                log.exception("the study %s can't be worked on: this is a defect", self.study, extra=self._fields())
+                due = self._retry_at()
+
+    async def _wait(self, due: float | None) -> None:
+        now = self._world.clock.now()
+        wait = self._settings.resync_seconds if due is None else min(max(due - now, 0.0), self._settings.resync_seconds)
+        try:
+            async with asyncio.timeout(wait):
+                await self._mail.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(self._settings.coalesce_seconds)
+
+    async def _step(self) -> float | None:
+        woken_at = self._woken_at if self._woken_at is not None else self._world.clock.now()
+        self._woken_at = None
+        self._mail.clear()
+        resource = self.resource
+        if self._trials is None:
+            self._trials = await self._repositories.open(self.study, resource.spec)
+        return await self._engine.step(resource, self._trials, woken_at)
+
+    async def _failed(self, error: TuningError) -> float:
+        """Say in the status what is away or wrong; nothing is lost, for the next step decides anew."""
+        log.warning("%s", error, extra=self._fields())
+        now = self._world.clock.now()
+        generation = self.resource.metadata.generation
+        if isinstance(error, InvalidStudy):
+            status = refused_status(self._engine.shown, error.problems, generation, now)
+        else:
+            status = unusable_status(self._engine.shown, degradation(type(error).__name__, str(error)), generation, now)
+        try:
+            if status != self._engine.shown:
+                await self._engine.write(status)
+        except TuningError as second:
+            log.warning("the status of %s can't be written: %s", self.study, second, extra=self._fields())
+        patient = isinstance(error, InvalidStudy | StorageDamaged)
+        return now + RETRY_SECONDS[-1] if patient else self._retry_at()
+
+    def _retry_at(self) -> float:
+        pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        self._failures += 1
+        return self._world.clock.now() + pause
+
+    def _fields(self) -> dict[str, object]:
+        return {"namespace": self.study.namespace, "study": self.study.name}
+
+
+class StudyTasks:
+    """All studies of this process."""
+
+    def __init__(self, world: World, repositories: TrialRepositories, settings: Settings) -> None:
+        self._world = world
+        self._repositories = repositories
+        self._settings = settings
+        self._studies: dict[str, tuple[StudyTask, asyncio.Task[None]]] = {}
+        self._refused: dict[str, int] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    def find(self, namespace: str, name: str) -> StudyKey | None:
+        """Return the key of a study that is worked on."""
+        keys = (task.study for task, _ in self._studies.values())
+        return next((key for key in keys if (key.namespace, key.name) == (namespace, name)), None)
+
+    def study_changed(self, document: Mapping[str, Any]) -> None:
+        """Take an object as the API server shows it. Never raises: what can't be read is refused in its status."""
+        key = study_key(document)
+        if key is None:
+            return
+        if document["metadata"].get("deletionTimestamp"):
+            self.study_deleted(key.uid)
+            return
+        try:
+            resource = parse_study(document)
+        except InvalidStudy as error:
+            self._refuse(key, document, error)
+            return
+        if key.uid in self._studies:
+            self._studies[key.uid][0].change(resource)
+            return
+        task = StudyTask(key, resource, self._world, self._repositories, self._settings)
+        runner = asyncio.create_task(task.run(), name=f"study {key}")
+        self._studies[key.uid] = (task, runner)
+
+    def study_deleted(self, uid: str) -> None:
+        """Let a study go; its Jobs go with it, its history stays in the storage."""
+        self._refused.pop(uid, None)
+        found = self._studies.pop(uid, None)
+        if found is None:
+            return
+        task, runner = found
+        runner.cancel()
+        self._world.metrics.forget_study(task.study)
+        self._spawn(self._repositories.close(uid))
+
+    def studies_listed(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Take all objects that exist: the others were deleted while nobody watched."""
+        present = set()
+        for document in documents:
+            self.study_changed(document)
+            key = study_key(document)
+            present.add(key.uid if key else "")
+        for uid in set(self._studies) - present:
+            self.study_deleted(uid)
+
+    def wake(self, uid: str) -> None:
+        """Let a study be looked at soon; an unknown one is ignored."""
+        found = self._studies.get(uid)
+        if found is not None:
+            found[0].wake()
+
+    @property
+    def alive(self) -> bool:
+        """Whether every study's task still runs or ended as it should."""
+        return not any(
+            runner.done() and not runner.cancelled() and runner.exception() for _, runner in self._studies.values()
+        )
+
+    async def close(self) -> None:
+        """Stop all studies; a step in flight may end anywhere, as in a crash."""
+        runners = [runner for _, runner in self._studies.values()]
+        for runner in runners:
+            runner.cancel()
+        await asyncio.gather(*runners, *self._background, return_exceptions=True)
+
+    def _refuse(self, key: StudyKey, document: Mapping[str, Any], error: InvalidStudy) -> None:
+        """A study that runs keeps its last good spec; in both cases the status says what is wrong."""
+        generation = _generation(document)
+        if self._refused.get(key.uid) == generation:
+            return
+        self._refused[key.uid] = generation
+        log.warning("study %s is refused: %s", key, error, extra={"namespace": key.namespace, "study": key.name})
+        previous = read_status(document.get("status"))
+        status = refused_status(previous, error.problems, generation, self._world.clock.now())
+        self._world.events.record(key, warning=True, reason="InvalidSpec", message=str(error))
+        self._spawn(self._write_refusal(key, status.to_document()))
+
+    async def _write_refusal(self, key: StudyKey, status: Mapping[str, Any]) -> None:
+        for pause in RETRY_SECONDS:
+            try:
+                await self._world.status.write(key, status)
+            except Unavailable:
+                await asyncio.sleep(pause)
+            except TuningError as error:
+                log.warning("the status of %s can't be written: %s", key, error)
+                return
+            else:
+                return
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def study_key(document: Mapping[str, Any]) -> StudyKey | None:
+    """Return which study an object is; None when it does not even say that."""
+    metadata = document.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return None
+    parts = [metadata.get(name) for name in ("namespace", "name", "uid")]
+    if not all(isinstance(part, str) and part for part in parts):
+        return None
+    return StudyKey(*map(str, parts))
+
+
+def _generation(document: Mapping[str, Any]) -> int:
+    generation = document["metadata"].get("generation")
+    return generation if isinstance(generation, int) else 0
