@@ -1,0 +1,230 @@
+"""Every Prometheus metric, and the one place that records each.
+
+A metric's labels are the study's namespace and name, and besides them only words of closed sets, so that the number
+of series grows with the studies that exist and with nothing else. `python -m tuning_operator.metrics` writes the
+reference page, with `--check` it says whether the page is up to date.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from tuning_operator import __version__
+from tuning_operator.api.status import ConditionType, StudyStatus
+from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.gpus import gpus_requested
+from tuning_operator.decisions.snapshot import StudyKey
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""Content type of `Metrics.exposition`."""
+
+REFERENCE = Path("docs/reference/metrics.md")
+"""The generated page, below the repository's root."""
+
+REPORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds; the endpoint promises 5 ms (p50), 30 ms (p99), and 100 ms while the sampler is busy."""
+DECISION_BUCKETS = (0.00001, 0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5)
+"""Seconds, from a lookup in a sorted list to a pruner that reads thousands of trials."""
+LAUNCH_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Seconds; the engine promises 50 ms (p50) and 250 ms (p99) from end to launch, and 1 s to a study's first Job."""
+
+_STALL_WINDOW = 60.0
+"""Seconds; the longest stall shown is that of the current and the previous window, so that every scrape sees it."""
+
+_TRIAL_STATES = ("waiting", "pending", "running", "complete", "pruned", "failed")
+_STUDY = ("namespace", "study")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the reference page says of a metric."""
+
+    name: str
+    kind: str
+    text: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+
+
+class Metrics:
+    """One process's metrics, in a registry of their own. Implements `StudyMetrics`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.descriptions: list[Description] = []
+        ProcessCollector(registry=self.registry)
+        self._define_studies()
+        self._define_reports()
+        self._define_engine()
+
+    def _define_studies(self) -> None:
+        self._trials = self._gauge("tuning_trials", "Trials by state", *_STUDY, "state")
+        self._best = self._gauge(
+            "tuning_best_value", "Objective of the best complete trial, once there is one", *_STUDY
+        )
+        self._conditions = self._gauge(
+            "tuning_study_condition", "1 while the condition is True, else 0", *_STUDY, "condition"
+        )
+        self._ends = self._counter("tuning_trial_ends_total", "Trials that ended, by state", *_STUDY, "state")
+        self._gpu_seconds = self._counter(
+            "tuning_gpu_seconds_total",
+            "GPUs requested times seconds with a running pod, over the ended trials",
+            *_STUDY,
+        )
+
+    def _define_reports(self) -> None:
+        self._report = self._histogram(
+            "tuning_report_seconds", "From a body's receipt to the answer, with its reports durable", REPORT_BUCKETS
+        )
+        self._reports = self._counter("tuning_reports_total", "Reports that were acknowledged")
+        self._refusals = self._counter(
+            "tuning_report_rejections_total", "Requests to the report endpoint that were refused", "reason"
+        )
+        self._decision = self._histogram(
+            "tuning_prune_decision_seconds", "Time of a pruning decision, within a report's answer", DECISION_BUCKETS
+        )
+
+    def _define_engine(self) -> None:
+        self._launch = self._histogram(
+            "tuning_trial_end_to_launch_seconds", "From a trial's end as seen to the next Job's POST", LAUNCH_BUCKETS
+        )
+        self._start = self._histogram(
+            "tuning_study_start_seconds", "From a study's creation to its first Job's POST", LAUNCH_BUCKETS
+        )
+        self._stall = self._gauge(
+            "tuning_event_loop_stall_seconds", "Longest time in the last one to two minutes that the loop was blocked"
+        )
+        self._requests = self._counter(
+            "tuning_api_requests_total", "Requests to the Kubernetes API server; code 0: no answer", "verb", "code"
+        )
+        self._leader = self._gauge("tuning_active_leader", "1 while this process is the active operator, else 0")
+        self._gauge("tuning_build_info", "Always 1, for its label", "version").labels(__version__).set(1)
+
+    def exposition(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def study_shown(self, study: StudyKey, status: StudyStatus) -> None:
+        """Show a study as its status does."""
+        labels = (study.namespace, study.name)
+        for state in _TRIAL_STATES:
+            self._trials.labels(*labels, state).set(getattr(status.trials, state))
+        for condition in ConditionType:
+            self._conditions.labels(*labels, condition.value).set(status.is_true(condition))
+        if status.best is not None:
+            self._best.labels(*labels).set(status.best.value)
+
+    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome) -> None:
+        """Count a trial's end and the GPU time that it held."""
+        self._ends.labels(study.namespace, study.name, outcome.state.value).inc()
+        gpu_seconds = gpus_requested(spec.trial.template) * outcome.running_seconds
+        self._gpu_seconds.labels(study.namespace, study.name).inc(gpu_seconds)
+
+    def next_job_posted(self, study: StudyKey, seconds: float) -> None:
+        """Record the time from a trial's end as seen to the POST of the next trial's Job."""
+        self._launch.observe(max(0.0, seconds))
+
+    def first_job_posted(self, study: StudyKey, seconds: float) -> None:
+        """Record the time from a study's creation to the POST of its first Job."""
+        self._start.observe(max(0.0, seconds))
+
+    def forget_study(self, study: StudyKey) -> None:
+        """Remove the series of a study that no longer exists; one that has none is no harm."""
+        for metric in (self._trials, self._conditions, self._best, self._ends, self._gpu_seconds):
+            metric.remove_by_labels({"namespace": study.namespace, "study": study.name})
+
+    def reports_acknowledged(self, seconds: float, count: int, decision_seconds: float | None) -> None:
+        """Record a request that was served, and the pruning decision where one was due."""
+        self._report.observe(seconds)
+        self._reports.inc(count)
+        if decision_seconds is not None:
+            self._decision.observe(decision_seconds)
+
+    def report_refused(self, reason: str) -> None:
+        """Count a refused request; the reasons are a closed set."""
+        self._refusals.labels(reason).inc()
+
+    def api_requested(self, verb: str, code: int) -> None:
+        """Count a request to the API server; code 0: there was no answer."""
+        self._requests.labels(verb, str(code)).inc()
+
+    def leadership_changed(self, active: bool) -> None:
+        """Show whether this process is the active operator."""
+        self._leader.set(active)
+
+    def event_loop_stalled(self, seconds: float) -> None:
+        """Show the longest stall of the event loop in the last one to two minutes."""
+        self._stall.set(seconds)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        self.descriptions.append(Description(name, "gauge", text, labels))
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        self.descriptions.append(Description(name, "counter", text, labels))
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        self.descriptions.append(Description(name, "histogram", text, (), buckets))
+        return Histogram(name, text, buckets=buckets, registry=self.registry)
+
+
+async def watch_event_loop(metrics: Metrics, interval: float = 0.05) -> None:
+    """Measure, until cancelled, how late the loop wakes a sleeper: as long as it was busy with something else."""
+    loop = asyncio.get_running_loop()
+    previous = current = 0.0
+    window_end = loop.time() + _STALL_WINDOW
+    while True:
+        due = loop.time() + interval
+        await asyncio.sleep(interval)
+        now = loop.time()
+        if now > window_end:
+            previous, current, window_end = current, 0.0, now + _STALL_WINDOW
+        current = max(current, now - due)
+        metrics.event_loop_stalled(max(previous, current))
+
+
+_PAGE = """# Metrics
+
+The operator serves these at `/metrics` of its probe port in Prometheus' text format, with the usual `process_*`
+metrics beside them. The series of a study vanish with the study. All times are in seconds.
+
+| metric | type | labels | is |
+|---|---|---|---|
+{rows}
+
+Bounds of the histograms' buckets, in seconds:
+
+{buckets}
+
+This page is generated by `python -m tuning_operator.metrics`.
+"""
+
+
+def reference_page() -> str:
+    """Return the reference page."""
+    descriptions = Metrics().descriptions
+    rows = [f"| `{d.name}` | {d.kind} | {', '.join(f'`{x}`' for x in d.labels)} | {d.text} |" for d in descriptions]
+    buckets = [f"- `{d.name}`: {', '.join(f'{x:g}' for x in d.buckets)}" for d in descriptions if d.buckets]
+    return _PAGE.format(rows="\n".join(rows), buckets="\n".join(buckets))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the reference page in the working directory, the repository's root; with --check, compare only."""
+    if "--check" not in arguments:
+        REFERENCE.parent.mkdir(parents=True, exist_ok=True)
+        REFERENCE.write_text(reference_page())
+    elif not REFERENCE.exists() or REFERENCE.read_text() != reference_page():
+        sys.exit(f"{REFERENCE} is out of date; run python -m tuning_operator.metrics")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,147 @@
+"""`POST /v1/studies/{uid}/trials/{trial}/attempts/{attempt}/reports`: what a trial reports, and whether it should stop.
+
+The credential is checked before anything else, so that a stranger learns nothing, not even which studies exist. An
+acknowledgement means that the reports are durable; every refusal means that nothing was stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from aiohttp import hdrs, web
+
+from tuning_contract import ReportBatch, ReportReply, WireError
+from tuning_contract.reports import MAX_BODY_BYTES
+from tuning_operator.errors import LeaseLost, NotFound, StorageUnavailable, StudyGone
+from tuning_operator.metrics import Metrics
+from tuning_operator.ports import ReportAnswer, TrialRepositories
+from tuning_operator.reports.credentials import is_report_token
+from tuning_operator.reports.limits import Admission, Limits
+from tuning_operator.reports.refusals import Reason, Refused
+
+ROUTE = r"/v1/studies/{uid:[A-Za-z0-9._-]{1,128}}/trials/{trial:[0-9]{1,10}}/attempts/{attempt:[0-9]{1,10}}/reports"
+
+STUDY_GONE = "StudyGone"
+"""Reason in the reply to a trial whose study was deleted."""
+
+_RETRY_NOT_OPEN = 2.0
+"""Seconds after which a trial asks again while its study is not loaded: a start takes about as long."""
+_RETRY_STORAGE = 5.0
+"""Seconds after which a trial asks again while the database is away."""
+
+Wake = Callable[[str], None]
+"""Told the uid of a study that should be looked at now."""
+Gone = Callable[[str], bool]
+"""Whether the study with this uid is known to have been deleted; false while that is not known."""
+
+
+def report_url(base: str, uid: str, trial: int, attempt: int) -> str:
+    """Return where an attempt reports, below the base URL of this server."""
+    return f"{base.rstrip('/')}/v1/studies/{uid}/trials/{trial}/attempts/{attempt}/reports"
+
+
+class ReportEndpoint:
+    """Takes reports for all studies that this process has open."""
+
+    def __init__(
+        self, repositories: TrialRepositories, key: bytes, wake: Wake, gone: Gone, limits: Limits, metrics: Metrics
+    ) -> None:
+        self._repositories = repositories
+        self._key = key
+        self._wake = wake
+        self._gone = gone
+        self._limits = limits
+        self._metrics = metrics
+        self._admission = Admission(limits)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Serve one POST."""
+        try:
+            reply = await self._serve(request)
+        except Refused as refusal:
+            self._metrics.report_refused(refusal.reason)
+            raise
+        except Exception:
+            self._metrics.report_refused(Reason.INTERNAL)
+            raise
+        return web.Response(body=reply.to_json(), content_type="application/json")
+
+    async def _serve(self, request: web.Request) -> ReportReply:
+        path = request.match_info
+        uid, trial, attempt = path["uid"], int(path["trial"]), int(path["attempt"])
+        if not is_report_token(_bearer(request), self._key, uid, trial, attempt):
+            raise Refused(401, Reason.FORBIDDEN, "the bearer token in `Authorization` is not this attempt's")
+        _check_headers(request)
+        with self._admission.admit(uid, trial, attempt, request.content_length):
+            body = await self._read(request)
+            received = time.perf_counter()
+            batch = _parse(body)
+            answer = await self._store(uid, trial, attempt, batch)
+        self._metrics.reports_acknowledged(time.perf_counter() - received, len(batch.reports), answer.decision_seconds)
+        if answer.wake:
+            self._wake(uid)
+        return answer.reply
+
+    async def _read(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                return await request.read()
+        except TimeoutError:
+            sentence = f"the body did not arrive within {self._limits.body_seconds:g} s"
+            raise Refused(408, Reason.TOO_SLOW, sentence) from None
+        except web.HTTPRequestEntityTooLarge:
+            raise _too_large() from None
+        except web.RequestPayloadError as error:
+            raise Refused(400, Reason.MALFORMED, "the body ended early or is badly encoded") from error
+
+    async def _store(self, uid: str, trial: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+        repository = self._repositories.find(uid)
+        if repository is None:
+            return self._answer_without_study(uid)
+        try:
+            return await repository.report(trial, attempt, batch)
+        except NotFound as error:
+            raise Refused(404, Reason.NOT_FOUND, str(error)) from error
+        except StudyGone:
+            return _stop()
+        except (StorageUnavailable, LeaseLost) as error:
+            sentence = "the reports could not be stored now; send them again"
+            raise Refused(503, Reason.STORAGE_UNAVAILABLE, sentence, _RETRY_STORAGE) from error
+
+    def _answer_without_study(self, uid: str) -> ReportAnswer:
+        """Answer a genuine trial of a study that is not open: it was deleted, or it is not loaded yet."""
+        if self._gone(uid):
+            return _stop()
+        sentence = "this operator has not loaded the study yet; send the reports again"
+        raise Refused(503, Reason.NOT_OPEN, sentence, _RETRY_NOT_OPEN)
+
+
+def _bearer(request: web.Request) -> str:
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _check_headers(request: web.Request) -> None:
+    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
+        raise _too_large()
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        raise Refused(415, Reason.MALFORMED, "send the body without Content-Encoding; compressed ones are not read")
+    if request.content_type != "application/json":
+        raise Refused(415, Reason.MALFORMED, "send the header `Content-Type: application/json`")
+
+
+def _parse(body: bytes) -> ReportBatch:
+    try:
+        return ReportBatch.from_json(body)
+    except WireError as error:
+        raise Refused(400, Reason.MALFORMED, str(error)) from None
+
+
+def _too_large() -> Refused:
+    return Refused(413, Reason.TOO_LARGE, f"a body may have at most {MAX_BODY_BYTES} bytes; send fewer reports at once")
+
+
+def _stop() -> ReportAnswer:
+    return ReportAnswer(ReportReply(stop=True, reason=STUDY_GONE), wake=False)

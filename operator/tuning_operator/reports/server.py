@@ -1,0 +1,132 @@
+"""The HTTP server that trials report to; the operator's and the local runner's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+
+from aiohttp import web
+
+from tuning_contract.reports import MAX_BODY_BYTES
+from tuning_operator.errors import Unavailable
+from tuning_operator.metrics import Metrics
+from tuning_operator.ports import TrialRepositories, TrialRepository
+from tuning_operator.reports.connections import Connections
+from tuning_operator.reports.limits import Limits
+from tuning_operator.reports.read_api import TRIAL_ROUTE, TRIALS_ROUTE, FindStudy, ReadApi
+from tuning_operator.reports.refusals import answer_errors
+from tuning_operator.reports.report_endpoint import ROUTE, Gone, ReportEndpoint, Wake
+
+_BACKLOG = 1_024
+"""Connections that may wait to be accepted: a wave of trials starts at once."""
+_HEADER_BYTES = 8_190
+"""Longest request line, and longest header."""
+_HEADERS = 64
+"""Most headers of a request."""
+
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+# What aiohttp logs itself is a client's broken HTTP, with a stack trace each; a handler's errors are logged by us.
+_protocol_log.setLevel(logging.CRITICAL)
+
+
+def _never_gone(_uid: str) -> bool:
+    return False
+
+
+def _no_study(_namespace: str, _name: str) -> tuple[str, TrialRepository] | None:
+    return None
+
+
+class ReportServer:
+    """Serves the report endpoint, the read API and `/healthz` on one port.
+
+    Parameters
+    ----------
+    repositories
+        Where reports go; a study that is not open in it is answered 503, so that its trials come again.
+    key
+        What the credentials are derived from: `TrialRepositories.secret_key()`.
+    wake
+        Called with a study's uid when a report means that the study should be looked at now.
+    gone
+        Says of a uid that its study was deleted: its trials are told to stop. It must be sure.
+    find_study
+        (namespace, name) -> uid and history, for the read API; by default no study can be read.
+    host, port
+        Where to listen; port 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        repositories: TrialRepositories,
+        key: bytes,
+        *,
+        wake: Wake,
+        gone: Gone = _never_gone,
+        find_study: FindStudy = _no_study,
+        metrics: Metrics | None = None,
+        limits: Limits | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        limits = limits or Limits()
+        self._host, self._port = host, port
+        self._connections = Connections(limits)
+        self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics or Metrics())
+        self._read_api = ReadApi(find_study, key, limits)
+        self._keep_alive = limits.keep_alive_seconds
+        self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Listen, and return the port.
+
+        Raises
+        ------
+        Unavailable
+            The address can't be listened on.
+        """
+        runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            logger=_protocol_log,
+            keepalive_timeout=self._keep_alive,
+            lingering_time=5.0,
+            auto_decompress=False,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+            max_headers=_HEADERS,
+            shutdown_timeout=10.0,
+        )
+        await runner.setup()
+        assert runner.server is not None
+        factory = partial(self._connections.protocol, runner.server)
+        try:
+            loop = asyncio.get_running_loop()
+            self._listener = await loop.create_server(factory, self._host, self._port, backlog=_BACKLOG)
+        except OSError as error:
+            await runner.cleanup()
+            raise Unavailable(f"reports can't be received at {self._host}:{self._port}: {error}") from error
+        self._runner = runner
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Take no more connections, answer the requests under way (for at most 10 s), and close."""
+        listener, runner, self._listener, self._runner = self._listener, self._runner, None, None
+        if listener is not None and runner is not None:
+            listener.close()
+            await runner.cleanup()
+
+    def _application(self) -> web.Application:
+        middlewares = (self._connections.notice_request, answer_errors)
+        application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=middlewares)
+        application.router.add_post(ROUTE, self._endpoint.receive)
+        application.router.add_get(TRIALS_ROUTE, self._read_api.trials, allow_head=False)
+        application.router.add_get(TRIAL_ROUTE, self._read_api.trial, allow_head=False)
+        application.router.add_get("/healthz", _healthz)
+        return application
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
