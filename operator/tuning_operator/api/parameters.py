@@ -6,25 +6,16 @@ import math
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
-from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
+from tuning_operator.api.scalars import Number, PositiveNumber, Scalar
+from tuning_operator.api.sentences import shown
+
+__all__ = ["Parameter", "ParameterName", "ParameterType", "Scalar", "Scale"]
 
 ParameterName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """A C identifier, for it becomes the environment variable `PARAM_<name>`."""
-
-
-def _whole_numbers_as_ints(value: Any) -> Any:
-    """Kubernetes stores 1.0 as 1: do the same locally, so that both ways give the trainer the same type."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
-
-
-Scalar = Annotated[
-    bool | int | float | Annotated[str, StringConstraints(max_length=256)], AfterValidator(_whole_numbers_as_ints)
-]
-"""A value of a parameter: JSON's string, number or boolean."""
 
 
 class ParameterType(StrEnum):
@@ -57,20 +48,56 @@ _REQUIRED = {
 }
 
 
+_MOST_EXACT = 2**53
+"""Whole numbers beyond this are not exact as floats, which Optuna stores."""
+
+_RULES = [
+    cel(
+        "!(self.type in ['Float', 'Int']) || (has(self.low) && has(self.high))", "a Float or Int needs `low` and `high`"
+    ),
+    cel(
+        "self.type in ['Float', 'Int'] || !(has(self.low) || has(self.high) || has(self.step) || has(self.scale))",
+        "`low`, `high`, `step` and `scale` belong to a Float or Int; remove them or change `type`",
+    ),
+    cel("!has(self.low) || !has(self.high) || self.low <= self.high", "`low` is above `high`; swap them"),
+    cel(
+        "!has(self.scale) || self.scale != 'Log' || !has(self.low) || self.low > 0.0",
+        "the logarithm of zero and below does not exist; raise `low` or remove `scale: Log`",
+        ".low",
+    ),
+    cel(
+        "!has(self.scale) || self.scale != 'Log' || !has(self.step)",
+        "`step` and `scale: Log` exclude each other; remove one",
+    ),
+    *(
+        cel(
+            f"self.type != 'Int' || !has(self.{name}) || (self.{name} >= -{_MOST_EXACT}.0 && "
+            f"self.{name} <= {_MOST_EXACT}.0 && self.{name} == double(int(self.{name})))",
+            f"`{name}` of an Int must be a whole number within ±2^53; round it or write `type: Float`",
+            f".{name}",
+        )
+        for name in ("low", "high", "step")
+    ),
+]
+"""What the API server enforces of the validators below. It can't see `choices` and `value`, which have no type."""
+
+
 class Parameter(ResourceModel):
     """One dimension of the search space. It reaches the training container as `PARAM_<name>`."""
 
+    model_config = ConfigDict(json_schema_extra={CEL_RULES: [*_RULES]})
+
     name: ParameterName
     """A C identifier of at most 63 characters."""
-    type: ParameterType
+    type: Annotated[ParameterType, Strict(False)]
     """Float and Int search a range (low, high), Categorical a list of choices; Fixed passes one value on."""
-    low: float | None = None
+    low: Number | None = None
     """Smallest value of a Float or Int, included."""
-    high: float | None = None
+    high: Number | None = None
     """Largest value of a Float or Int, included."""
-    step: Annotated[float, Field(gt=0)] | None = None
+    step: PositiveNumber | None = None
     """Distance between the values of a Float or Int; without it a Float is continuous and an Int steps by 1."""
-    scale: Scale | None = None
+    scale: Annotated[Scale, Strict(False)] | None = None
     """Linear (default) or Log: equal ratios are equally likely; for ranges over several orders of magnitude."""
     choices: Annotated[list[Scalar], Field(min_length=1, max_length=1000)] | None = None
     """What a Categorical chooses from: strings, numbers or booleans."""
@@ -79,15 +106,15 @@ class Parameter(ResourceModel):
 
     @model_validator(mode="after")
     def _fields_belong_to_the_type(self) -> Parameter:
-        given = {
+        given = [
             name for name in ("low", "high", "step", "scale", "choices", "value") if getattr(self, name) is not None
-        }
+        ]
         for name in _REQUIRED[self.type]:
             if name not in given:
                 raise ValueError(f"a {self.type.value} needs `{name}`")
-        surplus = sorted(given - _FIELDS[self.type])
-        if surplus:
-            raise ValueError(f"`{surplus[0]}` does not belong to a {self.type.value}; remove it or change `type`")
+        for name in given:
+            if name not in _FIELDS[self.type]:
+                raise ValueError(f"`{name}` does not belong to a {self.type.value}; remove it or change `type`")
         return self
 
     @model_validator(mode="after")
@@ -95,9 +122,12 @@ class Parameter(ResourceModel):
         if self.low is None or self.high is None:
             return self
         if self.low > self.high:
-            raise ValueError(f"`low` ({self.low:g}) is above `high` ({self.high:g}); swap them")
+            raise ValueError(f"`low` ({self.low!r}) is above `high` ({self.high!r}); swap them")
         if self.scale is Scale.LOG and self.low <= 0:
-            raise ValueError(f"`low` is {self.low:g}, but the logarithm of zero and below does not exist; raise `low`")
+            raise ValueError(
+                f"`low` is {self.low!r}, but the logarithm of zero and below does not exist; "
+                "raise `low` or remove `scale: Log`"
+            )
         if self.scale is Scale.LOG and self.step is not None:
             raise ValueError("`step` and `scale: Log` exclude each other; remove one")
         if self.type is ParameterType.INT:
@@ -107,10 +137,11 @@ class Parameter(ResourceModel):
     def _numbers_are_whole(self) -> None:
         for name in ("low", "high", "step"):
             number = getattr(self, name)
-            if number is not None and not float(number).is_integer():
-                raise ValueError(f"`{name}` of an Int must be a whole number, not {number:g}")
-            if number is not None and abs(number) > 2**53:
-                raise ValueError(f"`{name}` of an Int must lie within ±2^53")
+            if number is not None and not (isinstance(number, int) and abs(number) <= _MOST_EXACT):
+                raise ValueError(
+                    f"`{name}` of an Int must be a whole number within ±2^53 (given: {number!r}); "
+                    "round it or write `type: Float`"
+                )
 
     @model_validator(mode="after")
     def _choices_differ(self) -> Parameter:
@@ -118,26 +149,28 @@ class Parameter(ResourceModel):
         for choice in self.choices or ():
             key = (isinstance(choice, bool), choice)
             if key in seen:
-                raise ValueError(f"the choice {choice!r} stands twice; remove one")
+                raise ValueError(f"the choice {shown(choice)} stands twice in `choices`; remove one")
             seen.add(key)
         return self
 
     def contains(self, value: Any) -> bool:
         """Return whether a value is one that this parameter can take; on a step's grid up to rounding."""
         if self.type is ParameterType.CATEGORICAL:
-            assert self.choices is not None
-            return any(
-                isinstance(value, bool) == isinstance(choice, bool) and value == choice for choice in self.choices
-            )
+            return any(_is_same(value, choice) for choice in self.choices or ())
         if self.type is ParameterType.FIXED:
-            return isinstance(value, bool) == isinstance(self.value, bool) and bool(value == self.value)
+            return _is_same(value, self.value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return False
         assert self.low is not None
         assert self.high is not None
-        if self.type is ParameterType.INT and not float(value).is_integer():
+        if not self.low <= value <= self.high or (self.type is ParameterType.INT and not float(value).is_integer()):
             return False
-        on_grid = self.step is None or math.isclose(
-            (value - self.low) / self.step, round((value - self.low) / self.step), abs_tol=1e-8
-        )
-        return self.low <= value <= self.high and on_grid
+        if self.step is None:
+            return True
+        steps = (value - self.low) / self.step
+        return math.isfinite(steps) and math.isclose(steps, round(steps), abs_tol=1e-8)
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """In Python true equals 1, in JSON it does not."""
+    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)

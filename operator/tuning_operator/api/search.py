@@ -5,13 +5,28 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, Strict, ValidationError, WithJsonSchema, model_validator
 
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.parameters import ParameterName, Scalar
+from tuning_operator.api.parameters import ParameterName
+from tuning_operator.api.scalars import Scalar
+from tuning_operator.api.sentences import problems, shown
 
-Options = dict[str, Any]
+Options = Annotated[
+    dict[str, Any],
+    Field(max_length=32),
+    WithJsonSchema({"type": "object", "maxProperties": 32, "x-kubernetes-preserve-unknown-fields": True}),
+]
 """Options as the user wrote them; each method's own model below checks them by name and type."""
+
+
+def _without_nulls(trial: Any) -> Any:
+    """As the API server does it: a null counts as left out."""
+    return {name: value for name, value in trial.items() if value is not None} if isinstance(trial, dict) else trial
+
+
+EnqueuedTrial = Annotated[dict[ParameterName, Scalar], Field(max_length=200), BeforeValidator(_without_nulls)]
+"""Parameters by name; what is left out is sampled."""
 
 
 class SamplerName(StrEnum):
@@ -66,9 +81,9 @@ class MedianOptions(ResourceModel):
 
     n_startup_trials: Annotated[int, Field(ge=0, le=10_000)] = 5
     """Trials that must be complete before the rule is used."""
-    n_warmup_steps: Annotated[int, Field(ge=0)] = 0
+    n_warmup_steps: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Steps of each trial during which it is never pruned."""
-    interval_steps: Annotated[int, Field(ge=1)] = 1
+    interval_steps: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
     """Steps between two checks."""
     n_min_trials: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Trials that must have reported at a step before the rule is used there."""
@@ -85,20 +100,24 @@ PRUNER_OPTIONS: dict[PrunerName, type[ResourceModel]] = {
 }
 
 
-def _check_option_names(method: str, model: type[ResourceModel], options: Options) -> None:
+def _parse_options(method: str, model: type[ResourceModel], options: dict[str, Any]) -> ResourceModel:
     known = [field.alias or name for name, field in model.model_fields.items()]
     for name in options:
         if name not in known:
             says = f"it knows {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"{method} has no option `{name}`; {says}")
+            raise ValueError(f"{method} has no option {shown(name)}; {says}")
+    try:
+        return model.model_validate(options, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise ValueError("; ".join(problems(error, below="options"))) from None
 
 
 class Sampler(ResourceModel):
     """The sampler and its options."""
 
-    name: SamplerName = SamplerName.TPE
+    name: Annotated[SamplerName, Strict(False)] = SamplerName.TPE
     """Random, Grid or TPE (default)."""
-    options: Annotated[Options, Field(max_length=32)] = Field(default_factory=dict)
+    options: Options = Field(default_factory=dict)
     """The sampler's own options; an unknown one is an error that lists the known."""
 
     @model_validator(mode="after")
@@ -108,17 +127,15 @@ class Sampler(ResourceModel):
 
     def parsed_options(self) -> ResourceModel:
         """Return the options as the model of this sampler."""
-        model = SAMPLER_OPTIONS[self.name]
-        _check_option_names(self.name.value, model, self.options)
-        return model.model_validate(self.options)
+        return _parse_options(self.name.value, SAMPLER_OPTIONS[self.name], self.options)
 
 
 class Pruner(ResourceModel):
     """The pruner and its options."""
 
-    name: PrunerName = PrunerName.NONE
+    name: Annotated[PrunerName, Strict(False)] = PrunerName.NONE
     """None (default) or Median."""
-    options: Annotated[Options, Field(max_length=32)] = Field(default_factory=dict)
+    options: Options = Field(default_factory=dict)
     """The pruner's own options; an unknown one is an error that lists the known."""
 
     @model_validator(mode="after")
@@ -128,9 +145,7 @@ class Pruner(ResourceModel):
 
     def parsed_options(self) -> ResourceModel:
         """Return the options as the model of this pruner."""
-        model = PRUNER_OPTIONS[self.name]
-        _check_option_names(self.name.value, model, self.options)
-        return model.model_validate(self.options)
+        return _parse_options(self.name.value, PRUNER_OPTIONS[self.name], self.options)
 
 
 class Search(ResourceModel):
@@ -142,5 +157,5 @@ class Search(ResourceModel):
     """Stops trials that are not worth their GPU."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
     """The same seed and the same order of asks and tells give the same suggestions; without it each study differs."""
-    enqueue: Annotated[list[dict[ParameterName, Scalar]], Field(max_length=1000)] = Field(default_factory=list)
+    enqueue: Annotated[list[EnqueuedTrial], Field(max_length=1000)] = Field(default_factory=list)
     """Parameters of the trials to run first; what a trial leaves out is sampled."""

@@ -5,13 +5,29 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, Strict
 
-from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.parameters import Scalar
+from tuning_operator.api.model import ResourceModel, list_map
+from tuning_operator.api.scalars import Scalar
 
 MAX_RECENT = 10
 """Finished trials that the status lists."""
+
+
+def _cut_to(length: int) -> BeforeValidator:
+    def cut(text: Any) -> Any:
+        return text[: length - 1] + "…" if isinstance(text, str) and len(text) > length else text
+
+    return BeforeValidator(cut)
+
+
+Text = Annotated[str, _cut_to(256), Field(max_length=256)]
+"""A word or a path."""
+Message = Annotated[str, _cut_to(1024), Field(max_length=1024)]
+"""A sentence. What is longer (a log's tail, an error of the API server) is cut: a summary must never be refused."""
+Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+"""RFC 3339."""
+Count = Annotated[int, Field(ge=0)]
 
 
 class Phase(StrEnum):
@@ -40,54 +56,54 @@ class ConditionType(StrEnum):
 class Condition(ResourceModel):
     """One observation of the study, in the form of Kubernetes' metav1.Condition."""
 
-    type: ConditionType
+    type: Annotated[ConditionType, Strict(False)]
     status: Literal["True", "False", "Unknown"]
-    observed_generation: int = 0
-    last_transition_time: str
-    """RFC 3339, when `status` last changed."""
-    reason: Annotated[str, Field(max_length=1024)]
+    observed_generation: Count = 0
+    last_transition_time: Time
+    """When `status` last changed."""
+    reason: Text
     """A CamelCase word."""
-    message: Annotated[str, Field(max_length=32768)] = ""
+    message: Annotated[str, _cut_to(32_768), Field(max_length=32_768)] = ""
     """A sentence."""
 
 
 class TrialCounts(ResourceModel):
     """How many trials are where."""
 
-    total: int = 0
-    waiting: int = 0
+    total: Count = 0
+    waiting: Count = 0
     """Asked for, without a Job."""
-    pending: int = 0
+    pending: Count = 0
     """With a Job, without a running pod."""
-    running: int = 0
-    complete: int = 0
-    pruned: int = 0
-    failed: int = 0
+    running: Count = 0
+    complete: Count = 0
+    pruned: Count = 0
+    failed: Count = 0
 
 
 class BestTrial(ResourceModel):
     """The best complete trial."""
 
-    number: int
+    number: Count
     value: float
-    values: dict[str, float] = Field(default_factory=dict)
+    values: Annotated[dict[Text, float], Field(max_length=20)] = Field(default_factory=dict)
     """The objective by its metric's name."""
-    parameters: dict[str, Scalar]
-    job: str = ""
+    parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
+    job: Text = ""
 
 
 class RecentTrial(ResourceModel):
     """A finished trial."""
 
-    number: int
+    number: Count
     state: Literal["Complete", "Pruned", "Failed"]
     value: float | None = None
-    parameters: dict[str, Scalar]
-    duration: str = ""
+    parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
+    duration: Text = ""
     """From its first report or running pod to its end, like 1m30s."""
-    reason: str = ""
-    message: str = ""
-    job: str = ""
+    reason: Text = ""
+    message: Message = ""
+    job: Text = ""
 
 
 class Usage(ResourceModel):
@@ -102,24 +118,26 @@ class Usage(ResourceModel):
 class StudyStatus(ResourceModel):
     """What the operator knows of a study."""
 
-    observed_generation: int = 0
+    observed_generation: Count = 0
     """The generation of `spec` that this status answers."""
-    phase: Phase = Phase.PENDING
+    phase: Annotated[Phase, Strict(False)] = Phase.PENDING
     """One word for people."""
-    conditions: list[Condition] = Field(default_factory=list)
-    start_time: str | None = None
+    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))] = Field(
+        default_factory=list
+    )
+    start_time: Time | None = None
     """When the first trial was asked for; from then on most of `spec` can't be changed."""
-    completion_time: str | None = None
-    progress: str = ""
+    completion_time: Time | None = None
+    progress: Text = ""
     """Ended trials and `maxTrials`, like 30/100."""
     trials: TrialCounts = TrialCounts()
     best: BestTrial | None = None
     recent: Annotated[list[RecentTrial], Field(max_length=MAX_RECENT)] = Field(default_factory=list)
     """The trials that ended last, the newest first."""
     usage: Usage = Usage()
-    planned_trainings: int = 0
+    planned_trainings: Count = 0
     """Trainings that the whole study takes, so that its cost is seen before it is paid."""
-    read_token: str = ""
+    read_token: Text = ""
     """Opens this study's trials at the operator's read API."""
 
     def condition(self, kind: ConditionType) -> Condition | None:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
-from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import GridOptions, SamplerName, Search
-from tuning_operator.api.trial_template import Trial, trainer_container
+from tuning_operator.api.sentences import shown
+from tuning_operator.api.stopping import FailedTrials, Stopping, Suspend, Suspension
+from tuning_operator.api.trial_template import Trial, references
+
+__all__ = [
+    "Direction",
+    "FailedTrials",
+    "Metadata",
+    "MetricName",
+    "Objective",
+    "Reduce",
+    "Stopping",
+    "StudySpec",
+    "Suspend",
+    "Suspension",
+    "TuningStudy",
+]
 
 MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@:-]{0,127}$", max_length=128)]
 """Name of a metric that trials report."""
@@ -37,54 +53,32 @@ class Objective(ResourceModel):
 
     metric: MetricName
     """Name of the metric, as the trials report it."""
-    direction: Direction
+    direction: Annotated[Direction, Strict(False)]
     """Maximize or Minimize."""
-    goal: float | None = None
+    goal: Number | None = None
     """A value that is good enough: when a trial reaches it, the study ends with reason GoalReached."""
-    reduce: Reduce = Reduce.LAST
+    reduce: Annotated[Reduce, Strict(False)] = Reduce.LAST
     """A trial's value from its reports: the Last (default), the Best or the Mean."""
-
-
-class Suspension(StrEnum):
-    """What becomes of running trials."""
-
-    DRAIN = "Drain"
-    TERMINATE = "Terminate"
-
-
-class Suspend(ResourceModel):
-    """Pauses a study."""
-
-    enabled: bool = False
-    """true pauses the study, false lets it go on."""
-    mode: Suspension = Suspension.DRAIN
-    """Drain: running pods finish, Jobs without one are deleted. Terminate: all are deleted. Their trials wait."""
-
-
-class FailedTrials(ResourceModel):
-    """How many failures a study puts up with."""
-
-    total: Annotated[int, Field(ge=1)] | None = None
-    """Failed trials in all that end the study."""
-    consecutive: Annotated[int, Field(ge=1)] | None = None
-    """Failed trials one after the other, in the order of their ends, that end the study."""
-
-
-class Stopping(ResourceModel):
-    """When a study ends before `maxTrials`; the first rule to hold ends it."""
-
-    failed_trials: FailedTrials | None = None
-    """Ends the study as Failed after too many failed trials."""
-    on_end: Suspension = Suspension.DRAIN
-    """When a rule ends the study, running trials finish (Drain) or are deleted (Terminate)."""
 
 
 class StudySpec(ResourceModel):
     """What to tune, and how."""
 
-    objectives: Annotated[list[Objective], Field(min_length=1, max_length=1)]
+    model_config = ConfigDict(
+        json_schema_extra={
+            CEL_RULES: [
+                cel(
+                    "self.parallelism <= self.maxTrials",
+                    "`parallelism` is above `maxTrials`; lower it or raise `maxTrials`",
+                    ".parallelism",
+                )
+            ]
+        }
+    )
+
+    objectives: Annotated[list[Objective], Field(min_length=1, max_length=1, json_schema_extra=list_map("metric"))]
     """The metric to optimise."""
-    parameters: Annotated[list[Parameter], Field(min_length=1, max_length=200)]
+    parameters: Annotated[list[Parameter], Field(min_length=1, max_length=200, json_schema_extra=list_map("name"))]
     """The search space."""
     search: Search = Search()
     """Sampler, pruner, seed and the trials to run first."""
@@ -128,10 +122,13 @@ class StudySpec(ResourceModel):
         for index, trial in enumerate(self.search.enqueue):
             for name, value in trial.items():
                 if name not in parameters:
-                    raise ValueError(f"`search.enqueue[{index}]` names `{name}`, which is not in `parameters`")
+                    raise ValueError(
+                        f"`search.enqueue[{index}]` names `{name}`, which is not in `parameters`; remove it"
+                    )
                 if not parameters[name].contains(value):
                     raise ValueError(
-                        f"`search.enqueue[{index}].{name}` is {value!r}, which `parameters` does not allow"
+                        f"`search.enqueue[{index}].{name}` is {shown(value)}, which lies outside of the parameter's "
+                        "values; change it or widen the parameter"
                     )
         return self
 
@@ -152,15 +149,17 @@ class StudySpec(ResourceModel):
     @model_validator(mode="after")
     def _references_name_parameters(self) -> StudySpec:
         names = {parameter.name for parameter in self.parameters}
-        container = trainer_container(self.trial.template)
-        for text in [*(container.get("command") or ()), *(container.get("args") or ())]:
-            for name in _REFERENCE.findall(text) if isinstance(text, str) else ():
-                if name not in names:
-                    raise ValueError(f"`trial.template` uses $(PARAM_{name}), but `parameters` has no `{name}`")
+        for name in references(self.trial.template):
+            if name not in names:
+                raise ValueError(
+                    f"`trial.template` uses $(PARAM_{shown(name)[1:-1]}), which names no parameter; "
+                    "add it to `parameters` or correct the name"
+                )
         return self
 
 
-_REFERENCE = re.compile(r"(?<!\$)(?:\$\$)*\$\(PARAM_([^)]*)\)")
+MAX_NAME = 40
+"""Characters of a study's name: a Job's name is made of it, the uid, the trial and the attempt, within 63."""
 
 
 class Metadata(ResourceModel):
@@ -168,7 +167,9 @@ class Metadata(ResourceModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    name: Annotated[
+        str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    ]
     """At most 40 characters, for names of Jobs are made of it."""
     namespace: str = "default"
     uid: str = ""

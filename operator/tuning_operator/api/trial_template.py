@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import AfterValidator, WithJsonSchema
 
-from tuning_contract.environment import RESERVED_PREFIXES
+from tuning_contract.environment import PARAMETER_PREFIX, RESERVED_PREFIXES
 from tuning_operator.api.durations import Duration
 from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.sentences import shown
 
 TRAINER = "trainer"
 """Name of the container that trains, where a template has several."""
+
+
+_EXPANSION = re.compile(r"\$\$|\$\(([^)]*)\)")
+"""Kubernetes reads a text from left to right: `$$` is an escaped `$`, `$(NAME)` a variable's value."""
 
 
 class Deadlines(ResourceModel):
@@ -24,6 +30,35 @@ class Deadlines(ResourceModel):
     """From the first running pod to the end; unset: for ever."""
 
 
+def _checked(template: dict[str, Any]) -> dict[str, Any]:
+    container = trainer_container(template)
+    policy = template["spec"].get("restartPolicy", "Never")
+    if policy != "Never":
+        raise ValueError(
+            f"`spec.restartPolicy` is {shown(policy)}, but a trial's pod runs once; remove it or write Never"
+        )
+    for variable in _entries(container, "env"):
+        name = variable.get("name") if isinstance(variable, Mapping) else None
+        if isinstance(name, str) and name.startswith(RESERVED_PREFIXES):
+            raise ValueError(
+                f"it sets {shown(name)} in the container's `env`, but names that begin with "
+                f"{' or '.join(RESERVED_PREFIXES)} are the operator's; rename it"
+            )
+    for field in ("command", "args"):
+        for text in _entries(container, field):
+            if not isinstance(text, str):
+                raise ValueError(f"`{field}` of the container must be strings; put {shown(text)} into quotes")
+    return template
+
+
+PodTemplate = Annotated[
+    dict[str, Any],
+    AfterValidator(_checked),
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+]
+"""A PodTemplateSpec. The API server checks its fields, by a dry run of the Job; here is what it can't know."""
+
+
 class Trial(ResourceModel):
     """How each trial is run."""
 
@@ -33,20 +68,8 @@ class Trial(ResourceModel):
     """A pod that is still there this long after its pruning was decided is deleted."""
     ttl_after_finished: Duration = "1h"
     """How long a finished trial's Job and its log stay."""
-    template: dict[str, Any]
+    template: PodTemplate
     """An ordinary PodTemplateSpec, as in a Job. The container named `trainer` (or the only one) trains."""
-
-    @model_validator(mode="after")
-    def _template_has_a_trainer(self) -> Trial:
-        container = trainer_container(self.template)
-        for variable in container.get("env") or ():
-            name = variable.get("name") if isinstance(variable, Mapping) else None
-            if isinstance(name, str) and name.startswith(RESERVED_PREFIXES):
-                raise ValueError(
-                    f"`template` sets {name[:128]} in the container's env, but names that begin with "
-                    f"{' or '.join(RESERVED_PREFIXES)} are the operator's; rename it"
-                )
-        return self
 
 
 def trainer_container(template: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,3 +91,22 @@ def trainer_container(template: Mapping[str, Any]) -> Mapping[str, Any]:
     if len(containers) == 1:
         return candidates[0]
     raise ValueError(f"`template` has {len(containers)} containers; name the one that trains `{TRAINER}`")
+
+
+def references(template: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the parameters that `$(PARAM_…)` in the training container's texts refers to."""
+    container = trainer_container(template)
+    values = (variable.get("value") for variable in _entries(container, "env") if isinstance(variable, Mapping))
+    for text in (*_entries(container, "command"), *_entries(container, "args"), *values):
+        for name in _EXPANSION.findall(text) if isinstance(text, str) else ():
+            if name.startswith(PARAMETER_PREFIX):
+                yield name.removeprefix(PARAMETER_PREFIX)
+
+
+def _entries(container: Mapping[str, Any], field: str) -> list[Any]:
+    entries = container.get(field)
+    if entries is None:
+        return []
+    if not isinstance(entries, list):
+        raise ValueError(f"`{field}` of the container must be a list")
+    return entries

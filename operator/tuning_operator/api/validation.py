@@ -8,8 +8,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from tuning_operator.api.names import API_VERSION, KIND
+from tuning_operator.api.sentences import problems, shown
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.errors import InvalidStudy
+
+MAX_DEPTH = 100
+"""Levels of lists and objects within each other; a pod's template needs some 15."""
+
+MAX_VALUES = 500_000
+"""Values of a document in all; what the API server stores (1.5 MB) has fewer."""
 
 
 def parse_study(document: Any) -> TuningStudy:
@@ -22,35 +29,45 @@ def parse_study(document: Any) -> TuningStudy:
     """
     if not isinstance(document, Mapping):
         raise InvalidStudy([f"the document must be a {KIND} object, not a {type(document).__name__}"])
-    if document.get("kind") != KIND or document.get("apiVersion") != API_VERSION:
+    fields = dict(document)
+    _require_json(fields)
+    if fields.get("kind") != KIND or fields.get("apiVersion") != API_VERSION:
         raise InvalidStudy(
             [
-                f"this is {document.get('apiVersion')!r} {document.get('kind')!r}; "
+                f"this is {shown(fields.get('apiVersion'))} {shown(fields.get('kind'))}; "
                 f"write `apiVersion: {API_VERSION}` and `kind: {KIND}`"
             ]
         )
     try:
-        return TuningStudy.model_validate(dict(document))
+        return TuningStudy.model_validate(fields, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidStudy([_sentence(detail) for detail in error.errors(include_url=False)]) from None
+        raise InvalidStudy(problems(error)) from None
 
 
-def _sentence(detail: Any) -> str:
-    place = _place(detail["loc"])
-    kind, message = detail["type"], str(detail["msg"])
-    if kind == "extra_forbidden":
-        return f"{place}: unknown field; check its spelling and indentation"
-    if kind == "missing":
-        return f"{place}: required, but missing"
-    if kind == "value_error":
-        return f"{place}: {message.removeprefix('Value error, ')}"
-    given = detail.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{place}: {message[:1].lower()}{message[1:]}{shown[:200]}"
+def _require_json(document: dict[Any, Any]) -> None:
+    """Whatever follows may recurse and compare: only plain JSON of a sane depth and size gets there."""
+    level: list[Any] = [document]
+    seen = 0
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                _require_text_keys(value)
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+            elif value is not None and not isinstance(value, str | int | float):
+                raise InvalidStudy([f"{shown(value)} is a {type(value).__name__}, which JSON has not; write a string"])
+            seen += 1
+            if seen + len(below) > MAX_VALUES:
+                raise InvalidStudy([f"the document has more than {MAX_VALUES} values; no study needs so many"])
+        level = below
+        if not level:
+            return
+    raise InvalidStudy([f"the document nests lists and objects deeper than {MAX_DEPTH} levels"])
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".") or "the study"
+def _require_text_keys(fields: dict[Any, Any]) -> None:
+    for key in fields:
+        if not isinstance(key, str):
+            raise InvalidStudy([f"the key {shown(key)} must be a string; put it into quotes"])
