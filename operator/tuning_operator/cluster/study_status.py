@@ -1,0 +1,46 @@
+"""The status of a TuningStudy, written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuning_operator.cluster import paths
+from tuning_operator.cluster.answers import RequestRefused
+from tuning_operator.cluster.client import JSON_PATCH, ClusterClient
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.errors import ClusterUnavailable, NotFound, StudyGone
+
+
+class ClusterStudyStatusWriter:
+    """Implements `StudyStatusWriter` with one PATCH of the status subresource."""
+
+    def __init__(self, client: ClusterClient) -> None:
+        self._client = client
+
+    async def write(self, study: StudyKey, status: Mapping[str, Any]) -> None:
+        """Replace the status; a study of the same name with another uid is left alone."""
+        path = f"{paths.studies(study.namespace)}/{study.name}"
+        # A merge patch would keep the fields that the new status lacks. Setting the uid to what it must be makes the
+        # API server compare it, and answer 409 where it differs.
+        patch = [
+            {"op": "replace", "path": "/metadata/uid", "value": study.uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        try:
+            await self._client.request("PATCH", f"{path}/status", patch, content_type=JSON_PATCH)
+        except NotFound as gone:
+            raise StudyGone(f"the study {study} was deleted") from gone
+        except RequestRefused as refused:
+            if refused.code != 409:
+                raise
+            if await self._is_gone(path, study.uid):
+                raise StudyGone(f"the study {study} was deleted and created again") from refused
+            raise ClusterUnavailable(f"the study {study} is being changed by somebody else: {refused}") from refused
+
+    async def _is_gone(self, path: str, uid: str) -> bool:
+        try:
+            document = await self._client.request("GET", path)
+        except NotFound:
+            return True
+        return bool((document.get("metadata") or {}).get("uid") != uid)

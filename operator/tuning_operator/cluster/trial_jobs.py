@@ -1,0 +1,104 @@
+"""Trial Jobs on a cluster."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from tuning_operator.cluster import paths
+from tuning_operator.cluster.answers import RequestRefused
+from tuning_operator.cluster.client import ClusterClient
+from tuning_operator.cluster.job_cache import JobCache
+from tuning_operator.cluster.job_view import SeenJob, UnreadableJob, read_job
+from tuning_operator.decisions.snapshot import StudyKey, TrialJob
+from tuning_operator.errors import ClusterUnavailable, Forbidden, JobRefused, NotFound, TuningError
+from tuning_operator.ports import Manifest
+
+
+class ClusterTrialJobs:
+    """Implements `TrialJobs`: requests go to the API server, reads come from the cache that `JobWatch` fills."""
+
+    def __init__(self, client: ClusterClient, cache: JobCache) -> None:
+        self._client = client
+        self._cache = cache
+
+    def observed(self, study: StudyKey) -> Collection[TrialJob]:
+        """Return the study's Jobs as last seen."""
+        return self._cache.observed(study)
+
+    def vanished(self, study: StudyKey) -> frozenset[tuple[int, int]]:
+        """Return (trial, attempt) of Jobs that were seen and exist no more."""
+        return self._cache.vanished(study)
+
+    async def create(self, study: StudyKey, manifest: Manifest) -> None:
+        """Create a Job with one POST. The name is the trial's own, so 409 says that an earlier POST succeeded."""
+        path = paths.jobs(study.namespace)
+        try:
+            created = await self._client.request("POST", path, manifest, repeatable=True)
+        except RequestRefused as refused:
+            if refused.code != 409:
+                raise JobRefused(str(refused)) from refused
+            created = await self._existing(study, manifest["metadata"]["name"])
+        except (Forbidden, NotFound) as refused:
+            raise _refused(refused) from refused
+        self._cache.put_created(created)
+
+    async def delete(self, study: StudyKey, name: str) -> None:
+        """Delete a Job and, in the background, its pods: the default of batch/v1 would leave the pods running."""
+        seen = self._cache.find(study, name) or await self._find(study, name)
+        if seen is None or seen.study_uid != study.uid:
+            return
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": seen.uid}}
+        try:
+            await self._client.request("DELETE", f"{paths.jobs(study.namespace)}/{name}", options)
+        except NotFound:
+            self._cache.remove({"metadata": {"uid": seen.uid}})
+            return
+        except RequestRefused as refused:
+            if refused.code != 409:
+                raise
+            return  # another Job has the name by now
+        self._cache.mark_deleting(study, name)
+
+    async def check(self, study: StudyKey, manifest: Manifest) -> Sequence[str]:
+        """Let the API server validate and admit a Job without storing it; return its warnings."""
+        # The trial's own name may exist already, which would answer 409 before anything is checked.
+        metadata = {**manifest["metadata"], "name": f"check-{study.name}-{secrets.token_hex(4)}"}
+        params = {"dryRun": "All", "fieldValidation": "Strict"}
+        body = {**manifest, "metadata": metadata}
+        try:
+            answer = await self._client.send("POST", paths.jobs(study.namespace), body, params=params, repeatable=True)
+        except RequestRefused as refused:
+            raise JobRefused(str(refused)) from refused
+        except (Forbidden, NotFound) as refused:
+            raise _refused(refused) from refused
+        return answer.warnings
+
+    async def _existing(self, study: StudyKey, name: str) -> dict[str, Any]:
+        """Return the Job that has the name, if it is this study's."""
+        try:
+            document = await self._client.request("GET", f"{paths.jobs(study.namespace)}/{name}")
+            seen = read_job(document)
+        except NotFound as gone:
+            raise ClusterUnavailable(f"the Job {name} was deleted just now; it is created again") from gone
+        except UnreadableJob as problem:
+            raise JobRefused(f"the name {name} is taken by a Job that is not this study's: {problem}") from problem
+        if seen.study_uid != study.uid:
+            raise JobRefused(f"the name {name} is taken by a Job of another study")
+        if seen.job.deleting:
+            raise ClusterUnavailable(f"an earlier Job {name} is still being deleted")
+        return document
+
+    async def _find(self, study: StudyKey, name: str) -> SeenJob | None:
+        try:
+            return read_job(await self._client.request("GET", f"{paths.jobs(study.namespace)}/{name}"))
+        except (NotFound, UnreadableJob):
+            return None
+
+
+def _refused(refusal: TuningError) -> TuningError:
+    """Say what a 403 or 404 means: a quota has room again later, the rest waits for a person."""
+    if "exceeded quota" in str(refusal):
+        return ClusterUnavailable(f"the namespace's quota has no room for a Job now: {refusal}")
+    return JobRefused(str(refusal))
