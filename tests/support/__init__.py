@@ -11,5 +11,5 @@ controller-runtime's envtest: `setup-envtest use 1.34.x -p path` downloads them 
 
 What lives here knows Kubernetes but not this product: it imports none of the project's packages, so that it cannot
 share an error with what it is meant to prove. It needs the standard library, aiohttp, PyYAML, cryptography and psycopg.
-Nothing that is started here outlives the test process: see `processes`.
+Nothing that is started here outlives the test process: see `guard`.
 """

@@ -18,6 +18,7 @@ from .api_client import ApiRefused
 from .binaries import MissingBinaries
 from .control_plane import ControlPlane
 from .postgresql import MissingServer, server_url, temporary_database
+from .process_node import ProcessNode
 
 _MARKERS = {
     "control_plane": pytest.mark.control_plane,
@@ -51,6 +52,13 @@ def control_plane() -> Iterator[ControlPlane]:
         missing(str(reason))
     with plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def process_node(control_plane: ControlPlane) -> Iterator[ProcessNode]:
+    """A node with 4 GPUs that runs the pods of all tests as processes. A test that changes it changes it back."""
+    with ProcessNode(control_plane, gpus=4) as node:
+        yield node
 
 
 @pytest.fixture

@@ -1,44 +1,22 @@
-"""Child processes that end with the process that started them, however that one ends.
-
-Linux sends a child its parent-death signal when the *thread* that forked it ends, not the process. All children are
-therefore forked by one thread that lives as long as the interpreter, and setpriv (util-linux) sets the signal: a
-preexec_fn would run Python between fork and exec, which can deadlock beside other threads. Where setpriv is missing
-(macOS) children are only ended by `kill`.
-"""
+"""Child processes that end with the process that started them, however that one ends: see `guard`."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
-_SETPRIV = shutil.which("setpriv")
-_FORKS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forks-children")
+from .guard import guard, kill_group
 
 
 class ProcessFailed(Exception):
     """A child process did not start, or ended early; the message carries the end of its log."""
-
-
-def with_death_signal(command: Sequence[str]) -> list[str]:
-    """The command such that the kernel kills it when the thread that starts it ends."""
-    return [_SETPRIV, "--pdeathsig", "KILL", *command] if _SETPRIV else list(command)
-
-
-def kill_group(pid: int, sent: signal.Signals = signal.SIGKILL) -> None:
-    """Signals the process group led by `pid`; a group that is gone already is fine."""
-    try:
-        os.killpg(pid, sent)
-    except ProcessLookupError:
-        return
 
 
 class ManagedProcess:
@@ -80,25 +58,26 @@ class ManagedProcess:
         """Starts the program; does nothing when it runs already."""
         self.wanted = True
         if not self.running:
-            self._process = _FORKS.submit(self._fork).result()
+            with self.log_file.open("ab") as log:
+                self._process = self._fork(log)
+            guard.watch(self._process.pid)
 
-    def _fork(self) -> subprocess.Popen[bytes]:
-        with self.log_file.open("ab") as log:
-            return subprocess.Popen(
-                with_death_signal(self.command),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=None if self._environment is None else dict(self._environment),
-                cwd=self._directory,
-                start_new_session=True,
-            )
+    def _fork(self, log: BinaryIO) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=None if self._environment is None else dict(self._environment),
+            cwd=self._directory,
+            start_new_session=True,
+        )
 
     def check(self) -> None:
         """Raises ProcessFailed with the end of the log when the process is not running."""
         if not self.running:
-            code = None if self._process is None else self._process.returncode
-            raise ProcessFailed(f"{self.name} is not running (exit code {code}). Its log ends with:\n{self.log_tail()}")
+            how = "it was not started" if self._process is None else f"exit code {self._process.returncode}"
+            raise ProcessFailed(f"{self.name} is not running ({how}). Its log ends with:\n{self.log_tail()}")
 
     def kill(self) -> None:
         """SIGKILL to the whole process group; returns when the process is gone."""
@@ -106,6 +85,8 @@ class ManagedProcess:
         if self._process is not None:
             kill_group(self._process.pid)
             self._process.wait()
+            guard.forget(self._process.pid)
+            self._process = None
 
     def terminate(self, grace_s: float) -> None:
         """SIGTERM, then SIGKILL to what is left of the group after `grace_s` seconds."""
