@@ -89,11 +89,14 @@ class Lease:
         while True:
             await asyncio.sleep(self._duration / 3)
             complaint = ""
-            while (complaint := await self._renew()) != "":
-                _log.warning("the Lease can't be renewed: %s", complaint)
-                if not self.is_held:
-                    raise LeaseLost(f"the Lease could not be renewed for {self._renew_deadline:g} s: {complaint}")
-                await asyncio.sleep(self._duration / 15)
+            try:
+                async with asyncio.timeout(self._renewed_at + self._renew_deadline - time.monotonic()):
+                    while complaint := await self._renew():
+                        _log.warning("the Lease can't be renewed: %s", complaint)
+                        await asyncio.sleep(self._duration / 15)
+            except TimeoutError:
+                words = f"the Lease could not be renewed for {self._renew_deadline:g} s; {complaint}".rstrip("; ")
+                raise LeaseLost(words) from None
 
     async def release(self) -> None:
         """Give the Lease up, so that the next operator need not wait; call it when nothing is written any more."""
@@ -118,7 +121,8 @@ class Lease:
         if self._observed is None or self._observed.version != version:
             self._observed = _Observed(version, time.monotonic())
         patience = float(spec.get("leaseDurationSeconds") or self._duration)
-        if self.holder and time.monotonic() - self._observed.since < patience:
+        is_foreign = self.holder not in ("", self.identity)  # ours: it was taken, and the answer was lost
+        if is_foreign and time.monotonic() - self._observed.since < patience:
             return False
         transitions = _transitions(spec) + 1
         return await self._take({**document, "spec": self._spec(transitions)}, started)
