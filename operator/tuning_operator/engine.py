@@ -33,6 +33,9 @@ from tuning_operator.ports import (
 
 log = logging.getLogger(__name__)
 
+REFUSAL_SECONDS = 30.0
+"""After a refused Job, how long no other is tried: quotas and policies change, but not by the second."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -57,6 +60,7 @@ class StudyEngine:
         self._shown_at = float("-inf")
         self._created_at = _seconds(resource.metadata.creation_timestamp)
         self._problem = ""
+        self._blocked_until: float | None = None
         self._warnings: tuple[str, ...] = ()
         self._checked_generation = -1
 
@@ -96,21 +100,30 @@ class StudyEngine:
             vanished=self._world.jobs.vanished(self._study),
             status=self._shown,
             problem=self._problem,
+            blocked_until=self._blocked_until,
             warnings=self._warnings,
         )
 
     async def _check_template(self, resource: TuningStudy, trials: TrialRepository) -> None:
         """Try the first Job once per generation: a template that can't run is refused before anything starts."""
         generation = resource.metadata.generation
-        if trials.history().total or self._checked_generation == generation:
+        settled = self._checked_generation == generation and not self._may_try_again()
+        if trials.history().total or settled:
             return
         manifest = trial_job(self._study, resource.spec, sample_trial(resource.spec), "http://dry-run", "dry-run")
         try:
             self._warnings = tuple(await self._world.jobs.check(self._study, manifest))
-            self._problem = ""
+            self._take_refusal(None)
         except JobRefused as error:
-            self._problem = str(error)
+            self._take_refusal(error)
         self._checked_generation = generation
+
+    def _take_refusal(self, error: JobRefused | None) -> None:
+        self._problem = "" if error is None else str(error)
+        self._blocked_until = None if error is None else self._world.clock.now() + REFUSAL_SECONDS
+
+    def _may_try_again(self) -> bool:
+        return self._blocked_until is not None and self._world.clock.now() >= self._blocked_until
 
     async def _apply(self, plan: Plan, snapshot: Snapshot, trials: TrialRepository, woken_at: float) -> None:
         if plan.outcomes:
@@ -134,7 +147,7 @@ class StudyEngine:
         now = self._world.clock.now()
         refused = [error for error in results if isinstance(error, JobRefused)]
         if trials:
-            self._problem = str(refused[0]) if refused else ""
+            self._take_refusal(refused[0] if refused else None)
         for error in results:
             if isinstance(error, BaseException) and not isinstance(error, JobRefused):
                 raise error

@@ -75,6 +75,7 @@ class FakeTrialRepository:
             complete=states.count(EndState.COMPLETE),
             pruned=states.count(EndState.PRUNED),
             failed=states.count(EndState.FAILED),
+            failed_streak=next((i for i, s in enumerate(reversed(states)) if s is not EndState.FAILED), len(states)),
             longest_failed_streak=_longest_streak(states),
             best=self._best(),
             recent=tuple(reversed(self._ends[-10:])),

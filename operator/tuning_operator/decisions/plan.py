@@ -108,7 +108,8 @@ def _suspended(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> tupl
 def _starts(
     snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial], verdict: Verdict | None
 ) -> tuple[int, tuple[Launch, ...]]:
-    if snapshot.spec.suspend.enabled or snapshot.problem or (verdict is not None and verdict.early):
+    blocked = snapshot.blocked_until is not None and snapshot.now < snapshot.blocked_until
+    if blocked or snapshot.spec.suspend.enabled or (verdict is not None and verdict.early):
         return 0, ()
     waiting = [trial for trial in staying if (trial.number, trial.attempt) not in jobs]
     slots = free_slots(snapshot.spec, occupied=len(staying) - len(waiting))
@@ -162,4 +163,6 @@ def _requeue_at(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> flo
         for job in jobs.values()
         if job.is_active and not job.deleting and job.trial in snapshot.ended
     ]
-    return min([check for check in checks if check is not None] + leaving, default=None)
+    blocked = snapshot.blocked_until
+    unblocked = [blocked] if blocked is not None and blocked > snapshot.now else []
+    return min([check for check in checks if check is not None] + leaving + unblocked, default=None)

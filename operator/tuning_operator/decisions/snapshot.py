@@ -172,5 +172,7 @@ class Snapshot:
     """The status that was written last."""
     problem: str = ""
     """Why no Job can be created (the API server's words on the dry run); empty when there is none."""
+    blocked_until: float | None = None
+    """When creating Jobs may be tried again after a problem; seconds since 1970."""
     warnings: tuple[str, ...] = ()
     """What the API server warned of on the dry run."""

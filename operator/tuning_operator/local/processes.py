@@ -67,7 +67,9 @@ class LocalTrialJobs:
         await self.check(study, manifest)
         process = await self._start(name, manifest)
         now = self._clock.now()
-        job = TrialJob(name, int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL]), JobPhase.RUNNING, now, running_at=now)
+        job = TrialJob(
+            name, int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL]), JobPhase.RUNNING, now, running_at=now
+        )
         self._jobs[name] = job
         self._processes[name] = process
         watcher = asyncio.create_task(self._follow(study, name, process), name=f"process of {name}")

@@ -1,0 +1,53 @@
+# Every target works on a fresh machine with Python 3.11 or newer: it makes .venv and installs what it needs.
+# `make help` lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STUDY ?= examples/digits-mlp.yaml
+
+# torch comes as its CPU build where there is no GPU: plain `torch` would bring gigabytes of CUDA libraries.
+TORCH_VERSION ?= 2.13.0
+
+.PHONY: help demo test check format generate images e2e benchmark clean
+
+help: ## List the targets
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/.installed: pyproject.toml tools/install.sh
+	PYTHON=$(PYTHON) TORCH_VERSION=$(TORCH_VERSION) tools/install.sh
+	@touch $@
+
+demo: $(BIN)/.installed ## Tune a real PyTorch model on this machine, and show the result
+	$(BIN)/tuning run $(STUDY)
+
+test: $(BIN)/.installed ## Run all checks and tests; with KUBEBUILDER_ASSETS also those on a real API server
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest
+
+check: $(BIN)/.installed ## Lint, types, layers, and that generated files are current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/generate.py --check
+
+format: $(BIN)/.installed ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: $(BIN)/.installed ## Write what is made from the models: CRD, chart's copy, references, OpenAPI
+	$(BIN)/python tools/generate.py
+
+images: $(BIN)/.installed ## Build the images of operator and trainer
+	$(BIN)/python -m tests.e2e images
+
+e2e: $(BIN)/.installed ## Walk the user's path on a real cluster: images, chart, study, result, uninstall
+	$(BIN)/python -m tests.e2e
+
+benchmark: $(BIN)/.installed ## Measure the budgets of docs/performance.md and print the table
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what the targets above made
+	rm -rf .venv .tuning .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

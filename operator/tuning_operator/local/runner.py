@@ -1,0 +1,165 @@
+"""A study on this machine: the engine with local processes, from the first trial or from where the last run ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning_operator.api.status import ConditionType, StudyStatus
+from tuning_operator.api.study import StudySpec, Suspend, Suspension
+from tuning_operator.api.validation import parse_study
+from tuning_operator.decisions.events import Announcement
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.engine import World
+from tuning_operator.errors import InvalidStudy
+from tuning_operator.local.places import NAMESPACE, Places
+from tuning_operator.local.processes import LocalTrialJobs
+from tuning_operator.local.world import LocalAddresses, LocalEvents, LocalStatus, NoMetrics, SystemClock
+from tuning_operator.metrics import Metrics
+from tuning_operator.ports import TrialRepository
+from tuning_operator.reports.server import ReportServer
+from tuning_operator.search.repositories import StudyRepositories
+from tuning_operator.settings import Settings
+from tuning_operator.study_tasks import StudyTasks
+
+SWITCH_INTERVAL_SECONDS = 0.0005
+"""How soon a sampler's thread lets the event loop run; Python's default of 5 ms would delay every report."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """What a caller wants to hear of a run."""
+
+    on_start: Callable[[StudyKey, TrialRepository], None] = lambda _study, _trials: None
+    on_status: Callable[[StudyStatus], None] = lambda _status: None
+    on_event: Callable[[Announcement], None] = lambda _event: None
+
+
+@dataclass
+class LocalRun:
+    """One run of one study. `run()` once; `stop()` at any time, from the same event loop."""
+
+    document: Mapping[str, Any]
+    """The TuningStudy object, as read from its file."""
+    places: Places = field(default_factory=Places)
+    parallelism: int | None = None
+    """Instead of the study's own; both are limited by the number of CPUs."""
+    new: bool = False
+    """Start a new history instead of resuming the last one."""
+    observer: Observer = field(default_factory=Observer)
+    _stops: int = field(default=0, init=False)
+    _generation: int = field(default=1, init=False)
+    _tasks: StudyTasks | None = field(default=None, init=False)
+    _object: dict[str, Any] = field(default_factory=dict, init=False)
+
+    async def run(self) -> StudyStatus:
+        """Run until the study ends, is refused, or is stopped and no process is left; return its last status.
+
+        Raises
+        ------
+        InvalidStudy
+            The document is wrong, or the stored history has another search space.
+        AlreadyRunning
+            Another process runs the study.
+        StorageUnavailable, StorageDamaged
+            `.tuning/` can't be used.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        study = parse_study(self.document)
+        with self.places.locked(study.metadata.name):
+            repositories = StudyRepositories(self.places.storage_url)
+            try:
+                key = await self._key(repositories, study.metadata.name)
+                self._object = self._as_object(key, study.spec)
+                return await self._run(key, study.spec, repositories)
+            finally:
+                await repositories.close_all()
+
+    def stop(self) -> None:
+        """Let running trials finish and start no more; called again, end the running ones too.
+
+        The trials that were cut off start over when the study is run again.
+        """
+        self._stops += 1
+        mode = Suspension.DRAIN if self._stops == 1 else Suspension.TERMINATE
+        self._generation += 1
+        if self._tasks is not None:
+            spec = {**self._object["spec"], "suspend": Suspend(enabled=True, mode=mode).to_document()}
+            metadata = {**self._object["metadata"], "generation": self._generation}
+            self._tasks.study_changed({**self._object, "metadata": metadata, "spec": spec})
+
+    async def _run(self, key: StudyKey, spec: StudySpec, repositories: StudyRepositories) -> StudyStatus:
+        trials = await repositories.open(key, spec)
+        for trial in trials.history().open:
+            # Its process went with the last run: the trial starts over, under the same number.
+            await trials.start_attempt(trial.number, trial.attempt + 1)
+        changed = asyncio.Event()
+        status = LocalStatus(lambda now: (self.observer.on_status(now), changed.set())[-1])
+        async with self._started(key, repositories, status) as tasks:
+            self.observer.on_start(key, trials)
+            self._tasks = tasks
+            tasks.study_changed(self._object)
+            while not self._is_over(status.latest):
+                await changed.wait()
+                changed.clear()
+        return status.latest
+
+    def _is_over(self, status: StudyStatus) -> bool:
+        if any(status.is_true(kind) for kind in (ConditionType.COMPLETE, ConditionType.FAILED)):
+            return True
+        accepted = status.condition(ConditionType.ACCEPTED)
+        if accepted is not None and accepted.status == "False":
+            raise InvalidStudy([accepted.message])
+        drained = status.trials.running + status.trials.pending == 0
+        return self._stops > 0 and drained and status.observed_generation == self._generation
+
+    @asynccontextmanager
+    async def _started(
+        self, key: StudyKey, repositories: StudyRepositories, status: LocalStatus
+    ) -> AsyncIterator[StudyTasks]:
+        secret = await repositories.secret_key()
+        clock = SystemClock()
+        threads = max(1, cpus() // self._object["spec"]["parallelism"])
+        jobs = LocalTrialJobs(self.places.logs(key), clock, lambda uid: tasks.wake(uid), threads)
+        server = ReportServer(repositories, secret, host="127.0.0.1", port=0, wake=lambda uid: tasks.wake(uid), metrics=Metrics())
+        port = await server.start()
+        addresses = LocalAddresses(f"http://127.0.0.1:{port}", secret)
+        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, NoMetrics())
+        tasks = StudyTasks(world, repositories, Settings(status_seconds=0.5, coalesce_seconds=0.005))
+        try:
+            yield tasks
+        finally:
+            await tasks.close()
+            await jobs.close()
+            await server.stop()
+
+    async def _key(self, repositories: StudyRepositories, name: str) -> StudyKey:
+        known = [] if self.new else await repositories.list_studies()
+        mine = [key for key in known if (key.namespace, key.name) == (NAMESPACE, name)]
+        return mine[-1] if mine else StudyKey(NAMESPACE, name, str(uuid.uuid4()))
+
+    def _as_object(self, key: StudyKey, spec: StudySpec) -> dict[str, Any]:
+        """Return the study as an API server would show it, with the parallelism that this machine has."""
+        parallelism = min(self.parallelism or spec.parallelism, cpus(), spec.max_trials)
+        return {
+            **self.document,
+            "metadata": {
+                **self.document["metadata"],
+                "namespace": key.namespace,
+                "uid": key.uid,
+                "generation": self._generation,
+            },
+            "spec": {**self.document["spec"], "parallelism": parallelism},
+            "status": {},
+        }
+
+
+def cpus() -> int:
+    """Return how many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import finished, history, spec, trial
+from tuning_operator.decisions.stopping import verdict_of
+
+
+def test_a_study_with_trials_left_goes_on() -> None:
+    assert verdict_of(spec(), history(complete=3, best=finished())) is None
+
+
+def test_a_study_is_complete_once_all_trials_were_asked_for() -> None:
+    verdict = verdict_of(spec(maxTrials=3), history(trial(2), complete=2, best=finished()))
+    assert verdict is not None
+    assert (verdict.failed, verdict.early, verdict.reason) == (False, False, "MaxTrialsReached")
+
+
+def test_a_study_without_any_complete_trial_fails_and_says_why() -> None:
+    last = finished(2, "Failed", None, reason="TrainingFailed", message="no data")
+    verdict = verdict_of(spec(maxTrials=3), history(failed=3, recent=(last,)))
+    assert verdict is not None
+    assert (verdict.failed, verdict.reason) == (True, "NoCompleteTrial")
+    assert verdict.message.endswith("Trial 2 failed with TrainingFailed: no data")
+
+
+def test_an_exhausted_space_ends_the_study() -> None:
+    verdict = verdict_of(spec(maxTrials=30), history(complete=3, best=finished(), exhausted=True))
+    assert verdict is not None
+    assert (verdict.failed, verdict.reason) == (False, "Exhausted")
+
+
+@pytest.mark.parametrize(
+    ("direction", "goal", "value", "reached"),
+    [
+        ("Maximize", 0.9, 0.9, True),
+        ("Maximize", 0.9, 0.91, True),
+        ("Maximize", 0.9, 0.89, False),
+        ("Minimize", 0.1, 0.1, True),
+        ("Minimize", 0.1, 0.05, True),
+        ("Minimize", 0.1, 0.11, False),
+    ],
+)
+def test_a_goal_is_reached_from_its_own_side(direction: str, goal: float, value: float, reached: bool) -> None:
+    objectives = [{"metric": "accuracy", "direction": direction, "goal": goal}]
+    verdict = verdict_of(spec(objectives=objectives), history(complete=1, best=finished(value=value)))
+    assert (verdict is not None and verdict.reason == "GoalReached") is reached
+
+
+def test_too_many_failed_trials_fail_the_study() -> None:
+    stopping = {"failedTrials": {"total": 2}}
+    assert verdict_of(spec(stopping=stopping), history(failed=1)) is None
+    verdict = verdict_of(spec(stopping=stopping), history(failed=2))
+    assert verdict is not None
+    assert (verdict.failed, verdict.early, verdict.reason) == (True, True, "TooManyFailedTrials")
+
+
+def test_a_row_of_failures_counts_although_later_trials_succeeded() -> None:
+    stopping = {"failedTrials": {"consecutive": 3}}
+    ended = history(complete=1, failed=3, best=finished(), longest_failed_streak=3)
+    verdict = verdict_of(spec(stopping=stopping), ended)
+    assert verdict is not None
+    assert verdict.reason == "TooManyFailedTrials"
+
+
+def test_raising_max_trials_revives_a_study() -> None:
+    done = history(complete=3, best=finished())
+    assert verdict_of(spec(maxTrials=3), done) is not None
+    assert verdict_of(spec(maxTrials=4), done) is None

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tests.builders import NOW, ended, job, reported, snapshot, trial
+from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.snapshot import OpenTrial, TrialJob
+from tuning_operator.decisions.trial_end import outcome_of
+
+
+def outcome(of: OpenTrial, its_job: TrialJob | None = None, **fields: object) -> Outcome | None:
+    jobs = () if its_job is None else (its_job,)
+    return outcome_of(of, its_job, snapshot(of, jobs=jobs, **fields))
+
+
+def told(of: OpenTrial, its_job: TrialJob | None = None, **fields: object) -> tuple[str, str]:
+    found = outcome(of, its_job, **fields)
+    assert found is not None, "the trial goes on"
+    return found.state.value, found.reason
+
+
+def test_a_running_trial_goes_on() -> None:
+    assert outcome(reported(), job()) is None
+
+
+def test_a_trial_without_a_job_that_never_was_waits_for_one() -> None:
+    assert outcome(trial()) is None
+
+
+def test_the_last_message_ends_a_trial_before_its_job_does() -> None:
+    found = outcome(reported(value=0.8, end=ended("Complete")), job())
+    assert found is not None
+    assert (found.state, found.value, found.reason) == ("Complete", 0.8, "Complete")
+
+
+def test_running_time_counts_from_the_running_pod() -> None:
+    found = outcome(reported(end=ended("Complete")), job(running_at=NOW - 42))
+    assert found is not None
+    assert found.running_seconds == 42
+
+
+def test_running_time_is_bounded_by_the_reports_when_no_job_tells_it() -> None:
+    found = outcome(reported(first_report_at=NOW - 25, last_report_at=NOW - 5, end=ended("Complete")))
+    assert found is not None
+    assert found.running_seconds == 20
+
+
+def test_a_message_of_failure_carries_the_trainers_words() -> None:
+    found = outcome(trial(end=ended("Failed", "ValueError: no data")), job())
+    assert found is not None
+    assert (found.state, found.reason, found.message) == ("Failed", "TrainingFailed", "ValueError: no data")
+
+
+def test_a_finished_job_without_a_message_is_told_from_its_reports() -> None:
+    found = outcome(reported(value=0.7), job(phase="Complete"))
+    assert found is not None
+    assert (found.state, found.value) == ("Complete", 0.7)
+
+
+def test_a_trial_that_reported_nothing_fails_with_a_sentence() -> None:
+    found = outcome(trial(), job(phase="Complete"))
+    assert found is not None
+    assert found.reason == "NoObjective"
+    assert "`accuracy`" in found.message
+    assert "it reported nothing" in found.message
+
+
+def test_a_trial_that_reported_other_metrics_fails_and_names_them() -> None:
+    found = outcome(trial(metrics=("acc", "loss"), first_report_at=NOW - 5), job(phase="Complete"))
+    assert found is not None
+    assert "it reported acc, loss" in found.message
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_is_a_failure_of_that_name(value: float) -> None:
+    found = outcome(reported(value=value, end=ended("Complete")), job())
+    assert found is not None
+    assert (found.state, found.reason, found.value) == ("Failed", "NotFinite", None)
+
+
+def test_a_pruned_trial_keeps_its_last_value() -> None:
+    found = outcome(reported(value=0.3, step=4, prune_decided_at=NOW - 1, end=ended("Pruned")), job())
+    assert found is not None
+    assert (found.state, found.value, found.message) == ("Pruned", 0.3, "after step 4")
+
+
+def test_a_pruned_trial_that_exits_without_a_message_is_pruned() -> None:
+    assert told(reported(prune_decided_at=NOW - 1), job(phase="Complete")) == ("Pruned", "Pruned")
+    assert told(reported(prune_decided_at=NOW - 1), job(phase="Failed", exit_code=1)) == ("Pruned", "Pruned")
+
+
+def test_a_trial_that_finished_although_it_was_pruned_is_complete() -> None:
+    assert told(reported(prune_decided_at=NOW - 1, end=ended("Complete")), job()) == ("Complete", "Complete")
+
+
+def test_patience_with_a_trial_that_does_not_stop_ends_after_the_grace() -> None:
+    assert outcome(reported(prune_decided_at=NOW - 29), job()) is None
+    assert told(reported(prune_decided_at=NOW - 30), job()) == ("Pruned", "Pruned")
+    assert told(reported(value=math.nan, last_report_at=NOW - 31), job()) == ("Failed", "NotFinite")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "words"),
+    [
+        ({"exit_code": 1}, "TrainingFailed", "exited with code 1"),
+        ({"exit_code": 75}, "ReportsLost", "could not deliver its reports"),
+        ({"message": "node is gone"}, "JobFailed", "node is gone"),
+    ],
+)
+def test_a_failed_job_says_why(fields: dict[str, object], reason: str, words: str) -> None:
+    found = outcome(reported(), job(phase="Failed", **fields))
+    assert found is not None
+    assert (found.state, found.reason) == ("Failed", reason)
+    assert words in found.message
+    assert found.value is None
+
+
+def test_a_job_that_vanished_is_lost() -> None:
+    assert told(trial(), vanished=frozenset({(0, 1)})) == ("Failed", "JobLost")
+
+
+def test_a_trial_that_reported_and_has_no_job_after_a_restart_is_lost() -> None:
+    assert told(reported()) == ("Failed", "JobLost")
+
+
+def test_a_vanished_older_attempt_is_not_the_trials_end() -> None:
+    assert outcome(trial(attempt=2), vanished=frozenset({(0, 1)})) is None
+
+
+def test_a_pod_that_never_runs_fails_by_the_start_deadline_with_the_clusters_words() -> None:
+    waiting = job(phase="Pending", created_at=NOW - 1800, message="ErrImagePull: no such image")
+    found = outcome(trial(), waiting)
+    assert found is not None
+    assert found.reason == "StartDeadlineExceeded"
+    assert found.message.endswith("ErrImagePull: no such image")
+    assert outcome(trial(), job(phase="Pending", created_at=NOW - 1799)) is None
+
+
+def test_a_trial_that_runs_too_long_fails_by_the_run_deadline() -> None:
+    template = {"spec": {"containers": [{"name": "trainer"}]}}
+    fields = {"trial": {"deadlines": {"run": "1m"}, "template": template}}
+    assert outcome(reported(), job(running_at=NOW - 59), **fields) is None
+    assert told(reported(), job(running_at=NOW - 60), **fields) == ("Failed", "RunDeadlineExceeded")

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.builders import STUDY, spec, spec_document
+from tuning_operator.decisions.snapshot import OpenTrial
+from tuning_operator.decisions.trial_job import sample_trial, trial_job
+
+GOLDEN = Path(__file__).parent / "golden" / "trial_job.yaml"
+TRIAL = OpenTrial(
+    number=7, parameters={"lr": 0.003, "layers": 2, "name": "a$(HOME)b", "bias": True}, attempt=2, seed=99
+)
+
+
+def template(**container: Any) -> dict[str, Any]:
+    trainer = {"name": "trainer", "image": "trainer:1", "args": ["--lr=$(PARAM_lr)"], **container}
+    sidecar = {"name": "sidecar", "image": "sidecar:1"}
+    return {"metadata": {"labels": {"team": "a"}}, "spec": {"containers": [sidecar, trainer]}}
+
+
+def manifest(**container: Any) -> dict[str, Any]:
+    study_spec = spec(trial={"template": template(**container), "ttlAfterFinished": "10m"})
+    return trial_job(STUDY, study_spec, TRIAL, "http://operator/v1/reports", "secret")
+
+
+def test_the_job_is_the_one_that_was_agreed_on(update_golden: bool) -> None:
+    made = manifest(env=[{"name": "DATA", "value": "/data"}])
+    if update_golden:
+        GOLDEN.write_text(yaml.safe_dump(made, sort_keys=False))
+    assert made == yaml.safe_load(GOLDEN.read_text())
+
+
+def test_the_trials_variables_come_first_and_only_in_the_trainer() -> None:
+    pod = manifest(env=[{"name": "DATA", "value": "$(PARAM_lr)"}])["spec"]["template"]
+    sidecar, trainer = pod["spec"]["containers"]
+    assert "env" not in sidecar
+    names = [variable["name"] for variable in trainer["env"]]
+    assert names[0] == "PARAM_lr"
+    assert names[-1] == "DATA"
+
+
+def test_a_parameters_text_is_not_expanded() -> None:
+    trainer = manifest()["spec"]["template"]["spec"]["containers"][1]
+    values = {variable["name"]: variable["value"] for variable in trainer["env"]}
+    assert values["PARAM_name"] == "a$$(HOME)b"
+    assert json.loads(values["TUNING_PARAMETERS"].replace("$$(", "$("))["name"] == "a$(HOME)b"
+
+
+def test_the_users_template_is_left_as_it_is() -> None:
+    document = spec_document(trial={"template": template()})
+    before = json.dumps(document)
+    trial_job(STUDY, spec(trial=document["trial"]), TRIAL, "http://operator", "secret")
+    assert json.dumps(document) == before
+
+
+def test_a_template_may_ask_for_the_service_accounts_token() -> None:
+    pod = template()
+    pod["spec"]["automountServiceAccountToken"] = True
+    made = trial_job(STUDY, spec(trial={"template": pod}), TRIAL, "http://operator", "secret")
+    assert made["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+
+
+def test_a_sample_trial_has_an_allowed_value_of_each_parameter() -> None:
+    parameters = [
+        {"name": "a", "type": "Float", "low": 0.5, "high": 1},
+        {"name": "b", "type": "Int", "low": 2, "high": 5},
+        {"name": "c", "type": "Categorical", "choices": [False, True]},
+        {"name": "d", "type": "Fixed", "value": "x"},
+    ]
+    study_spec = spec(parameters=parameters)
+    values = sample_trial(study_spec).parameters
+    assert all(parameter.contains(values[parameter.name]) for parameter in study_spec.parameters)
+    assert isinstance(values["b"], int)

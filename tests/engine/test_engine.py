@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import STUDY
+from tests.engine.world import EngineInAWorld
+from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable
+
+
+def name(number: int, attempt: int = 1) -> str:
+    return f"digits-11112222-{number}-{attempt}"
+
+
+async def test_a_new_study_launches_its_first_trials_and_shows_it() -> None:
+    world = EngineInAWorld()
+    await world.step()
+    assert world.job_names() == [name(0), name(1)]
+    assert world.shown["trials"]["pending"] == 2
+    assert world.shown["phase"] == "Running"
+    assert world.events.reasons == ["TrialsRunning"]
+
+
+async def test_a_job_knows_where_its_attempt_reports() -> None:
+    world = EngineInAWorld()
+    await world.step()
+    container = world.jobs.manifests[name(1)]["spec"]["template"]["spec"]["containers"][0]
+    variables = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert variables["TUNING_REPORT_URL"] == f"http://operator/{STUDY.uid}/1/1"
+    assert variables["TUNING_REPORT_TOKEN"] == "token-1-1"
+
+
+async def test_a_last_message_frees_the_slot_before_the_job_ends() -> None:
+    world = EngineInAWorld()
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    await world.report(0, 0.8, end="Complete")
+    await world.step()
+    assert world.job_names() == [name(0), name(1), name(2)]
+    assert world.shown["best"]["value"] == 0.8
+    assert len(world.metrics.next_jobs) == 1
+
+
+async def test_a_study_runs_to_its_end_and_stays_there() -> None:
+    world = EngineInAWorld(maxTrials=5, parallelism=2)
+    for number in range(5):
+        await world.step()
+        world.jobs.start(name(number))
+        await world.report(number, number / 10, end="Complete")
+        world.jobs.finish(name(number))
+    await world.step()
+    assert world.shown["phase"] == "Complete"
+    assert world.shown["best"]["number"] == 4
+    requests = world.jobs.requests
+    await world.step()
+    assert world.jobs.requests == requests
+
+
+async def test_one_post_per_trial_and_one_dry_run_are_all_requests() -> None:
+    world = EngineInAWorld(maxTrials=5, parallelism=5)
+    await world.step()
+    for number in range(5):
+        world.jobs.start(name(number))
+        await world.report(number, end="Complete")
+    await world.step()
+    assert world.jobs.requests == 6
+
+
+async def test_counters_wait_for_the_next_status_and_transitions_do_not() -> None:
+    world = EngineInAWorld(maxTrials=9, parallelism=2)
+    await world.step()
+    written = len(world.status.written)
+    world.jobs.start(name(0))
+    due = await world.step()
+    assert len(world.status.written) == written
+    assert due == world.clock.now() + 10
+    world.clock.advance(10)
+    await world.step()
+    assert world.shown["trials"]["running"] == 1
+
+
+async def test_a_template_that_is_refused_starts_nothing_and_says_why() -> None:
+    world = EngineInAWorld()
+    world.jobs.fail_next(JobRefused('unknown field "spec.template.spec.conainers"'))
+    await world.step()
+    assert world.jobs.manifests == {}
+    assert world.shown["phase"] == "Refused"
+    assert world.trials.history().total == 0
+
+
+async def test_a_corrected_template_is_tried_again() -> None:
+    world = EngineInAWorld()
+    world.jobs.fail_next(JobRefused("no"))
+    await world.step()
+    world.edit()
+    await world.step()
+    assert world.shown["phase"] == "Running"
+
+
+async def test_a_refusal_after_the_start_degrades_the_study_and_is_tried_again() -> None:
+    world = EngineInAWorld()
+    await world.step()
+    await world.report(0, end="Complete")
+    world.jobs.fail_next(JobRefused("exceeded quota: gpus"))
+    await world.step()
+    degraded = next(condition for condition in world.shown["conditions"] if condition["type"] == "Degraded")
+    assert (degraded["status"], degraded["message"]) == ("True", "exceeded quota: gpus")
+    world.clock.advance(30)
+    await world.step()
+    assert name(2) in world.job_names()
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+async def test_a_study_whose_job_could_not_be_posted_launches_the_same_trial_later(failing: int) -> None:
+    world = EngineInAWorld()
+    world.jobs.fail_next(*[ClusterUnavailable("the API server does not answer")] * failing)
+    with pytest.raises(ClusterUnavailable):
+        await world.step()
+    world.new_engine()
+    for _ in range(failing):
+        try:
+            await world.step()
+        except ClusterUnavailable:
+            continue
+    await world.step()
+    assert world.job_names() == [name(0), name(1)]
+    assert world.trials.history().total == 2
+
+
+async def test_nothing_is_asked_while_the_storage_is_away() -> None:
+    world = EngineInAWorld()
+    world.trials.fail_next(StorageUnavailable("the database does not answer"))
+    with pytest.raises(StorageUnavailable):
+        await world.step()
+    assert world.jobs.manifests == {}
+    await world.step()
+    assert world.job_names() == [name(0), name(1)]
+
+
+async def test_a_restarted_operator_goes_on_where_it_was() -> None:
+    world = EngineInAWorld(maxTrials=4, parallelism=2)
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    await world.report(0, 0.9, end="Complete")
+    world.new_engine()
+    world.jobs.forget()
+    await world.step()
+    assert world.job_names() == [name(0), name(1), name(2)]
+    assert world.trials.history().total == 3
+
+
+async def test_a_deleted_jobs_trial_is_lost_and_another_one_follows() -> None:
+    world = EngineInAWorld()
+    await world.step()
+    world.jobs.remove(name(0))
+    await world.step()
+    assert [end.reason for end in world.metrics.ends] == ["JobLost"]
+    assert name(2) in world.job_names()
+
+
+async def test_suspend_and_resume_keep_numbers_and_parameters() -> None:
+    world = EngineInAWorld()
+    await world.step()
+    before = {trial.number: dict(trial.parameters) for trial in world.trials.history().open}
+    world.edit(suspend={"enabled": True, "mode": "Terminate"})
+    await world.step()
+    assert world.job_names() == []
+    assert world.shown["phase"] == "Suspended"
+    assert world.shown["trials"]["waiting"] == 2
+    world.edit()
+    await world.step()
+    assert world.job_names() == [name(0, 2), name(1, 2)]
+    assert {trial.number: dict(trial.parameters) for trial in world.trials.history().open} == before
+
+
+async def test_a_pruned_trial_that_does_not_leave_is_deleted_after_the_grace() -> None:
+    world = EngineInAWorld(maxTrials=2, parallelism=2)
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    world.trials.prune_on_report.add(0)
+    assert await world.report(0, 0.1) == "Pruned"
+    due = await world.step()
+    assert due is not None
+    world.clock.advance(30)
+    await world.step()
+    assert world.jobs.deletions == [name(0)]
+    assert world.shown["trials"]["pruned"] == 1
+
+
+async def test_an_exhausted_space_ends_the_study() -> None:
+    world = EngineInAWorld(maxTrials=10, parallelism=4)
+    world.trials.points = 2
+    await world.step()
+    for number in range(2):
+        await world.report(number, end="Complete")
+    await world.step()
+    complete = next(condition for condition in world.shown["conditions"] if condition["type"] == "Complete")
+    assert (complete["status"], complete["reason"]) == ("True", "Exhausted")
+
+
+async def test_a_raised_max_trials_revives_a_complete_study() -> None:
+    world = EngineInAWorld(maxTrials=2, parallelism=2)
+    await world.step()
+    for number in range(2):
+        await world.report(number, end="Complete")
+    await world.step()
+    assert world.shown["phase"] == "Complete"
+    world.edit(maxTrials=3, parallelism=2)
+    await world.step()
+    assert world.shown["phase"] == "Running"
+    assert "completionTime" not in world.shown
+    assert name(2) in world.job_names()

@@ -1,0 +1,110 @@
+"""An engine in a world of fakes, driven by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.builders import STUDY, study
+from tests.fakes import FakeClock, FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
+from tests.fakes.trial_repository import FakeTrialRepository
+from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
+from tuning_operator.api.status import StudyStatus
+from tuning_operator.api.study import StudySpec, TuningStudy
+from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.engine import StudyEngine, World
+
+
+class FakeAddresses:
+    """Implements `Addresses`."""
+
+    def report_url(self, study: StudyKey, trial: int, attempt: int) -> str:
+        """Return a URL that says whose it is."""
+        return f"http://operator/{study.uid}/{trial}/{attempt}"
+
+    def report_token(self, study: StudyKey, trial: int, attempt: int) -> str:
+        """Return a token that says whose it is."""
+        return f"token-{trial}-{attempt}"
+
+    def read_token(self, study: StudyKey) -> str:
+        """Return a token."""
+        return "read"
+
+
+class FakeMetrics:
+    """Implements `StudyMetrics`: keeps what was recorded."""
+
+    def __init__(self) -> None:
+        self.ends: list[Outcome] = []
+        self.next_jobs: list[float] = []
+        self.first_jobs: list[float] = []
+        self.shown: list[StudyStatus] = []
+        self.forgotten: list[StudyKey] = []
+
+    def study_shown(self, study: StudyKey, status: StudyStatus) -> None:
+        """Keep a status."""
+        self.shown.append(status)
+
+    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        self.ends.append(outcome)
+
+    def next_job_posted(self, study: StudyKey, seconds: float) -> None:
+        """Keep a time."""
+        self.next_jobs.append(seconds)
+
+    def first_job_posted(self, study: StudyKey, seconds: float) -> None:
+        """Keep a time."""
+        self.first_jobs.append(seconds)
+
+    def forget_study(self, study: StudyKey) -> None:
+        """Keep whose series were dropped."""
+        self.forgotten.append(study)
+
+
+class EngineInAWorld:
+    """One study's engine and all that it sees."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.clock = FakeClock()
+        self.jobs = FakeTrialJobs(self.clock)
+        self.status = FakeStudyStatusWriter()
+        self.events = FakeEventRecorder()
+        self.metrics = FakeMetrics()
+        self.resource = study(**fields)
+        self.trials = FakeTrialRepository(self.resource.spec, self.clock)
+        self.world = World(self.jobs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
+        self.engine = self.new_engine()
+
+    def new_engine(self) -> StudyEngine:
+        """Return an engine as a process has it that starts anew: it remembers nothing."""
+        self.engine = StudyEngine(STUDY, self.resource, self.world, status_seconds=10)
+        return self.engine
+
+    def edit(self, **fields: Any) -> None:
+        """Let the user change the spec."""
+        generation = self.resource.metadata.generation + 1
+        edited: TuningStudy = study(**fields)
+        metadata = edited.metadata.model_copy(update={"generation": generation})
+        self.resource = edited.model_copy(update={"metadata": metadata})
+        self.trials.spec = self.resource.spec
+
+    async def step(self) -> float | None:
+        """Let the engine step once."""
+        return await self.engine.step(self.resource, self.trials, self.clock.now())
+
+    async def report(self, number: int, value: float = 0.5, step: int = 1, end: str | None = None) -> str:
+        """Let a trial report, and maybe end; return the reason in the reply."""
+        last = None if end is None else TrialEnd(FinalState(end))
+        attempt = next(trial.attempt for trial in self.trials.history().open if trial.number == number)
+        answer = await self.trials.report(number, attempt, ReportBatch((Report(step, {"accuracy": value}),), last))
+        return answer.reply.reason
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The status that was written last."""
+        return self.status.latest(STUDY)
+
+    def job_names(self) -> list[str]:
+        """Return the names of the Jobs that exist."""
+        return sorted(job.name for job in self.jobs.observed(STUDY))
