@@ -21,10 +21,9 @@ class ClusterStudyStatusWriter:
     async def write(self, study: StudyKey, status: Mapping[str, Any]) -> None:
         """Replace the status; a study of the same name with another uid is left alone."""
         path = f"{paths.studies(study.namespace)}/{study.name}"
-        # A merge patch would keep the fields that the new status lacks. Setting the uid to what it must be makes the
-        # API server compare it, and answer 409 where it differs.
+        # A merge patch would keep the fields that the new status lacks, and of a uid in it the subresource takes no note.
         patch = [
-            {"op": "replace", "path": "/metadata/uid", "value": study.uid},
+            {"op": "test", "path": "/metadata/uid", "value": study.uid},
             {"op": "add", "path": "/status", "value": status},
         ]
         try:
@@ -32,10 +31,10 @@ class ClusterStudyStatusWriter:
         except NotFound as gone:
             raise StudyGone(f"the study {study} was deleted") from gone
         except RequestRefused as refused:
+            if await self._is_gone(path, study.uid):  # a test that fails is answered 422, as an invalid status is
+                raise StudyGone(f"the study {study} was deleted and created again") from refused
             if refused.code != 409:
                 raise
-            if await self._is_gone(path, study.uid):
-                raise StudyGone(f"the study {study} was deleted and created again") from refused
             raise ClusterUnavailable(f"the study {study} is being changed by somebody else: {refused}") from refused
 
     async def _is_gone(self, path: str, uid: str) -> bool:
