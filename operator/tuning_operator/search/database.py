@@ -1,0 +1,149 @@
+"""The database: its connections, its transactions, its schema."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from sqlalchemy import URL, Connection, Engine, make_url, select
+from sqlalchemy.exc import ArgumentError
+
+from tuning_operator.errors import StorageDamaged
+from tuning_operator.search import tables
+from tuning_operator.search.storage_errors import converted
+from tuning_operator.settings import InvalidSetting
+
+_BUSY_SECONDS = 10.0
+"""How long a connection to SQLite waits for another one's lock."""
+_CONNECT_SECONDS = 10
+"""How long PostgreSQL may take to accept a connection."""
+_SCHEMA_TRIES = 5
+"""Processes that create the schema at the same moment disturb each other; each finds it made at a later try."""
+
+
+def parse_url(text: str) -> URL:
+    """Return a storage URL with the driver that is installed.
+
+    Raises
+    ------
+    InvalidSetting
+        It is no URL, or that of a database that is not supported.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise InvalidSetting("the storage URL can't be read; write sqlite:///FILE or postgresql://…") from None
+    backend = url.drivername.partition("+")[0]
+    if backend == "sqlite" and url.database not in (None, "", ":memory:"):
+        return url.set(drivername="sqlite")
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    raise InvalidSetting(f"the storage URL begins with {url.drivername}; write sqlite:///FILE or postgresql://…")
+
+
+class _SQLiteConnection(sqlite3.Connection):
+    """A connection whose commits survive a power cut, and whose readers and writer do not wait for each other."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute("PRAGMA journal_mode=WAL")
+        self.execute("PRAGMA synchronous=FULL")
+
+
+class Database:
+    """A database with Optuna's tables and ours. Nothing is opened before the first use; then the schema is made.
+
+    Every error of the database leaves its methods as `StorageUnavailable` or `StorageDamaged`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = parse_url(url)
+        self._optuna: RDBStorage | None = None
+        self._opening = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[Database], tuple[str]]:
+        return Database, (self.url.render_as_string(hide_password=False),)
+
+    @property
+    def optuna(self) -> RDBStorage:
+        """Optuna's own storage on this database, for what is rare enough to be slow."""
+        with self._opening:
+            if self._optuna is None:
+                self._optuna = self._with_schema()
+            return self._optuna
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction that is committed at the end of the block and rolled back by an exception."""
+        with converted(self.url), self.optuna.engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction whose queries all see the same moment."""
+        with converted(self.url), self.optuna.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections; the next use opens them again."""
+        with self._opening:
+            if self._optuna is not None:
+                self._optuna.engine.dispose()
+            self._optuna = None
+
+    def _with_schema(self) -> RDBStorage:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        for attempt in range(1, _SCHEMA_TRIES + 1):
+            try:
+                with converted(self.url):
+                    return self._open()
+            except StorageDamaged:
+                if attempt == _SCHEMA_TRIES:
+                    raise
+                time.sleep(0.05 * attempt)
+        raise AssertionError("unreachable")
+
+    def _open(self) -> RDBStorage:
+        # Optuna replaces {SCHEMA_VERSION} in URLs, so that other braces must be doubled.
+        url = self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+        storage = RDBStorage.__new__(RDBStorage)
+        try:
+            RDBStorage.__init__(storage, url, engine_kwargs=_engine_arguments(self.url))
+            tables.metadata.create_all(storage.engine)
+            self._check_version(storage.engine)
+        except BaseException as error:
+            if hasattr(storage, "engine"):
+                storage.engine.dispose()
+            if isinstance(error, RuntimeError):  # Optuna's sentence on a schema of another version
+                raise StorageDamaged(f"the database {self.url!r} was made by another version: {error}") from error
+            raise
+        return storage
+
+    def _check_version(self, engine: Engine) -> None:
+        with engine.begin() as connection:
+            row = {"one": 1, "version": tables.SCHEMA_VERSION}
+            connection.execute(tables.insert(connection, tables.schema).values(row).on_conflict_do_nothing())
+            version = connection.execute(select(tables.schema.c.version)).scalar_one()
+        if version != tables.SCHEMA_VERSION:
+            raise StorageDamaged(
+                f"the database {self.url!r} has version {version} of this project's tables, but this program needs "
+                f"version {tables.SCHEMA_VERSION}; use the program that made it, or another database"
+            )
+
+
+def _engine_arguments(url: URL) -> dict[str, Any]:
+    if url.drivername == "sqlite":
+        return {"connect_args": {"timeout": _BUSY_SECONDS, "factory": _SQLiteConnection}}
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": _CONNECT_SECONDS}}

@@ -1,0 +1,89 @@
+"""The grid: every combination of the parameters' values, each once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from tuning_contract.environment import ParameterValue
+from tuning_operator.search.space import Space
+
+
+class Grid:
+    """All points of a space, numbered from 0; the last parameter varies fastest.
+
+    Optuna's own grid sampler raises at the tell of the last point, and repeats points in parallel and after a restart.
+    """
+
+    def __init__(self, space: Space, points: int | None) -> None:
+        """`points` is how many values to take of ranges that have no countable or no sensible number of them."""
+        self._axes = {name: _Axis(distribution, points) for name, distribution in space.distributions.items()}
+
+    def __len__(self) -> int:
+        return math.prod(len(axis) for axis in self._axes.values())
+
+    def point(self, index: int) -> dict[str, ParameterValue]:
+        """Return a point as Optuna stores it."""
+        point: dict[str, ParameterValue] = {}
+        for name, axis in reversed(self._axes.items()):
+            index, place = divmod(index, len(axis))
+            point[name] = axis[place]
+        return point
+
+
+class _Axis:
+    """The values of one parameter."""
+
+    def __init__(self, distribution: BaseDistribution, points: int | None) -> None:
+        self._distribution = distribution
+        self._spread: Sequence[ParameterValue] | None = None
+        if isinstance(distribution, FloatDistribution) and distribution.step is None:
+            self._spread = _floats(distribution, points or 1)
+        elif isinstance(distribution, IntDistribution) and distribution.log:
+            self._spread = _log_integers(distribution, points or 1)
+
+    def __len__(self) -> int:
+        if self._spread is not None:
+            return len(self._spread)
+        match self._distribution:
+            case CategoricalDistribution(choices=choices):
+                return len(choices)
+            case IntDistribution(low=low, high=high, step=step):
+                return (high - low) // step + 1
+            case FloatDistribution(low=low, high=high, step=float(width)):
+                return int((Decimal(str(high)) - Decimal(str(low))) / Decimal(str(width))) + 1
+        raise AssertionError(self._distribution)
+
+    def __getitem__(self, index: int) -> ParameterValue:
+        if self._spread is not None:
+            return self._spread[index]
+        match self._distribution:
+            case CategoricalDistribution(choices=choices):
+                choice = choices[index]
+                assert choice is not None
+                return choice
+            case IntDistribution(low=low, step=step):
+                return low + index * step
+            case FloatDistribution(low=low, step=float(width)):
+                return float(Decimal(str(low)) + index * Decimal(str(width)))
+        raise AssertionError(self._distribution)
+
+
+def _floats(distribution: FloatDistribution, points: int) -> list[ParameterValue]:
+    low, high = distribution.low, distribution.high
+    if low == high or points == 1:
+        return [low]
+    shares = [index / (points - 1) for index in range(points)]
+    if distribution.log:
+        inner = [math.exp(math.log(low) * (1 - share) + math.log(high) * share) for share in shares]
+    else:
+        inner = [low * (1 - share) + high * share for share in shares]
+    return list(dict.fromkeys([low, *(min(max(value, low), high) for value in inner[1:-1]), high]))
+
+
+def _log_integers(distribution: IntDistribution, points: int) -> list[ParameterValue]:
+    spread = _floats(FloatDistribution(distribution.low, distribution.high, log=True), points)
+    return sorted({round(float(value)) for value in spread})

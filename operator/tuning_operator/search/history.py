@@ -1,0 +1,203 @@
+"""A study's history, as it is loaded from the database: everything that only reads."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, select
+
+from tuning_contract import FinalState, Report, TrialEnd
+from tuning_contract.reports import number_from_json
+from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.errors import StorageDamaged
+from tuning_operator.ports import StoredReport
+from tuning_operator.search import report_rows, tables
+from tuning_operator.search.database import Database
+from tuning_operator.search.open_trial import TrialProgress
+from tuning_operator.search.space import Space
+from tuning_operator.search.storage import MirroredStorage
+from tuning_operator.search.study_record import read_record
+from tuning_operator.search.tally import Tally
+
+ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS = (
+    f"tuning:{name}" for name in ("attempt", "seed", "reason", "message", "running_seconds")
+)
+"""User attributes of a trial, which notebooks and dashboards show."""
+
+_END_STATES = {
+    TrialState.COMPLETE: EndState.COMPLETE,
+    TrialState.PRUNED: EndState.PRUNED,
+    TrialState.FAIL: EndState.FAILED,
+}
+
+
+class StudyHistory:
+    """The trials of one study. Loads them when it is made: call that off the event loop.
+
+    Raises
+    ------
+    StorageDamaged
+        The trials are not as this project writes them.
+    """
+
+    def __init__(self, database: Database, key: StudyKey, study_id: int) -> None:
+        self.key = key
+        self._database = database
+        self._storage = MirroredStorage(database)
+        self._storage.load(study_id)
+        self._record = read_record(study_id, self._storage.get_study_system_attrs(study_id))
+        self._space = Space(self._record.parameters)
+        self._open: dict[int, TrialProgress] = {}
+        """Open trials by number, in its order."""
+        self._size: int | None = None
+        """How many trials the search can have, enqueued ones included; None: endlessly many."""
+        finished = []
+        for number, trial in enumerate(self._frozen()):
+            if trial.number != number or trial.state is TrialState.WAITING or ATTEMPT not in trial.user_attrs:
+                raise StorageDamaged(
+                    f"somebody else wrote a trial {trial.number} into the study {key} in the storage; delete it there, "
+                    "or start a new study"
+                )
+            if trial.state.is_finished():
+                finished.append(self._finished(trial))
+            else:
+                self._open[number] = self._progress(trial)
+        self._tally = Tally(self._record.objective.direction, finished)
+        with database.reading() as connection:
+            self._restore_progress(connection)
+
+    def history(self) -> History:
+        """Return the trials; costs no more than the number of open ones."""
+        tally = self._tally
+        finished = tally.counts.total()
+        total = finished + len(self._open)
+        return History(
+            total=total,
+            open=tuple(trial.view() for trial in self._open.values()),
+            complete=tally.counts[EndState.COMPLETE],
+            pruned=tally.counts[EndState.PRUNED],
+            failed=tally.counts[EndState.FAILED],
+            failed_streak=tally.failed_streak,
+            longest_failed_streak=tally.longest_failed_streak,
+            best=tally.best,
+            recent=tally.recent,
+            running_seconds=tally.running_seconds,
+            exhausted=self._size is not None and total >= self._size,
+            started_at=_seconds(self._frozen()[0]) if total else None,
+            last_ended_at=tally.last_ended_at,
+        )
+
+    def finished(self, number: int) -> FinishedTrial | None:
+        """Return a finished trial, None for an open or unknown one."""
+        trials = self._frozen()
+        if not 0 <= number < len(trials) or not trials[number].state.is_finished():
+            return None
+        return self._finished(trials[number])
+
+    def trials(self, after: int, limit: int) -> Sequence[OpenTrial | FinishedTrial]:
+        """Return at most `limit` trials with numbers above `after`, in the order of their numbers."""
+        known = itertools.islice(self._frozen(), max(0, after + 1), max(0, after + 1 + limit))
+        found = ((trial, self._open.get(trial.number)) for trial in known if trial._trial_id >= 0)
+        return [self._finished(trial) if progress is None else progress.view() for trial, progress in found]
+
+    def reports(self, number: int) -> Sequence[StoredReport]:
+        """Return a trial's reports in the order of attempts and steps; reads the database, so call it off the loop."""
+        columns = tables.reports.c
+        query = (
+            select(columns.attempt, columns.step, columns["values"], columns.time)
+            .where(columns.study_uid == self.key.uid, columns.trial == number)
+            .order_by(columns.attempt, columns.step)
+        )
+        with self._database.reading() as connection:
+            return [
+                StoredReport(attempt, step, _values(text), time)
+                for attempt, step, text, time in connection.execute(query)
+            ]
+
+    def _frozen(self) -> list[FrozenTrial]:
+        """Return the trials in memory by number; not to be changed."""
+        return self._storage._studies[self._record.study_id].trials
+
+    def _progress(self, trial: FrozenTrial) -> TrialProgress:
+        return TrialProgress(
+            number=trial.number,
+            trial_id=trial._trial_id,
+            objective=self._record.objective,
+            parameters=self._space.typed(trial.params),
+            seed=int(trial.user_attrs[SEED]),
+            asked_at=_seconds(trial),
+            attempt=int(trial.user_attrs[ATTEMPT]),
+        )
+
+    def _finished(self, trial: FrozenTrial) -> FinishedTrial:
+        assert trial.datetime_complete is not None
+        attrs = trial.user_attrs
+        return FinishedTrial(
+            number=trial.number,
+            state=_END_STATES[trial.state],
+            parameters=self._space.typed(trial.params),
+            value=trial.value,
+            reason=attrs.get(REASON, ""),
+            message=attrs.get(MESSAGE, ""),
+            attempt=int(attrs[ATTEMPT]),
+            ended_at=trial.datetime_complete.timestamp(),
+            running_seconds=float(attrs.get(RUNNING_SECONDS, 0.0)),
+        )
+
+    def _restore_progress(self, connection: Connection) -> None:
+        """Give the open trials what they reported, attempt by attempt, and what was decided."""
+        stored: dict[int, dict[int, list[tuple[Report, float]]]] = defaultdict(lambda: defaultdict(list))
+        for number, attempt, report, received_at in self._open_reports(connection):
+            stored[number][attempt].append((report, received_at))
+        for number, progress in self._open.items():
+            newest = progress.attempt
+            for attempt in sorted({*stored[number], newest}):
+                progress.start(attempt)
+                received = stored[number][attempt]
+                if received:
+                    times = [time for _, time in received]
+                    new = progress.sift(report for report, _ in received)
+                    progress.accept(new, min(times), max(times))
+        for number, attempt, kind, end, time in self._open_events(connection):
+            progress = self._open[number]
+            if kind == report_rows.PRUNE_DECIDED:
+                progress.accept_prune_decision(time)
+            elif attempt == progress.attempt:
+                progress.accept_end(end)
+
+    def _open_reports(self, connection: Connection) -> Iterable[tuple[int, int, Report, float]]:
+        columns = tables.reports.c
+        query = select(columns.trial, columns.attempt, columns.step, columns["values"], columns.received_at)
+        for numbers in _chunks(self._open):
+            of_open = query.where(columns.study_uid == self.key.uid, columns.trial.in_(numbers))
+            for number, attempt, step, text, received_at in connection.execute(of_open.order_by(columns.step)):
+                yield number, attempt, Report(step, _values(text)), received_at
+
+    def _open_events(self, connection: Connection) -> Iterable[tuple[int, int, str, TrialEnd, float]]:
+        columns = tables.trial_events.c
+        query = select(columns.trial, columns.attempt, columns.kind, columns.state, columns.message, columns.time)
+        for numbers in _chunks(self._open):
+            of_open = query.where(columns.study_uid == self.key.uid, columns.trial.in_(numbers))
+            for number, attempt, kind, state, message, time in connection.execute(of_open):
+                end = TrialEnd(FinalState(state) if kind == report_rows.END else FinalState.PRUNED, message)
+                yield number, attempt, kind, end, time
+
+
+def _seconds(trial: FrozenTrial) -> float:
+    assert trial.datetime_start is not None
+    return trial.datetime_start.timestamp()
+
+
+def _values(text: str) -> dict[str, float]:
+    return {name: number_from_json(value, name) for name, value in json.loads(text).items()}
+
+
+def _chunks(numbers: Iterable[int], size: int = 500) -> Iterable[list[int]]:
+    """Split numbers, for databases limit the length of a statement."""
+    iterator = iter(numbers)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield chunk

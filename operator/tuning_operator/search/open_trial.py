@@ -1,0 +1,145 @@
+"""An open trial in memory: its newest attempt and what was reported so far."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tuning_contract import Report, TrialEnd
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.study import Objective
+from tuning_operator.decisions.snapshot import OpenTrial
+from tuning_operator.decisions.trial_value import reduce_values
+
+MAX_METRICS = 64
+"""Names of metrics that are kept of a trial; they are there to help people who misspelt the objective."""
+
+
+@dataclass(frozen=True)
+class NewReports:
+    """What a batch adds to a trial."""
+
+    reports: tuple[Report, ...]
+    """Those whose step was not reported before, each step once."""
+    values: Mapping[int, float]
+    """The objective by step, where reported."""
+    stale_steps: frozenset[int]
+    """Steps whose values of earlier attempts these replace."""
+
+
+class TrialProgress:
+    """An open trial. Whoever changes it holds `lock`, across the commit of the change."""
+
+    def __init__(
+        self,
+        number: int,
+        trial_id: int,
+        objective: Objective,
+        parameters: Mapping[str, ParameterValue],
+        seed: int,
+        asked_at: float,
+        attempt: int = 1,
+    ) -> None:
+        self.number = number
+        self.trial_id = trial_id
+        self.objective = objective
+        self.attempt = attempt
+        self.values: Mapping[int, float] = {}
+        """The objective by step; a newer attempt replaces the steps at or after its first."""
+        self.end: TrialEnd | None = None
+        self.prune_decided_at: float | None = None
+        self.prune_due = False
+        """Whether values came in that no pruning decision was made on."""
+        self.lock = asyncio.Lock()
+        self._parameters = parameters
+        self._seed = seed
+        self._asked_at = asked_at
+        self._inherited: frozenset[int] = frozenset()
+        self._steps: set[int] = set()
+        self._metrics: set[str] = set()
+        self._first_report_at: float | None = None
+        self._last_report_at: float | None = None
+        self._view: OpenTrial | None = None
+
+    @property
+    def has_reported(self) -> bool:
+        """Whether the newest attempt has reported."""
+        return bool(self._steps)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all values of the objective are."""
+        return all(math.isfinite(value) for value in self.values.values())
+
+    def start(self, attempt: int) -> None:
+        """Let a new attempt follow."""
+        self.attempt = attempt
+        self.end = None
+        self._inherited = frozenset(self.values)
+        self._steps.clear()
+        self._metrics.clear()
+        self._first_report_at = self._last_report_at = None
+        self._view = None
+
+    def sift(self, reports: Iterable[Report]) -> NewReports:
+        """Return what a batch of the newest attempt's reports adds."""
+        new: dict[int, Report] = {}
+        for report in reports:
+            if report.step not in self._steps:
+                new.setdefault(report.step, report)
+        metric = self.objective.metric
+        return NewReports(
+            reports=tuple(new.values()),
+            values={step: report.values[metric] for step, report in new.items() if metric in report.values},
+            stale_steps=frozenset(step for step in self._inherited if step >= min(new)) if new else frozenset(),
+        )
+
+    def accept(self, new: NewReports, first_at: float, last_at: float) -> None:
+        """Take reports that are stored."""
+        kept = {step: value for step, value in self.values.items() if step not in new.stale_steps}
+        self.values = kept | dict(new.values)
+        self._inherited -= new.stale_steps
+        self._steps.update(report.step for report in new.reports)
+        self._keep_metrics(new.reports)
+        if self._first_report_at is None:
+            self._first_report_at = first_at
+        self._last_report_at = last_at
+        self.prune_due = self.prune_due or bool(new.values)
+        self._view = None
+
+    def accept_end(self, end: TrialEnd) -> None:
+        """Take the newest attempt's last message; the first one counts."""
+        if self.end is None:
+            self.end = end
+            self._view = None
+
+    def accept_prune_decision(self, decided_at: float) -> None:
+        """Take the decision to prune."""
+        self.prune_decided_at = decided_at
+        self._view = None
+
+    def view(self) -> OpenTrial:
+        """Return the trial as the engine sees it."""
+        if self._view is None:
+            self._view = OpenTrial(
+                number=self.number,
+                parameters=self._parameters,
+                attempt=self.attempt,
+                seed=self._seed,
+                asked_at=self._asked_at,
+                first_report_at=self._first_report_at,
+                last_report_at=self._last_report_at,
+                last_step=max(self._steps, default=None),
+                metrics=tuple(sorted(self._metrics)),
+                value=reduce_values(self.values, self.objective.reduce, self.objective.direction),
+                prune_decided_at=self.prune_decided_at,
+                end=self.end,
+            )
+        return self._view
+
+    def _keep_metrics(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            if len(self._metrics) + len(report.values) <= MAX_METRICS:
+                self._metrics.update(report.values)

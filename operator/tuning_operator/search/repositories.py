@@ -1,0 +1,162 @@
+"""All studies' histories in one storage."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection, delete, select
+
+from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.errors import NotFound
+from tuning_operator.ports import Clock
+from tuning_operator.search import tables
+from tuning_operator.search.database import Database
+from tuning_operator.search.history import StudyHistory
+from tuning_operator.search.repository import StudyRepository, Workers
+from tuning_operator.search.study_record import CREATED, create_study, find_study
+from tuning_operator.search.trial_rows import delete_study
+from tuning_operator.search.writer import GroupCommit
+
+_ASKING_THREADS = 4
+"""Samplers that may run at the same time; they share one interpreter, so that more would only switch more."""
+_SECRET_KEY = "credentials"
+_SECRET_KEY_BYTES = 32
+
+
+class SystemClock:
+    """Implements `Clock`."""
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+        return time.time()
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study that the storage has, open or not."""
+
+    key: StudyKey
+    created_at: float
+    """Seconds since 1970."""
+
+
+class StudyRepositories:
+    """Implements `TrialRepositories` on SQLite and PostgreSQL.
+
+    Making it touches nothing; the first call that needs the database makes its tables. Belongs to one event loop.
+    """
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        self._database = Database(url)
+        askers = ThreadPoolExecutor(max_workers=_ASKING_THREADS, thread_name_prefix="ask")
+        self._askers = askers
+        self._workers = Workers(GroupCommit(self._database), askers, clock or SystemClock())
+        self._open: dict[str, StudyRepository] = {}
+        self._opening = asyncio.Lock()
+
+    def find(self, uid: str) -> StudyRepository | None:
+        """Return an open study's repository, from memory."""
+        return self._open.get(uid)
+
+    async def open(self, study: StudyKey, spec: StudySpec) -> StudyRepository:
+        """Load or create a study's history; opening an open one again applies the new spec."""
+        async with self._opening:
+            repository = self._open.get(study.uid)
+            if repository is None:
+                repository = await asyncio.to_thread(self._load, study, spec)
+                self._open[study.uid] = repository
+            else:
+                await repository.apply(spec)
+            return repository
+
+    async def close(self, uid: str) -> None:
+        """Forget a study's history in memory; the storage keeps it."""
+        self._open.pop(uid, None)
+
+    async def secret_key(self) -> bytes:
+        """Return the key that credentials are derived from; it is made at the first call and kept in the storage."""
+        return await asyncio.to_thread(self._secret_key)
+
+    async def delete_history(self, uid: str) -> None:
+        """Delete a study's history from the storage; one that does not exist is a success."""
+        self._open.pop(uid, None)
+        for stored in await self.list_studies():
+            if stored.key.uid == uid:
+                await self._workers.writer.run(partial(_delete, key=stored.key), lambda _: None)
+
+    async def list_studies(self) -> Sequence[StoredStudy]:
+        """Return the studies of the storage, the oldest first."""
+        return await asyncio.to_thread(self._list_studies)
+
+    async def read_history(self, namespace: str, name: str, uid: str | None = None) -> StudyHistory:
+        """Load a study's history for reading, without its spec; without a uid the newest of that name.
+
+        Raises
+        ------
+        NotFound
+            The storage has no such study.
+        """
+        stored = [
+            study.key
+            for study in await self.list_studies()
+            if (study.key.namespace, study.key.name) == (namespace, name) and uid in (None, study.key.uid)
+        ]
+        if not stored:
+            raise NotFound(f"the storage has no study {namespace}/{name}" + (f" with uid {uid}" if uid else ""))
+        return await asyncio.to_thread(self._read, stored[-1])
+
+    async def aclose(self) -> None:
+        """Finish what is being written and close all connections."""
+        await self._workers.writer.close()
+        self._askers.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._database.close)
+
+    def _load(self, key: StudyKey, spec: StudySpec) -> StudyRepository:
+        with self._database.transaction() as connection:
+            study_id = find_study(connection, key)
+            if study_id is None:
+                study_id = create_study(connection, key, spec, self._workers.clock.now())
+        return StudyRepository(self._database, key, study_id, spec, self._workers)
+
+    def _read(self, key: StudyKey) -> StudyHistory:
+        with self._database.reading() as connection:
+            study_id = find_study(connection, key)
+        if study_id is None:
+            raise NotFound(f"the study {key} was just deleted from the storage")
+        return StudyHistory(self._database, key, study_id)
+
+    def _secret_key(self) -> bytes:
+        row = {"name": _SECRET_KEY, "value": secrets.token_bytes(_SECRET_KEY_BYTES)}
+        with self._database.transaction() as connection:
+            connection.execute(tables.insert(connection, tables.keys).on_conflict_do_nothing(), row)
+            query = select(tables.keys.c.value).where(tables.keys.c.name == _SECRET_KEY)
+            return bytes(connection.execute(query).scalar_one())
+
+    def _list_studies(self) -> list[StoredStudy]:
+        attrs = tables.study_user_attributes
+        query = (
+            select(tables.studies.c.study_name, attrs.c.value_json)
+            .join(attrs, attrs.c.study_id == tables.studies.c.study_id)
+            .where(attrs.c.key == CREATED)
+        )
+        with self._database.reading() as connection:
+            found = [
+                StoredStudy(StudyKey(*name.split("/", 2)), float(created))
+                for name, created in connection.execute(query)
+            ]
+        return sorted(found, key=lambda study: study.created_at)
+
+
+def _delete(connection: Connection, key: StudyKey) -> None:
+    study_id = find_study(connection, key)
+    if study_id is not None:
+        delete_study(connection, study_id)
+    for table in (tables.reports, tables.trial_events):
+        connection.execute(delete(table).where(table.c.study_uid == key.uid))

@@ -1,0 +1,83 @@
+"""The search space: parameters of a study <-> Optuna's distributions and values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+
+
+class Space:
+    """A study's parameters, with Fixed ones, which Optuna does not see."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self.parameters = tuple(parameters)
+        self.distributions: dict[str, BaseDistribution] = {
+            parameter.name: distribution(parameter)
+            for parameter in parameters
+            if parameter.type is not ParameterType.FIXED
+        }
+
+    def typed(self, stored: Mapping[str, CategoricalChoiceType]) -> dict[str, ParameterValue]:
+        """Return a trial's parameters as its trainer gets them, in the order of the study, from Optuna's."""
+        return {parameter.name: self._typed(parameter, stored) for parameter in self.parameters}
+
+    def stored(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+        """Return given parameters as Optuna has them."""
+        return {
+            parameter.name: _choice_text(given[parameter.name]) if _is_ambiguous(parameter) else given[parameter.name]
+            for parameter in self.parameters
+            if parameter.name in given and parameter.name in self.distributions
+        }
+
+    @staticmethod
+    def _typed(parameter: Parameter, stored: Mapping[str, CategoricalChoiceType]) -> ParameterValue:
+        if parameter.type is ParameterType.FIXED:
+            assert parameter.value is not None
+            return parameter.value
+        value = stored[parameter.name]
+        assert value is not None
+        if _is_ambiguous(parameter):
+            return next(choice for choice in parameter.choices or () if _choice_text(choice) == value)
+        if parameter.type is ParameterType.FLOAT:
+            return float(value)
+        return value
+
+
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """Return what Optuna samples a parameter from. A `high` beside the grid of `step` is lowered to it."""
+    if parameter.type is ParameterType.CATEGORICAL:
+        choices = parameter.choices or ()
+        return CategoricalDistribution([_choice_text(c) for c in choices] if _is_ambiguous(parameter) else choices)
+    assert parameter.low is not None
+    assert parameter.high is not None
+    log = parameter.scale is Scale.LOG
+    if parameter.type is ParameterType.INT:
+        low, step = int(parameter.low), int(parameter.step or 1)
+        return IntDistribution(low, low + (int(parameter.high) - low) // step * step, log=log, step=step)
+    low_float, high_float = float(parameter.low), float(parameter.high)
+    if parameter.step is None:
+        return FloatDistribution(low_float, high_float, log=log)
+    decimal_low, decimal_step = Decimal(str(low_float)), Decimal(str(float(parameter.step)))
+    high = decimal_low + (Decimal(str(high_float)) - decimal_low) // decimal_step * decimal_step
+    return FloatDistribution(low_float, float(high), step=float(parameter.step))
+
+
+def _is_ambiguous(parameter: Parameter) -> bool:
+    """Whether choices differ in JSON but not in Python, as 1 and true do; Optuna then gets them as texts."""
+    return parameter.choices is not None and len(set(parameter.choices)) < len(parameter.choices)
+
+
+def _choice_text(choice: ParameterValue) -> str:
+    return json.dumps(choice)

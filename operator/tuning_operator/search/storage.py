@@ -1,0 +1,159 @@
+"""The mirror: a storage for Optuna that reads from memory and writes through to the database."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from optuna._typing import JSONSerializable
+from optuna.distributions import BaseDistribution
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from tuning_operator.search.database import Database
+from tuning_operator.search.loading import load_study
+from tuning_operator.search.trial_rows import delete_study
+
+
+class MirroredStorage(InMemoryStorage):
+    """Optuna's memory storage as a mirror of the database, of whose studies nobody else may be a writer.
+
+    What Optuna itself calls goes to its database storage first and then to memory, so that an error leaves memory as
+    it was. That is slow and rare. Trials that are asked for are *drafts* until their rows are committed: trials in
+    memory alone, recognised by negative ids. The repository writes them, and reports and ends, with few statements of
+    its own and then calls `adopt` and `replace`, which change memory only.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+        self._drafting = False
+
+    def load(self, study_id: int) -> None:
+        """Read a study into memory; `KeyError` when there is none."""
+        with self._database.reading() as connection:
+            loaded = load_study(connection, study_id)
+        with self._lock:
+            self._max_study_id = study_id - 1
+            super().create_new_study(loaded.directions, loaded.name)
+            self._studies[study_id].user_attrs = loaded.user_attrs
+            self._studies[study_id].system_attrs = loaded.system_attrs
+            self.append(study_id, loaded.trials)
+
+    def append(self, study_id: int, trials: Sequence[FrozenTrial]) -> None:
+        """Take trials that are in the database already."""
+        with self._lock:
+            study = self._studies[study_id]
+            for trial in trials:
+                self._trial_id_to_study_id_and_number[trial._trial_id] = (study_id, len(study.trials))
+                study.trials.append(trial)
+                study.param_distribution.update(trial.distributions)
+                self._update_cache(trial._trial_id, study_id)
+
+    @contextmanager
+    def drafting(self) -> Iterator[None]:
+        """Let trials that are created in the block be drafts; only the thread that asks may enter it."""
+        self._drafting = True
+        try:
+            yield
+        finally:
+            self._drafting = False
+
+    def drafts(self, study_id: int) -> list[FrozenTrial]:
+        """Return the study's drafts in the order of their numbers: they are its last trials."""
+        with self._lock:
+            trials = self._studies[study_id].trials
+            first = len(trials)
+            while first and trials[first - 1]._trial_id < 0:
+                first -= 1
+            return trials[first:]
+
+    def adopt(self, study_id: int, trial_ids: Sequence[int]) -> list[FrozenTrial]:
+        """Give the drafts the ids of their rows, which are committed; return them."""
+        with self._lock:
+            adopted = [copy.copy(trial) for trial in self.drafts(study_id)]
+            self.drop_drafts(study_id)
+            for trial, trial_id in zip(adopted, trial_ids, strict=True):
+                trial._trial_id = trial_id
+            self.append(study_id, adopted)
+            return adopted
+
+    def drop_drafts(self, study_id: int) -> None:
+        """Forget the drafts: their rows could not be written."""
+        with self._lock:
+            trials = self._studies[study_id].trials
+            for draft in self.drafts(study_id):
+                del self._trial_id_to_study_id_and_number[draft._trial_id]
+                trials.pop()
+            self._prev_waiting_trial_number[study_id] = min(self._prev_waiting_trial_number[study_id], len(trials))
+
+    def replace(self, trial_id: int, **fields: Any) -> FrozenTrial:
+        """Change a trial in memory after the database was changed; who holds the old object keeps it as it was."""
+        with self._lock:
+            study_id, _ = self._trial_id_to_study_id_and_number[trial_id]
+            trial = copy.copy(self._get_trial(trial_id))
+            for name, value in fields.items():
+                setattr(trial, name, value)
+            self._set_trial(trial_id, trial)
+            self._update_cache(trial_id, study_id)
+            return trial
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        study_id = self._database.optuna.create_new_study(directions, study_name)
+        with self._lock:
+            self._max_study_id = study_id - 1
+            return super().create_new_study(directions, self._database.optuna.get_study_name_from_id(study_id))
+
+    def delete_study(self, study_id: int) -> None:
+        self._check_study_id(study_id)
+        with self._database.transaction() as connection:
+            delete_study(connection, study_id)
+        super().delete_study(study_id)
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        self._database.optuna.set_study_user_attr(study_id, key, value)
+        super().set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: JSONSerializable) -> None:
+        self._database.optuna.set_study_system_attr(study_id, key, value)
+        super().set_study_system_attr(study_id, key, value)
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        template = template_trial or self._create_running_trial()
+        if self._drafting:
+            trial_id = -1 - len(self.drafts(study_id))
+        else:
+            trial_id = self._database.optuna.create_new_trial(study_id, template)
+        with self._lock:
+            self._max_trial_id = trial_id - 1
+            return super().create_new_trial(study_id, template)
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        if trial_id >= 0:
+            self._database.optuna.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        if trial_id >= 0 and not self._database.optuna.set_trial_state_values(trial_id, state, values):
+            return False
+        return super().set_trial_state_values(trial_id, state, values)
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        if trial_id >= 0:
+            self._database.optuna.set_trial_intermediate_value(trial_id, step, intermediate_value)
+        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        if trial_id >= 0:
+            self._database.optuna.set_trial_user_attr(trial_id, key, value)
+        super().set_trial_user_attr(trial_id, key, value)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
+        if trial_id >= 0:
+            self._database.optuna.set_trial_system_attr(trial_id, key, value)
+        super().set_trial_system_attr(trial_id, key, value)

@@ -1,0 +1,146 @@
+"""Writes trials into Optuna's tables, many in one transaction, as Optuna's own storage would row by row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from optuna.distributions import distribution_to_json
+from optuna.storages._rdb.models import TrialIntermediateValueModel, TrialValueModel
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from tuning_operator.errors import StorageDamaged
+from tuning_operator.search import tables
+from tuning_operator.search.times import to_stored
+
+
+@dataclass(frozen=True)
+class TrialEnding:
+    """What is written when a trial is told."""
+
+    trial_id: int
+    state: TrialState
+    value: float | None
+    completed_at: datetime
+    """Naive local time."""
+    user_attrs: Mapping[str, Any]
+
+
+def insert_trials(connection: Connection, study_id: int, last_id: int, trials: Sequence[FrozenTrial]) -> list[int]:
+    """Insert running trials with the numbers that they have and return their ids.
+
+    Raises
+    ------
+    StorageDamaged
+        The study has a trial after `last_id` that somebody else wrote, or is gone.
+    """
+    study = select(tables.studies.c.study_id).where(tables.studies.c.study_id == study_id).with_for_update()
+    if connection.execute(study).first() is None:
+        raise StorageDamaged("somebody deleted the study from the storage while it was running")
+    connection.execute(tables.trials.insert(), [_trial_row(study_id, trial) for trial in trials])
+    ids = trial_ids(connection, study_id, last_id)
+    if [number for number, _ in ids] != [trial.number for trial in trials]:
+        raise StorageDamaged(
+            "somebody else writes trials into this study; only one operator or `tuning run` may do that, and "
+            "notebooks may only read"
+        )
+    _insert_details(connection, [(trial_id, trial) for (_, trial_id), trial in zip(ids, trials, strict=True)])
+    return [trial_id for _, trial_id in ids]
+
+
+def trial_ids(connection: Connection, study_id: int, last_id: int) -> list[tuple[int, int]]:
+    """Return (number, id) of a study's trials with ids above `last_id`, in the order of their ids."""
+    columns = tables.trials.c
+    query = select(columns.number, columns.trial_id).where(columns.study_id == study_id, columns.trial_id > last_id)
+    return [(number, trial_id) for number, trial_id in connection.execute(query.order_by(columns.trial_id))]
+
+
+def finish_trials(connection: Connection, endings: Sequence[TrialEnding]) -> None:
+    """Write how trials ended; one that is not running any more stays as it is."""
+    finish = (
+        update(tables.trials)
+        .where(tables.trials.c.trial_id == bindparam("of"), tables.trials.c.state == TrialState.RUNNING)
+        .values(state=bindparam("new_state"), datetime_complete=bindparam("at"))
+    )
+    rows = [{"of": e.trial_id, "new_state": e.state, "at": to_stored(e.completed_at)} for e in endings]
+    connection.execute(finish, rows)
+    values = [_value_row(ending.trial_id, ending.value) for ending in endings if ending.value is not None]
+    if values:
+        connection.execute(tables.insert(connection, tables.trial_values).on_conflict_do_nothing(), values)
+    set_user_attrs(connection, {ending.trial_id: ending.user_attrs for ending in endings})
+
+
+def set_user_attrs(connection: Connection, attrs: Mapping[int, Mapping[str, Any]]) -> None:
+    """Set user attributes of trials, by their ids."""
+    rows = _attr_rows(attrs.items())
+    if rows:
+        insert = tables.insert(connection, tables.trial_user_attributes)
+        upsert = insert.on_conflict_do_update(
+            index_elements=["trial_id", "key"], set_={"value_json": insert.excluded.value_json}
+        )
+        connection.execute(upsert, rows)
+
+
+def intermediate_value_row(trial_id: int, step: int, value: float) -> dict[str, Any]:
+    """Return the row of a trial's value after a step; Optuna writes NaN and infinities as NULL with a type."""
+    stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+    return {"trial_id": trial_id, "step": step, "intermediate_value": stored, "intermediate_value_type": kind}
+
+
+def delete_study(connection: Connection, study_id: int) -> None:
+    """Delete a study and all that Optuna's tables hold of it."""
+    of_study = select(tables.trials.c.trial_id).where(tables.trials.c.study_id == study_id)
+    for table in reversed(tables.optuna_metadata.sorted_tables):
+        if "study_id" in table.c:
+            connection.execute(delete(table).where(table.c.study_id == study_id))
+        elif "trial_id" in table.c:
+            connection.execute(delete(table).where(table.c.trial_id.in_(of_study)))
+
+
+def _trial_row(study_id: int, trial: FrozenTrial) -> dict[str, Any]:
+    return {
+        "study_id": study_id,
+        "number": trial.number,
+        "state": trial.state,
+        "datetime_start": to_stored(trial.datetime_start),
+    }
+
+
+def _insert_details(connection: Connection, trials: Sequence[tuple[int, FrozenTrial]]) -> None:
+    rows = {
+        tables.trial_params: [row for trial_id, trial in trials for row in _param_rows(trial_id, trial)],
+        tables.trial_user_attributes: _attr_rows((trial_id, trial.user_attrs) for trial_id, trial in trials),
+        tables.trial_system_attributes: _attr_rows((trial_id, trial.system_attrs) for trial_id, trial in trials),
+    }
+    for table, of_table in rows.items():
+        if of_table:
+            connection.execute(table.insert(), of_table)
+
+
+def _param_rows(trial_id: int, trial: FrozenTrial) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial_id": trial_id,
+            "param_name": name,
+            "param_value": trial.distributions[name].to_internal_repr(value),
+            "distribution_json": distribution_to_json(trial.distributions[name]),
+        }
+        for name, value in trial.params.items()
+    ]
+
+
+def _attr_rows(attrs: Iterable[tuple[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    return [
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+        for trial_id, of_trial in attrs
+        for key, value in of_trial.items()
+    ]
+
+
+def _value_row(trial_id: int, value: float) -> dict[str, Any]:
+    stored, kind = TrialValueModel.value_to_stored_repr(value)
+    return {"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind}
