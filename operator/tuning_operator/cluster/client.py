@@ -29,13 +29,13 @@ class ClusterClient:
     """Speaks with the API server as one identity; an asynchronous context manager.
 
     `load` reads the credentials, in a thread. `on_request` is called for every answer with the HTTP verb (`WATCH` for
-    streams) and the status as text, `0` when there was none.
+    streams) and the status, 0 when there was none.
     """
 
     def __init__(
         self,
         load: Callable[[], Credentials] = load_credentials,
-        on_request: Callable[[str, str], None] = lambda _verb, _code: None,
+        on_request: Callable[[str, int], None] = lambda _verb, _code: None,
         *,
         attempts: int = ATTEMPTS,
     ) -> None:
@@ -95,7 +95,7 @@ class ClusterClient:
         for attempt in range(1, self._attempts + 1):
             async with self._slots:
                 received = await self._connection.exchange(request, timeout)
-            self._on_request(verb, str(received.status))
+            self._on_request(verb, received.status)
             if received.succeeded:
                 return received.answer()
             if not (received.was_not_handled or (repeatable and received.is_outage)):
@@ -118,7 +118,7 @@ class ClusterClient:
             As for `send`; the first also while reading.
         """
         async with self._connection.stream(Request("GET", path, params, {}), silence) as opened:
-            self._on_request("WATCH", str(opened.status if isinstance(opened, Received) else 200))
+            self._on_request("WATCH", opened.status if isinstance(opened, Received) else 200)
             if isinstance(opened, Received):
                 raise opened.refusal()
             yield opened

@@ -21,7 +21,7 @@ class ClusterStudyStatusWriter:
     async def write(self, study: StudyKey, status: Mapping[str, Any]) -> None:
         """Replace the status; a study of the same name with another uid is left alone."""
         path = f"{paths.studies(study.namespace)}/{study.name}"
-        # A merge patch would keep the fields that the new status lacks, and of a uid in it the subresource takes no note.
+        # A merge patch would keep the fields that the new status lacks, and the subresource ignores a uid in it.
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": study.uid},
             {"op": "add", "path": "/status", "value": status},
