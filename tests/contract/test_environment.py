@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuning_contract import CONTRACT_VERSION, TrialEnvironment, TrialEnvironmentError
-from tuning_contract.environment import RESERVED_PREFIXES, parameter_text
+from tuning_contract.environment import RESERVED_PREFIXES, ParameterValue, parameter_text
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 """What an environment variable can hold."""
@@ -53,7 +53,7 @@ def test_every_variable_begins_with_a_reserved_prefix_and_is_text(environment: T
 
 
 def test_each_parameter_is_a_variable_of_its_own() -> None:
-    parameters = {"optimizer": "adam", "layers": 2, "rate": 1e-5, "nesterov": True}
+    parameters: dict[str, ParameterValue] = {"optimizer": "adam", "layers": 2, "rate": 1e-5, "nesterov": True}
     variables = replace(SMALL, parameters=parameters).variables()
     assert {name: variables["PARAM_" + name] for name in parameters} == {
         "optimizer": "adam",

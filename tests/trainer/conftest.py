@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.trainer.fake_operator import FakeOperator
+from tests.trainer.scripts import Script
 from tuning_contract import FinalState, TrialEnd
 from tuning_trainer.backoff import Backoff
 from tuning_trainer.endpoint import ReportEndpoint
@@ -48,3 +50,9 @@ def open_sender(operator: FakeOperator) -> Iterator[OpenSender]:
     for sender in opened:
         sender.end(TrialEnd(FinalState.COMPLETE))
         sender.flush(60)
+
+
+@pytest.fixture
+def script(operator: FakeOperator, tmp_path: Path) -> Script:
+    """A script whose trial reports to the fake operator."""
+    return Script(tmp_path / "train.py", operator.url)

@@ -146,10 +146,12 @@ def test_batches_are_split_by_the_limits_of_the_wire_format(operator: FakeOperat
 
 def test_many_threads_may_report(operator: FakeOperator, open_sender: OpenSender) -> None:
     sender = open_sender()
-    threads = [
-        threading.Thread(target=lambda first=first: [sender.report(report(first + i)) for i in range(100)])
-        for first in (1, 1001, 2001)
-    ]
+
+    def report_a_hundred(first: int) -> None:
+        for step in range(first, first + 100):
+            sender.report(report(step))
+
+    threads = [threading.Thread(target=report_a_hundred, args=[first]) for first in (1, 1001, 2001)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -66,9 +66,9 @@ class ProcessEnd:
             raise SystemExit(128 + number)
 
     def _on_exit(self) -> None:
+        self._exiting = True  # first: from here on SIGTERM must not interrupt
         if os.getpid() != self._process:
             return
-        self._exiting = True
         if not self._failed and _returned(self._script):
             self._channel.end(TrialEnd(FinalState.COMPLETE))
         lost = self._channel.flush(self._flush_seconds)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import optuna
+import pytest
+
+import tuning_trainer as tuning
+from tests.trainer.fake_operator import FakeOperator
+from tests.trainer.scripts import Script
+from tuning_contract import FinalState, TrialEnd
+from tuning_contract.environment import ParameterValue
+from tuning_trainer.channels import SilentReports
+from tuning_trainer.testing import fake_study
+
+PARAMETERS: dict[str, ParameterValue] = {"rate": 0.01, "layers": 3, "optimizer": "adam"}
+
+
+def objective(trial: Any) -> float:
+    """An objective as Optuna's users write it."""
+    rate: float = trial.suggest_float("rate", 1e-5, 1e-1, log=True)
+    layers: int = trial.suggest_int("layers", 1, 4)
+    optimizer: str = trial.suggest_categorical("optimizer", ["sgd", "adam"])
+    trial.set_user_attr("parameters", layers * 64)
+    for epoch in range(5):
+        trial.report(rate * layers + epoch, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned()
+    return rate * layers + len(optimizer)
+
+
+def test_an_objective_runs_unchanged() -> None:
+    with fake_study(PARAMETERS, objective="loss") as study:
+        trial = tuning.optuna_trial()
+        trial.complete(objective(trial))
+    assert objective(optuna.trial.FixedTrial(PARAMETERS)) == study.values("loss")[-1]
+    assert [report.step for report in study.reports] == [1, 2, 3, 4, 5, 6], "Optuna counts from 0, a study from 1"
+    assert study.end == TrialEnd(FinalState.COMPLETE)
+    assert (trial.params, trial.user_attrs, trial.number) == (PARAMETERS, {"parameters": 192}, 0)
+
+
+def test_an_objective_that_is_pruned_stops() -> None:
+    with fake_study(PARAMETERS, prune_at=3) as study:
+        objective(tuning.optuna_trial())
+    assert [report.step for report in study.reports] == [1, 2, 3]
+    assert study.end == TrialEnd(FinalState.PRUNED)
+
+
+def test_an_objective_without_intermediate_values_reports_its_result() -> None:
+    with fake_study(objective="loss") as study:
+        tuning.optuna_trial().complete(0.25)
+    assert [(report.step, report.values) for report in study.reports] == [(1, {"loss": 0.25})]
+
+
+def test_only_the_first_value_of_a_step_counts_as_with_optuna(caplog: pytest.LogCaptureFixture) -> None:
+    with fake_study() as study:
+        trial = tuning.optuna_trial()
+        trial.report(0.5, 0)
+        trial.report(0.6, 0)
+    assert study.values("value") == [0.5]
+    assert "step 0 was reported already" in caplog.text
+
+
+def test_outside_a_study_an_objective_gets_the_middle_and_the_first_choice() -> None:
+    trial = tuning.OptunaTrial(tuning.Trial(None, SilentReports()))
+    assert trial.suggest_float("a", 0, 1) == 0.5
+    assert math.isclose(trial.suggest_float("b", 1e-4, 1e-2, log=True), 1e-3)
+    assert (trial.suggest_int("c", 1, 4), trial.suggest_int("d", 1, 100, log=True)) == (2, 10)
+    assert trial.suggest_categorical("e", ["sgd", "adam"]) == "sgd"
+
+
+def test_numbers_arrive_in_the_type_that_was_asked_for() -> None:
+    with fake_study({"a": 1, "b": 2.0, "c": 1, "d": True}):
+        trial = tuning.optuna_trial()
+        values = [
+            trial.suggest_float("a", 0, 1),
+            trial.suggest_int("b", 1, 4),
+            trial.suggest_categorical("c", [True, 1]),
+            trial.suggest_categorical("d", [1, True]),
+        ]
+    assert [(type(value), value) for value in values] == [(float, 1.0), (int, 2), (int, 1), (bool, True)]
+
+
+@pytest.mark.parametrize(
+    ("value", "ask"),
+    [
+        (0.2, lambda trial: trial.suggest_float("p", 0.3, 1.0)),
+        ("adam", lambda trial: trial.suggest_float("p", 0.3, 1.0)),
+        (True, lambda trial: trial.suggest_float("p", 0.0, 1.0)),
+        (2.5, lambda trial: trial.suggest_int("p", 1, 4)),
+        (5, lambda trial: trial.suggest_int("p", 1, 4)),
+        (True, lambda trial: trial.suggest_int("p", 1, 4)),
+        ("lion", lambda trial: trial.suggest_categorical("p", ["adam", "sgd"])),
+    ],
+)
+def test_a_value_outside_what_the_objective_asks_for_is_an_error(value: Any, ask: Any) -> None:
+    with (
+        pytest.raises(tuning.ParameterError, match=f"gives parameter 'p' the value {value!r}"),
+        fake_study({"p": value}) as study,
+    ):
+        ask(tuning.optuna_trial())
+    assert study.end is not None
+    assert study.end.state is FinalState.FAILED
+
+
+def test_a_parameter_that_the_study_lacks_is_an_error_that_lists_what_it_has() -> None:
+    with (
+        fake_study({"rate": 0.1}),
+        pytest.raises(tuning.ParameterError, match=r"no parameter 'layers' \(it has: rate\)"),
+    ):
+        tuning.optuna_trial().suggest_int("layers", 1, 4)
+
+
+def test_a_bare_value_needs_to_know_its_metric() -> None:
+    with fake_study(objective=None), pytest.raises(tuning.ReportError, match="TUNING_OBJECTIVE is not set"):
+        tuning.optuna_trial().report(0.5, 0)
+
+
+def test_the_metric_of_a_bare_value_comes_from_the_environment(operator: FakeOperator, script: Script) -> None:
+    result = script.run("import tuning_trainer as t\nt.optuna_trial().complete(0.5)", objective="val_accuracy")
+    assert result.returncode == 0, result.stderr
+    assert [report.values for report in operator.reports] == [{"val_accuracy": 0.5}]
