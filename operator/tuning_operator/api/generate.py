@@ -11,9 +11,13 @@ from typing import Any
 import yaml
 
 from tuning_operator.api.crd import custom_resource_definition
+from tuning_operator.api.reference import with_tables
 
 CRD_FILES = ("crds/tuningstudies.yaml", "charts/tuning-operator/files/crds/tuningstudies.yaml")
 """For `kubectl apply`, and the copy that the chart's template wraps."""
+
+REFERENCE_FILE = "docs/reference/tuningstudy.md"
+"""Its tables are generated, the text around them is written by hand."""
 
 _HEADER = "# Generated from the models in operator/tuning_operator/api; change those and run `make generate`.\n"
 
@@ -23,7 +27,8 @@ def generated_files(root: Path) -> dict[Path, str]:
     crd = _HEADER + yaml.dump(
         custom_resource_definition(), Dumper=_WithoutAliases, sort_keys=False, width=120, allow_unicode=True
     )
-    return {root / path: crd for path in CRD_FILES}
+    page = root / REFERENCE_FILE
+    return {**{root / path: crd for path in CRD_FILES}, page: with_tables(page.read_text())}
 
 
 def stale_files(root: Path) -> list[Path]:

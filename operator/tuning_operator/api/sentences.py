@@ -52,6 +52,8 @@ def problems(error: ValidationError, below: str = "") -> list[str]:
 
 def shown(value: Any) -> str:
     """Return a user's value as one line of printable text, cut to a readable width."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     # A huge integer has no decimal text in Python, a huge string needs no escaping to its end.
     if isinstance(value, int) and abs(value) >= 2**64:
         return "a whole number of more than 64 bits"
@@ -77,7 +79,9 @@ def _sentence(detail: Any, below: str) -> str:
     say = _SENTENCES.get(kind)
     sentence = say(detail.get("ctx", {})) if say else message[:1].lower() + message[1:]
     given = detail.get("input")
-    if kind != "extra_forbidden" and isinstance(given, str | int | float):
+    if kind == "string_type" and isinstance(given, bool):
+        sentence += " (YAML reads y, n, yes, no, on and off as true and false)"
+    elif kind != "extra_forbidden" and isinstance(given, str | int | float):
         sentence += f" (given: {shown(given)})"
     return f"{where}: {sentence}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,10 @@ Message = Annotated[str, _cut_to(1024), Field(max_length=1024)]
 Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 """RFC 3339."""
 Count = Annotated[int, Field(ge=0)]
+
+
+def _finite(value: Any) -> Any:
+    return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
 class Phase(StrEnum):
@@ -57,8 +62,11 @@ class Condition(ResourceModel):
     """One observation of the study, in the form of Kubernetes' metav1.Condition."""
 
     type: Annotated[ConditionType, Strict(False)]
+    """What it speaks of."""
     status: Literal["True", "False", "Unknown"]
+    """Whether that holds."""
     observed_generation: Count = 0
+    """The generation of `spec` that it was made from."""
     last_transition_time: Time
     """When `status` last changed."""
     reason: Text
@@ -71,39 +79,55 @@ class TrialCounts(ResourceModel):
     """How many trials are where."""
 
     total: Count = 0
+    """Asked for so far."""
     waiting: Count = 0
     """Asked for, without a Job."""
     pending: Count = 0
     """With a Job, without a running pod."""
     running: Count = 0
+    """With a running pod, or with a report."""
     complete: Count = 0
+    """Ended with a value."""
     pruned: Count = 0
+    """Ended early, because others were better."""
     failed: Count = 0
+    """Ended without a value."""
 
 
 class BestTrial(ResourceModel):
     """The best complete trial."""
 
     number: Count
+    """The trial's number, from 0."""
     value: float
+    """The objective."""
     values: Annotated[dict[Text, float], Field(max_length=20)] = Field(default_factory=dict)
     """The objective by its metric's name."""
     parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
+    """Its parameters by name."""
     job: Text = ""
+    """Name of its last Job."""
 
 
 class RecentTrial(ResourceModel):
     """A finished trial."""
 
     number: Count
+    """The trial's number, from 0."""
     state: Literal["Complete", "Pruned", "Failed"]
-    value: float | None = None
+    """How it ended."""
+    value: Annotated[float | None, BeforeValidator(_finite)] = None
+    """The objective, as far as it was reported; what JSON can't hold (a diverged training's NaN) is left out."""
     parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
+    """Its parameters by name."""
     duration: Text = ""
     """From its first report or running pod to its end, like 1m30s."""
     reason: Text = ""
+    """Why it ended so: a CamelCase word."""
     message: Message = ""
+    """The same as a sentence."""
     job: Text = ""
+    """Name of its last Job."""
 
 
 class Usage(ResourceModel):
@@ -125,16 +149,21 @@ class StudyStatus(ResourceModel):
     conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))] = Field(
         default_factory=list
     )
+    """Accepted, Running, Suspended, Complete, Failed and Degraded, with reasons."""
     start_time: Time | None = None
     """When the first trial was asked for; from then on most of `spec` can't be changed."""
     completion_time: Time | None = None
+    """When the study ended."""
     progress: Text = ""
     """Ended trials and `maxTrials`, like 30/100."""
     trials: TrialCounts = TrialCounts()
+    """How many trials are where."""
     best: BestTrial | None = None
+    """The best complete trial, once there is one."""
     recent: Annotated[list[RecentTrial], Field(max_length=MAX_RECENT)] = Field(default_factory=list)
     """The trials that ended last, the newest first."""
     usage: Usage = Usage()
+    """What the study has used."""
     planned_trainings: Count = 0
     """Trainings that the whole study takes, so that its cost is seen before it is paid."""
     read_token: Text = ""
