@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,6 +113,13 @@ class RunningServer:
     def rejections(self, reason: str) -> float:
         """Return how many requests were refused for the reason."""
         return self.metrics.registry.get_sample_value("tuning_report_rejections_total", {"reason": reason}) or 0.0
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - what is waited for lies behind a socket
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

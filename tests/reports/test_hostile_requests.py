@@ -11,7 +11,7 @@ from tests.reports.running_server import RunningServer, running_server
 from tuning_contract.reports import MAX_BODY_BYTES
 from tuning_operator.reports.limits import Limits
 
-BRIEF = Limits(header_seconds=0.2, body_seconds=0.2)
+BRIEF = Limits(header_seconds=1.0, body_seconds=1.0, linger_seconds=0.1)
 
 
 def _body(step: object = 1, values: object = None, **more: object) -> bytes:
@@ -63,10 +63,11 @@ async def test_a_body_of_ten_megabytes_is_refused(operator: RunningServer) -> No
     assert str(MAX_BODY_BYTES) in answer.document["error"]
 
 
-async def test_a_chunked_body_is_refused_when_it_grows_too_long(operator: RunningServer) -> None:
+async def test_a_chunked_body_is_refused_when_it_grows_too_long() -> None:
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-    head = operator.head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
-    assert b" 413 " in await _exchange(operator, head + 5 * chunk)
+    async with running_server(BRIEF) as operator:
+        head = operator.head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+        assert b" 413 " in await _exchange(operator, head + 5 * chunk)
 
 
 async def test_a_broken_chunk_is_refused(operator: RunningServer) -> None:
@@ -113,7 +114,7 @@ async def test_a_connection_that_has_served_a_request_outlives_the_deadline_for_
             writer.write(operator.head(len(body)) + body)
             assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(len(b'{"stop": false, "reason": ""}'))
-            await asyncio.sleep(2 * BRIEF.header_seconds)
+            await asyncio.sleep(1.2 * BRIEF.header_seconds)
         writer.close()
         await writer.wait_closed()
 

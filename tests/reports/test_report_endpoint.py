@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -82,7 +83,9 @@ async def test_a_finished_trial_is_told_to_stop(operator: RunningServer) -> None
         pytest.param(lambda key: "\N{SNOWMAN}" * 50, id="not ASCII"),
     ],
 )
-async def test_a_credential_that_is_not_this_attempts_is_refused(operator: RunningServer, foreign) -> None:
+async def test_a_credential_that_is_not_this_attempts_is_refused(
+    operator: RunningServer, foreign: Callable[[bytes], str]
+) -> None:
     answer = await operator.report(ACCURACY, token=foreign(operator.key))
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"

@@ -29,6 +29,9 @@ class Limits:
     body_seconds: float = 10.0
     """Time for a body to arrive: 256 KiB at 26 kB/s."""
 
+    linger_seconds: float = 5.0
+    """Time in which the rest of a refused body is thrown away, so that its sender gets to read the refusal."""
+
     keep_alive_seconds: float = 300.0
     """Time between two requests of a connection, after which it is closed; an epoch is often shorter."""
 
@@ -64,6 +67,11 @@ class RateLimit:
         self._interval = 1.0 / rate
         self._tolerance = (burst - 1) / rate
         self._full_at: dict[Hashable, float] = {}
+
+    @property
+    def remembered(self) -> int:
+        """How many keys are in memory."""
+        return len(self._full_at)
 
     def wait(self, key: Hashable, now: float) -> float:
         """Count a request; return 0, or the seconds after which it would be allowed and then count nothing."""

@@ -75,7 +75,7 @@ class ReportServer:
         self._connections = Connections(limits)
         self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics or Metrics())
         self._read_api = ReadApi(find_study, key, limits)
-        self._keep_alive = limits.keep_alive_seconds
+        self._limits = limits
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
 
@@ -91,8 +91,8 @@ class ReportServer:
             self._application(),
             access_log=None,
             logger=_protocol_log,
-            keepalive_timeout=self._keep_alive,
-            lingering_time=5.0,
+            keepalive_timeout=self._limits.keep_alive_seconds,
+            lingering_time=self._limits.linger_seconds,
             auto_decompress=False,
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
