@@ -19,7 +19,7 @@ ROOT = CHART.parents[1]
 DOCKERFILE = (ROOT / "operator" / "Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = {
-    canonicalize_name(name): Version(version)
+    str(canonicalize_name(name)): Version(version)
     for name, version in re.findall(
         r"^([\w.-]+)==(\S+)$", (ROOT / "operator" / "constraints.txt").read_text(), re.MULTILINE
     )
@@ -40,7 +40,7 @@ def test_every_dependency_of_the_operator_is_pinned_to_a_version_that_fits() -> 
     seen: set[tuple[str, tuple[str, ...]]] = set()
     while waiting:
         requirement = waiting.pop()
-        name, extras = canonicalize_name(requirement.name), tuple(sorted(requirement.extras))
+        name, extras = str(canonicalize_name(requirement.name)), tuple(sorted(requirement.extras))
         assert name in PINS, f"operator/constraints.txt has no {name}; its head says how it is made"
         assert PINS[name] in requirement.specifier, f"operator/constraints.txt has {name} {PINS[name]}: {requirement}"
         if (name, extras) not in seen:
