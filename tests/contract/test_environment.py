@@ -5,12 +5,14 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuning_contract import CONTRACT_VERSION, TrialEnvironment, TrialEnvironmentError
 from tuning_contract.environment import RESERVED_PREFIXES, ParameterValue, parameter_text
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Machines that run tests are busy."""
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 """What an environment variable can hold."""
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,62}", fullmatch=True)
@@ -35,6 +37,7 @@ environments = st.builds(
 SMALL = TrialEnvironment(study="digits", namespace="team", trial=3, parameters={"layers": 2})
 
 
+@unhurried
 @given(environments)
 def test_the_sdk_reads_what_the_operator_writes(environment: TrialEnvironment) -> None:
     read = TrialEnvironment.read(environment.variables())
@@ -45,6 +48,7 @@ def test_the_sdk_reads_what_the_operator_writes(environment: TrialEnvironment) -
     ]
 
 
+@unhurried
 @given(environments)
 def test_every_variable_begins_with_a_reserved_prefix_and_is_text(environment: TrialEnvironment) -> None:
     for name, value in environment.variables().items():
@@ -63,6 +67,7 @@ def test_each_parameter_is_a_variable_of_its_own() -> None:
     }
 
 
+@unhurried
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_survives_as_text(number: float) -> None:
     assert float(parameter_text(number)) == number

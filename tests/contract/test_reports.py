@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuning_contract import FinalState, Report, ReportBatch, ReportReply, TrialEnd, WireError
@@ -23,6 +23,8 @@ from tuning_contract.reports import (
     number_to_json,
 )
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Machines that run tests are busy."""
 storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200)
 metric_names = st.from_regex(METRIC_NAME, fullmatch=True)
 reports = st.builds(
@@ -50,17 +52,20 @@ def body_of(**report: Any) -> bytes:
     return json.dumps({"reports": [{"step": 1, "values": {"loss": 0.5}, **report}]}).encode()
 
 
+@unhurried
 @given(batches)
 def test_a_batch_is_read_as_it_was_written(batch: ReportBatch) -> None:
     assert ReportBatch.from_json(batch.to_json()) == batch
 
 
+@unhurried
 @given(st.booleans(), storable)
 def test_a_reply_is_read_as_it_was_written(stop: bool, reason: str) -> None:
     reply = ReportReply(stop=stop, reason=reason[:MAX_REASON_LENGTH])
     assert ReportReply.from_json(reply.to_json()) == reply
 
 
+@unhurried
 @given(st.floats())
 def test_every_float_survives_and_its_json_is_strict(number: float) -> None:
     text = json.dumps(number_to_json(number), allow_nan=False)
@@ -68,12 +73,14 @@ def test_every_float_survives_and_its_json_is_strict(number: float) -> None:
     assert read == number or (math.isnan(read) and math.isnan(number))
 
 
+@unhurried
 @given(st.binary())
 def test_any_bytes_are_a_batch_or_a_wire_error(body: bytes) -> None:
     with contextlib.suppress(WireError):
         ReportBatch.from_json(body)
 
 
+@unhurried
 @given(documents)
 def test_any_json_is_a_batch_or_a_wire_error(document: Any) -> None:
     body = json.dumps(document).encode()
@@ -86,6 +93,7 @@ def test_any_json_is_a_batch_or_a_wire_error(document: Any) -> None:
         assert all(METRIC_NAME.fullmatch(name) for name in report.values)
 
 
+@unhurried
 @given(documents)
 def test_any_answer_is_a_reply_or_a_wire_error(document: Any) -> None:
     try:

@@ -3,12 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuning_trainer.tasks.parameters import ChoiceParameter, FloatParameter, IntParameter, Parameter, read_all
 from tuning_trainer.tasks.registry import TASKS
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Machines that run tests are busy."""
 RATE = FloatParameter("rate", 0.1, 0.0, 1.0, "learning rate")
 LAYERS = IntParameter("layers", 2, 1, 8, "layers")
 OPTIMIZER = ChoiceParameter("optimizer", "adam", ("adam", "sgd"), "optimiser")
@@ -55,6 +57,7 @@ def test_what_does_not_fit_is_refused_by_name(parameter: Parameter, value: Any) 
         parameter.read(value)
 
 
+@unhurried
 @given(st.sampled_from([RATE, LAYERS, OPTIMIZER]), st.text() | st.floats() | st.integers() | st.none() | st.booleans())
 def test_any_value_fits_or_is_a_value_error(parameter: Parameter, value: Any) -> None:
     try:
