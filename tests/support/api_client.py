@@ -1,4 +1,4 @@
-"""A small blocking client of the API server, for set-up and assertions: 100 times cheaper than a call of kubectl."""
+"""A small blocking client of the API server, for set-up and assertions: far cheaper than kubectl."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ import yaml
 from .api_client import ApiClient, ApiRefused
 from .audit import AuditLog
 from .binaries import find_binaries
-from .components import API_SERVER, ETCD, USERS, Files, Ports, build_components
+from .components import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHEDULER, USERS, Files, Ports, build_components
+from .guard import guard
 from .processes import ManagedProcess
 
 START_DEADLINE_S = 60.0
@@ -58,6 +59,7 @@ class ControlPlane:
 
     def _prepare(self) -> None:
         self.files = Files(Path(tempfile.mkdtemp(prefix="control-plane-")))
+        guard.remove(self.files.folder)
         ports = Ports.free()
         self.url = f"https://127.0.0.1:{ports.api_server}"
         self.ca_file = self.files.authority
@@ -108,10 +110,18 @@ class ControlPlane:
         self._components[name].kill()
 
     def restart(self, name: str) -> None:
-        """Starts a component again on its old port, killed or not, and waits until the API server is ready."""
+        """Starts a component again on its old port, killed or not, and waits until the API server is ready.
+
+        The API server's clients start again with it: after repeated outages their watches come back after up to 30 s,
+        which would teach a test nothing.
+        """
         self._components[name].kill()
         self._components[name].start()
         self.wait_ready()
+        for client in (CONTROLLER_MANAGER, SCHEDULER) if name == API_SERVER else ():
+            if self._components[client].wanted:
+                self._components[client].kill()
+                self._components[client].start()
 
     def wait_ready(self) -> None:
         """Returns when the API server is ready and reads from etcd. Raises ProcessFailed or TimeoutError."""
@@ -130,6 +140,17 @@ class ControlPlane:
         if done.returncode != 0:
             raise KubectlFailed(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    def install_definitions(self, *files: Path) -> None:
+        """Installs CustomResourceDefinitions; returns when they are served and their objects' dependents are collected.
+
+        A running garbage collector looks for new kinds twice a minute, and until then a deleted owner leaves its Jobs
+        behind; one that starts knows them at once.
+        """
+        named = [f"--filename={file}" for file in files]
+        self.kubectl("apply", "--server-side", *named)
+        self.kubectl("wait", "--for=condition=Established", f"--timeout={START_DEADLINE_S:.0f}s", *named)
+        self.restart(CONTROLLER_MANAGER)
 
     def create_user_kubeconfig(self, namespace: str, service_account: str) -> Path:
         """A kubeconfig of an existing ServiceAccount, with a token (TokenRequest) that is valid for a day."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,21 @@ from tests.support.components import API_SERVER, ETCD
 from tests.support.control_plane import ControlPlane, KubectlFailed
 
 from .waiting import wait_for
+
+OWNERS = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "owners.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "owners", "singular": "owner", "kind": "Owner"},
+        "versions": [
+            {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}},
+        ],
+    },
+}
+"""A kind that exists nowhere else."""
 
 
 def config_map(name: str) -> dict[str, object]:
@@ -55,6 +71,25 @@ def test_a_wrong_token_is_refused(control_plane: ControlPlane) -> None:
     with pytest.raises(ApiRefused, match="Unauthorized") as refused:
         stranger.get("/api/v1/namespaces")
     assert refused.value.status == 401
+
+
+def test_the_dependents_of_a_new_kind_of_object_are_collected(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    (tmp_path / "owners.json").write_text(json.dumps(OWNERS))
+    control_plane.install_definitions(tmp_path / "owners.json")
+    owners, config_maps = (f"{api}/namespaces/{namespace}" for api in ("/apis/example.com/v1", "/api/v1"))
+    body = {"apiVersion": "example.com/v1", "kind": "Owner", "metadata": {"name": "owner"}}
+    owner = control_plane.api.create(f"{owners}/owners", body)
+    reference = {"apiVersion": "example.com/v1", "kind": "Owner", "name": "owner", "uid": owner["metadata"]["uid"]}
+    owned = {**config_map("owned"), "metadata": {"name": "owned", "ownerReferences": [reference]}}
+    control_plane.api.create(f"{config_maps}/configmaps", owned)
+    control_plane.api.delete(f"{owners}/owners/owner")
+
+    def names() -> list[str]:
+        return [each["metadata"]["name"] for each in control_plane.api.get(f"{config_maps}/configmaps")["items"]]
+
+    wait_for(lambda: "owned" not in names(), "the dependent is collected")
 
 
 def test_the_audit_log_has_one_event_per_request(control_plane: ControlPlane, namespace: str) -> None:

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[2]
 STARTS_A_SHELL_WITH_A_CHILD_FROM_A_THREAD_THAT_ENDS = """
 import sys, threading, time
 from pathlib import Path
+from tests.support.guard import guard
 from tests.support.processes import ManagedProcess
+guard.remove(Path(sys.argv[1]).parent)
 shell = ManagedProcess("shell", ["sh", "-c", "sleep 600 & echo $!; wait"], Path(sys.argv[1]))
 thread = threading.Thread(target=shell.start)
 thread.start()
@@ -25,10 +27,9 @@ time.sleep(600)
 """
 
 
-def test_children_and_grandchildren_end_with_a_killed_parent_but_not_with_the_thread_that_started_them(
-    tmp_path: Path,
-) -> None:
-    log = tmp_path / "log"
+def test_a_killed_parent_leaves_no_child_no_grandchild_and_no_folder(tmp_path: Path) -> None:
+    log = tmp_path / "run" / "log"
+    log.parent.mkdir()
     command = [sys.executable, "-c", STARTS_A_SHELL_WITH_A_CHILD_FROM_A_THREAD_THAT_ENDS, str(log)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout is not None
@@ -39,6 +40,7 @@ def test_children_and_grandchildren_end_with_a_killed_parent_but_not_with_the_th
         parent.kill()
     wait_for(lambda: not is_running(shell), "the shell is gone")
     wait_for(lambda: not is_running(sleeper), "the sleeper is gone")
+    wait_for(lambda: not log.parent.exists(), "the folder is gone")
 
 
 def test_a_process_that_ended_early_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
