@@ -26,9 +26,14 @@ class Places:
         self.directory = directory
 
     @property
+    def database(self) -> Path:
+        """The file with all histories; it appears with the first run."""
+        return self.directory / "studies.db"
+
+    @property
     def storage_url(self) -> str:
         """SQLAlchemy URL of the database; notebooks and optuna-dashboard open it too."""
-        return f"sqlite:///{self.directory / 'studies.db'}"
+        return f"sqlite:///{self.database}"
 
     def logs(self, study: StudyKey) -> Path:
         """Return the directory of the trials' logs."""

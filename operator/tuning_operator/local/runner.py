@@ -20,7 +20,7 @@ from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
-from tuning_operator.local.world import LocalAddresses, LocalEvents, LocalStatus, NoMetrics, SystemClock
+from tuning_operator.local.world import LocalAddresses, LocalEvents, LocalStatus, SystemClock
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.server import ReportServer
@@ -79,7 +79,7 @@ class LocalRun:
                 self._object = self._as_object(key, study.spec)
                 return await self._run(key, study.spec, repositories)
             finally:
-                await repositories.close_all()
+                await repositories.aclose()
 
     def stop(self) -> None:
         """Let running trials finish and start no more; called again, end the running ones too.
@@ -100,7 +100,12 @@ class LocalRun:
             # Its process went with the last run: the trial starts over, under the same number.
             await trials.start_attempt(trial.number, trial.attempt + 1)
         changed = asyncio.Event()
-        status = LocalStatus(lambda now: (self.observer.on_status(now), changed.set())[-1])
+
+        def shown(status: StudyStatus) -> None:
+            self.observer.on_status(status)
+            changed.set()
+
+        status = LocalStatus(shown)
         async with self._started(key, repositories, status) as tasks:
             self.observer.on_start(key, trials)
             self._tasks = tasks
@@ -127,10 +132,10 @@ class LocalRun:
         clock = SystemClock()
         threads = max(1, cpus() // self._object["spec"]["parallelism"])
         jobs = LocalTrialJobs(self.places.logs(key), clock, lambda uid: tasks.wake(uid), threads)
-        server = ReportServer(repositories, secret, host="127.0.0.1", port=0, wake=lambda uid: tasks.wake(uid), metrics=Metrics())
+        server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
         addresses = LocalAddresses(f"http://127.0.0.1:{port}", secret)
-        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, NoMetrics())
+        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics())
         tasks = StudyTasks(world, repositories, Settings(status_seconds=0.5, coalesce_seconds=0.005))
         try:
             yield tasks
@@ -141,7 +146,7 @@ class LocalRun:
 
     async def _key(self, repositories: StudyRepositories, name: str) -> StudyKey:
         known = [] if self.new else await repositories.list_studies()
-        mine = [key for key in known if (key.namespace, key.name) == (NAMESPACE, name)]
+        mine = [stored.key for stored in known if (stored.key.namespace, stored.key.name) == (NAMESPACE, name)]
         return mine[-1] if mine else StudyKey(NAMESPACE, name, str(uuid.uuid4()))
 
     def _as_object(self, key: StudyKey, spec: StudySpec) -> dict[str, Any]:

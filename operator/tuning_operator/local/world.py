@@ -1,4 +1,4 @@
-"""The ports of a local run that are not processes: status and Events for whoever watches, the time, no metrics."""
+"""The ports of a local run that are not processes: status and Events for whoever watches, and the time."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tuning_operator.api.status import StudyStatus, read_status
-from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.events import Announcement
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.reports.credentials import read_token, report_token
@@ -65,22 +63,3 @@ class LocalAddresses:
     def read_token(self, study: StudyKey) -> str:
         """Return the read API's credential."""
         return read_token(self._key, study.uid)
-
-
-class NoMetrics:
-    """Implements `StudyMetrics`: nobody scrapes a local run."""
-
-    def study_shown(self, study: StudyKey, status: StudyStatus) -> None:
-        """Do nothing."""
-
-    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome) -> None:
-        """Do nothing."""
-
-    def next_job_posted(self, study: StudyKey, seconds: float) -> None:
-        """Do nothing."""
-
-    def first_job_posted(self, study: StudyKey, seconds: float) -> None:
-        """Do nothing."""
-
-    def forget_study(self, study: StudyKey) -> None:
-        """Do nothing."""
