@@ -70,18 +70,16 @@ class Database:
     def __reduce__(self) -> tuple[type[Database], tuple[str]]:
         return Database, (self.url.render_as_string(hide_password=False),)
 
-    @property
-    def optuna(self) -> RDBStorage:
-        """Optuna's own storage on this database, for what is rare enough to be slow."""
-        with self._opening:
-            if self._optuna is None:
-                self._optuna = self._with_schema()
-            return self._optuna
+    @contextmanager
+    def through_optuna(self) -> Iterator[RDBStorage]:
+        """Use Optuna's own storage, for what is rare enough to be slow; each of its calls is a transaction."""
+        with converted(self.url):
+            yield self._connected()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open a transaction that is committed at the end of the block and rolled back by an exception."""
-        with converted(self.url), self.optuna.engine.begin() as connection:
+        with converted(self.url), self._connected().engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
@@ -89,7 +87,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction whose queries all see the same moment."""
-        with converted(self.url), self.optuna.engine.connect() as connection:
+        with converted(self.url), self._connected().engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")
             else:
@@ -102,6 +100,12 @@ class Database:
             if self._optuna is not None:
                 self._optuna.engine.dispose()
             self._optuna = None
+
+    def _connected(self) -> RDBStorage:
+        with self._opening:
+            if self._optuna is None:
+                self._optuna = self._with_schema()
+            return self._optuna
 
     def _with_schema(self) -> RDBStorage:
         optuna.logging.set_verbosity(optuna.logging.WARNING)

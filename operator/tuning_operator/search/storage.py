@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuning_operator.search.database import Database
 from tuning_operator.search.loading import load_study
-from tuning_operator.search.trial_rows import delete_study
+from tuning_operator.search.trial_rows import delete_study, insert_trials
 
 
 class MirroredStorage(InMemoryStorage):
@@ -102,10 +102,10 @@ class MirroredStorage(InMemoryStorage):
             return trial
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        study_id = self._database.optuna.create_new_study(directions, study_name)
-        with self._lock:
+        with self._database.through_optuna() as optuna, self._lock:
+            study_id = optuna.create_new_study(directions, study_name)
             self._max_study_id = study_id - 1
-            return super().create_new_study(directions, self._database.optuna.get_study_name_from_id(study_id))
+            return super().create_new_study(directions, optuna.get_study_name_from_id(study_id))
 
     def delete_study(self, study_id: int) -> None:
         self._check_study_id(study_id)
@@ -114,46 +114,59 @@ class MirroredStorage(InMemoryStorage):
         super().delete_study(study_id)
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        self._database.optuna.set_study_user_attr(study_id, key, value)
+        with self._database.through_optuna() as optuna:
+            optuna.set_study_user_attr(study_id, key, value)
         super().set_study_user_attr(study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: JSONSerializable) -> None:
-        self._database.optuna.set_study_system_attr(study_id, key, value)
+        with self._database.through_optuna() as optuna:
+            optuna.set_study_system_attr(study_id, key, value)
         super().set_study_system_attr(study_id, key, value)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        template = template_trial or self._create_running_trial()
-        if self._drafting:
-            trial_id = -1 - len(self.drafts(study_id))
-        else:
-            trial_id = self._database.optuna.create_new_trial(study_id, template)
         with self._lock:
+            self._check_study_id(study_id)
+            trials = self._studies[study_id].trials
+            trial = copy.copy(template_trial or self._create_running_trial())
+            trial.number = len(trials)
+            if self._drafting:
+                trial_id = -1 - len(self.drafts(study_id))
+            else:
+                last_id = trials[-1]._trial_id if trials else -1
+                with self._database.transaction() as connection:
+                    (trial_id,) = insert_trials(connection, study_id, last_id, [trial])
             self._max_trial_id = trial_id - 1
-            return super().create_new_trial(study_id, template)
+            return super().create_new_trial(study_id, trial)
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         if trial_id >= 0:
-            self._database.optuna.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+            with self._database.through_optuna() as optuna:
+                optuna.set_trial_param(trial_id, param_name, param_value_internal, distribution)
         super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        if trial_id >= 0 and not self._database.optuna.set_trial_state_values(trial_id, state, values):
-            return False
+        if trial_id >= 0:
+            with self._database.through_optuna() as optuna:
+                if not optuna.set_trial_state_values(trial_id, state, values):
+                    return False
         return super().set_trial_state_values(trial_id, state, values)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         if trial_id >= 0:
-            self._database.optuna.set_trial_intermediate_value(trial_id, step, intermediate_value)
+            with self._database.through_optuna() as optuna:
+                optuna.set_trial_intermediate_value(trial_id, step, intermediate_value)
         super().set_trial_intermediate_value(trial_id, step, intermediate_value)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         if trial_id >= 0:
-            self._database.optuna.set_trial_user_attr(trial_id, key, value)
+            with self._database.through_optuna() as optuna:
+                optuna.set_trial_user_attr(trial_id, key, value)
         super().set_trial_user_attr(trial_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
         if trial_id >= 0:
-            self._database.optuna.set_trial_system_attr(trial_id, key, value)
+            with self._database.through_optuna() as optuna:
+                optuna.set_trial_system_attr(trial_id, key, value)
         super().set_trial_system_attr(trial_id, key, value)

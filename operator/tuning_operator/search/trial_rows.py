@@ -31,7 +31,7 @@ class TrialEnding:
 
 
 def insert_trials(connection: Connection, study_id: int, last_id: int, trials: Sequence[FrozenTrial]) -> list[int]:
-    """Insert running trials with the numbers that they have and return their ids.
+    """Insert trials as they are, with the numbers that they have, and return their ids.
 
     Raises
     ------
@@ -107,6 +107,7 @@ def _trial_row(study_id: int, trial: FrozenTrial) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state,
         "datetime_start": to_stored(trial.datetime_start),
+        "datetime_complete": to_stored(trial.datetime_complete),
     }
 
 
@@ -115,6 +116,16 @@ def _insert_details(connection: Connection, trials: Sequence[tuple[int, FrozenTr
         tables.trial_params: [row for trial_id, trial in trials for row in _param_rows(trial_id, trial)],
         tables.trial_user_attributes: _attr_rows((trial_id, trial.user_attrs) for trial_id, trial in trials),
         tables.trial_system_attributes: _attr_rows((trial_id, trial.system_attrs) for trial_id, trial in trials),
+        tables.trial_values: [
+            _value_row(trial_id, value, objective)
+            for trial_id, trial in trials
+            for objective, value in enumerate(trial.values or ())
+        ],
+        tables.trial_intermediate_values: [
+            intermediate_value_row(trial_id, step, value)
+            for trial_id, trial in trials
+            for step, value in trial.intermediate_values.items()
+        ],
     }
     for table, of_table in rows.items():
         if of_table:
@@ -141,6 +152,6 @@ def _attr_rows(attrs: Iterable[tuple[int, Mapping[str, Any]]]) -> list[dict[str,
     ]
 
 
-def _value_row(trial_id: int, value: float) -> dict[str, Any]:
+def _value_row(trial_id: int, value: float, objective: int = 0) -> dict[str, Any]:
     stored, kind = TrialValueModel.value_to_stored_repr(value)
-    return {"trial_id": trial_id, "objective": 0, "value": stored, "value_type": kind}
+    return {"trial_id": trial_id, "objective": objective, "value": stored, "value_type": kind}
