@@ -1,0 +1,227 @@
+"""The operator's own main function: it builds every part, elects, runs, and stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+from tuning_operator.cluster.client import ClusterClient
+from tuning_operator.cluster.credentials import Credentials, load_credentials
+from tuning_operator.cluster.event_recorder import ClusterEventRecorder
+from tuning_operator.cluster.job_cache import JobCache
+from tuning_operator.cluster.job_watch import JobWatch
+from tuning_operator.cluster.lease import Lease
+from tuning_operator.cluster.pending_jobs import PendingJobs
+from tuning_operator.cluster.study_client import StudyClient
+from tuning_operator.cluster.study_status import ClusterStudyStatusWriter
+from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
+from tuning_operator.engine import World
+from tuning_operator.errors import NotFound, Unavailable
+from tuning_operator.handlers.active_repositories import ActiveRepositories
+from tuning_operator.handlers.probes import ProbeServer
+from tuning_operator.handlers.study_feed import StudyFeed
+from tuning_operator.handlers.study_watch import StudyWatch
+from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
+from tuning_operator.ports import TrialRepository
+from tuning_operator.reports.addresses import ReportAddresses
+from tuning_operator.reports.server import ReportServer
+from tuning_operator.search.repositories import StudyRepositories, SystemClock
+from tuning_operator.settings import Settings
+from tuning_operator.study_tasks import StudyTasks
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+SWITCH_INTERVAL_SECONDS = 0.0005
+"""How soon a sampler's thread lets the event loop run; Python's default of 5 ms would delay every report."""
+RETRY_SECONDS = 3.0
+"""Seconds between attempts at what the operator can't start without."""
+FLUSH_SECONDS = 2.0
+"""Seconds that the last Events have to be posted."""
+
+
+class Operator:
+    """One operator process. `run` returns after SIGTERM, SIGINT or `stop`."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Credentials] = load_credentials) -> None:
+        self._settings = settings
+        self._load = load
+        self._stopping = asyncio.Event()
+        self._metrics = Metrics()
+        self._clock = SystemClock()
+        self._client = ClusterClient(load, self._metrics.api_requested)
+        # Its own connection: no other request delays a renewal.
+        self._lease_client = ClusterClient(load, self._metrics.api_requested, attempts=1)
+        self._lease = Lease(self._lease_client, settings, self._clock)
+        self._repositories = StudyRepositories(settings.storage_url)
+        self._events = ClusterEventRecorder(self._client, self._clock, settings.holder)
+        self._cache = JobCache(self._clock, lambda uid: self._wake(uid))
+        self._feed: StudyFeed | None = None
+        self._tasks: StudyTasks | None = None
+        self._follows = False
+        self.probe_port = self.report_port = 0
+        """Where it listens, once it does."""
+
+    def stop(self) -> None:
+        """Let `run` return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run until stopped.
+
+        Raises
+        ------
+        LeaseLost
+            Another operator took over, or the Lease could not be renewed.
+        Unavailable
+            The API server was away for minutes, or a port is taken. Whoever started the process starts it again.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        async with AsyncExitStack() as stack:
+            self._listen_to_signals(stack)
+            await stack.enter_async_context(self._client)
+            await stack.enter_async_context(self._lease_client)
+            await stack.enter_async_context(_beside(watch_event_loop(self._metrics)))
+            await self._start_probes(stack)
+            stack.push_async_callback(self._lease.release)  # the very last: nothing is written after it
+            stack.push_async_callback(self._repositories.aclose)
+            key = await self._until_stopped(_patiently(self._repositories.secret_key, "the storage can't be used"))
+            if key is None:
+                return
+            await self._start_reports(stack, key)
+            if await self._until_stopped(self._lease.acquire()) is None:
+                return
+            await self._run_studies(stack, key)
+
+    async def _run_studies(self, stack: AsyncExitStack, key: bytes) -> None:
+        self._metrics.leadership_changed(True)
+        stack.callback(self._metrics.leadership_changed, False)
+        await stack.enter_async_context(_beside(self._events.run()))
+        stack.push_async_callback(self._events.flush, FLUSH_SECONDS)
+        tasks = StudyTasks(self._world(key), self._repositories, self._settings)
+        stack.push_async_callback(tasks.close)
+        reader = StudyClient(self._client)
+        namespaces = self._settings.namespaces
+        self._tasks = tasks
+        self._feed = feed = StudyFeed(tasks, lambda: reader.studies(namespaces))
+        jobs = JobWatch(self._client, self._cache, namespaces, relist_seconds=self._settings.relist_seconds)
+        await self._until_stopped(
+            self._lease.hold(),
+            jobs.run(),
+            PendingJobs(self._client, self._cache, self._clock).run(),
+            self._follow_studies(jobs, feed),
+            feed.keep_listing(self._settings.relist_seconds),
+        )
+
+    async def _follow_studies(self, jobs: JobWatch, feed: StudyFeed) -> None:
+        # A study that acts before its Jobs are known would take them for missing.
+        await jobs.wait_listed()
+        await _patiently(feed.relist, "the TuningStudies can't be listed")
+        self._follows = True
+        await StudyWatch(self._settings.namespaces, self._load, feed.take).run()
+
+    def _world(self, key: bytes) -> World:
+        return World(
+            ClusterTrialJobs(self._client, self._cache),
+            ClusterStudyStatusWriter(self._client),
+            self._events,
+            ReportAddresses(self._settings.report_url, key),
+            self._clock,
+            self._metrics,
+        )
+
+    async def _start_reports(self, stack: AsyncExitStack, key: bytes) -> None:
+        server = ReportServer(
+            ActiveRepositories(self._repositories, lambda: self._lease.is_held),
+            key,
+            wake=self._wake,
+            gone=lambda uid: self._feed is not None and self._feed.is_gone(uid),
+            find_study=self._find_study,
+            metrics=self._metrics,
+            host=self._settings.report_host,
+            port=self._settings.report_port,
+        )
+        self.report_port = await server.start()
+        stack.push_async_callback(server.stop)
+
+    async def _start_probes(self, stack: AsyncExitStack) -> None:
+        healthy = {"studies": lambda: self._tasks is None or self._tasks.alive}
+        ready = {"lease": lambda: self._lease.holder != "" or self._lease.is_held, "studies": self._is_ready}
+        server = ProbeServer(
+            healthy,
+            ready,
+            self._metrics.exposition,
+            content_type=CONTENT_TYPE,
+            host=self._settings.report_host,
+            port=self._settings.probe_port,
+        )
+        self.probe_port = await server.start()
+        stack.push_async_callback(server.stop)
+
+    def _is_ready(self) -> bool:
+        """Return whether studies are followed, or another operator does it: a standby is ready."""
+        return self._follows or not self._lease.is_held
+
+    def _wake(self, uid: str) -> None:
+        if self._tasks is not None:
+            self._tasks.wake(uid)
+
+    def _find_study(self, namespace: str, name: str) -> tuple[str, TrialRepository] | None:
+        study = self._tasks.find(namespace, name) if self._tasks is not None else None
+        trials = self._repositories.find(study.uid) if study is not None else None
+        return None if study is None or trials is None else (study.uid, trials)
+
+    def _listen_to_signals(self, stack: AsyncExitStack) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+            stack.callback(loop.remove_signal_handler, number)
+
+    async def _until_stopped(self, *parts: Coroutine[Any, Any, Any]) -> Any:
+        """Run the parts until one of them ends, and return what it returned; None when the operator is stopped."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        running = [asyncio.create_task(part) for part in parts]
+        try:
+            done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (stopping, *running):
+                task.cancel()
+            await asyncio.gather(stopping, *running, return_exceptions=True)
+        results = [task.result() for task in running if task in done]
+        return next(iter(results), None)
+
+
+async def run_operator(settings: Settings, load: Callable[[], Credentials] = load_credentials) -> None:
+    """Run an operator until SIGTERM or SIGINT; raises what `Operator.run` raises."""
+    await Operator(settings, load).run()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _patiently(step: Callable[[], Awaitable[_T]], complaint: str) -> _T:
+    """Repeat a step until it succeeds; complain once for each new reason."""
+    said = ""
+    while True:
+        try:
+            return await step()
+        except (Unavailable, NotFound) as error:
+            if str(error) != said:
+                _log.warning("%s, and it is tried again: %s", complaint, error)
+            said = str(error)
+        await asyncio.sleep(RETRY_SECONDS)
