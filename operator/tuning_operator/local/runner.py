@@ -17,7 +17,7 @@ from tuning_operator.api.validation import parse_study
 from tuning_operator.decisions.events import Announcement
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
-from tuning_operator.errors import InvalidStudy
+from tuning_operator.errors import InvalidStudy, JobRefused
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalAddresses, LocalEvents, LocalStatus, SystemClock
@@ -65,6 +65,8 @@ class LocalRun:
         ------
         InvalidStudy
             The document is wrong, or the stored history has another search space.
+        JobRefused
+            No trial can be started (any more).
         AlreadyRunning
             Another process runs the study.
         StorageUnavailable, StorageDamaged
@@ -87,18 +89,25 @@ class LocalRun:
         The trials that were cut off start over when the study is run again.
         """
         self._stops += 1
-        mode = Suspension.DRAIN if self._stops == 1 else Suspension.TERMINATE
         self._generation += 1
         if self._tasks is not None:
-            spec = {**self._object["spec"], "suspend": Suspend(enabled=True, mode=mode).to_document()}
-            metadata = {**self._object["metadata"], "generation": self._generation}
-            self._tasks.study_changed({**self._object, "metadata": metadata, "spec": spec})
+            self._tasks.study_changed(self._wanted_object())
+
+    def _wanted_object(self) -> dict[str, Any]:
+        """Return the study as it is to be run now: suspended once somebody asked to stop."""
+        metadata = {**self._object["metadata"], "generation": self._generation}
+        if not self._stops:
+            return {**self._object, "metadata": metadata}
+        mode = Suspension.DRAIN if self._stops == 1 else Suspension.TERMINATE
+        spec = {**self._object["spec"], "suspend": Suspend(enabled=True, mode=mode).to_document()}
+        return {**self._object, "metadata": metadata, "spec": spec}
 
     async def _run(self, key: StudyKey, spec: StudySpec, repositories: StudyRepositories) -> StudyStatus:
         trials = await repositories.open(key, spec)
         for trial in trials.history().open:
-            # Its process went with the last run: the trial starts over, under the same number.
-            await trials.start_attempt(trial.number, trial.attempt + 1)
+            # Its process went with the last run. Unless it had come to its end, it starts over under the same number.
+            if trial.end is None and trial.prune_decided_at is None:
+                await trials.start_attempt(trial.number, trial.attempt + 1)
         changed = asyncio.Event()
 
         def shown(status: StudyStatus) -> None:
@@ -109,7 +118,7 @@ class LocalRun:
         async with self._started(key, repositories, status) as tasks:
             self.observer.on_start(key, trials)
             self._tasks = tasks
-            tasks.study_changed(self._object)
+            tasks.study_changed(self._wanted_object())
             while not self._is_over(status.latest):
                 await changed.wait()
                 changed.clear()
@@ -122,6 +131,9 @@ class LocalRun:
         if accepted is not None and accepted.status == "False":
             raise InvalidStudy([accepted.message])
         drained = status.trials.running + status.trials.pending == 0
+        degraded = status.condition(ConditionType.DEGRADED)
+        if drained and degraded is not None and (degraded.status, degraded.reason) == ("True", "JobRefused"):
+            raise JobRefused(degraded.message)  # nobody but the user can change that
         return self._stops > 0 and drained and status.observed_generation == self._generation
 
     @asynccontextmanager

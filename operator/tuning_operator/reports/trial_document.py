@@ -9,9 +9,9 @@ from tuning_contract.reports import number_to_json
 from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial
 from tuning_operator.ports import StoredReport
 
-PENDING = "Pending"
+WAITING = "WAITING"
 """State of a trial that was asked for and has not reported: it waits for its Job, its pod or its first report."""
-RUNNING = "Running"
+RUNNING = "RUNNING"
 """State of a trial whose newest attempt has reported."""
 
 Document = dict[str, Any]
@@ -19,6 +19,8 @@ Document = dict[str, Any]
 
 def trial_document(trial: OpenTrial | FinishedTrial) -> Document:
     """Return a trial as JSON; every document has every field, null where it does not apply.
+
+    States are WAITING, RUNNING, COMPLETE, PRUNED and FAILED.
 
     Times are RFC 3339 in UTC; numbers that JSON does not know are the strings NaN, Infinity and -Infinity.
     """
@@ -44,8 +46,8 @@ def report_document(report: StoredReport) -> Document:
 
 def _state(trial: OpenTrial | FinishedTrial) -> str:
     if isinstance(trial, FinishedTrial):
-        return trial.state.value
-    return PENDING if trial.first_report_at is None else RUNNING
+        return trial.state.value.upper()
+    return WAITING if trial.first_report_at is None else RUNNING
 
 
 def _ending(trial: FinishedTrial) -> Document:

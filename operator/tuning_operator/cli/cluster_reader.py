@@ -1,0 +1,148 @@
+"""A study on a cluster: its object from the API server, its trials from the operator's read API.
+
+The read API is reached through the API server's Service proxy, so that nobody needs a port forward or the database;
+what opens a study's trials there is the token in its status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from tuning_operator.api.status import StudyStatus, read_status
+from tuning_operator.api.study import TuningStudy
+from tuning_operator.api.validation import parse_study
+from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
+from tuning_operator.cluster import paths
+from tuning_operator.cluster.client import ClusterClient
+from tuning_operator.cluster.credentials import load_credentials
+from tuning_operator.errors import Forbidden, NotFound, TuningError, Unavailable
+from tuning_operator.reports.read_api import MOST_TRIALS, TOKEN_HEADER
+
+PORT = "reports"
+"""Name of the Service's port behind which the read API is."""
+
+Found = TypeVar("Found")
+
+
+class ClusterReader:
+    """Implements `StudyReader` for `name` in `namespace` (None: the context's own).
+
+    `service` is the operator's Service as NAMESPACE/NAME; `client` makes the client of the API server.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        namespace: str | None,
+        service: str,
+        client: Callable[[], ClusterClient],
+    ) -> None:
+        self._name = name
+        self._namespace = namespace
+        self._service = service
+        self._client = client
+        self._study: TuningStudy | None = None
+
+    @classmethod
+    def of_context(cls, name: str, namespace: str | None, service: str, context: str | None) -> ClusterReader:
+        """Return the reader that uses a context of the kubeconfig; None is the current one."""
+        # A person waits: two tries tell as much as four.
+        return cls(name, namespace, service, lambda: ClusterClient(partial(load_credentials, context), attempts=2))
+
+    def facts(self) -> StudyFacts:
+        """Return what the study's object says."""
+        study = self._with_client(self._get)
+        return facts_of(study.metadata.name, study.spec)
+
+    def best(self) -> BestFound | None:
+        """Return the best trial that the status shows."""
+        study = self._with_client(self._get)
+        best = read_status(study.status).best
+        if best is None:
+            return None
+        log = f"kubectl logs -n {study.metadata.namespace} job/{best.job}"
+        return BestFound(best.number, best.value, dict(best.parameters), best.job, log)
+
+    def trials(self) -> Sequence[Mapping[str, Any]]:
+        """Return all trials, page by page."""
+        return self._with_client(self._trials)
+
+    async def _trials(self, client: ClusterClient) -> Sequence[Mapping[str, Any]]:
+        study = await self._get(client)
+        status = read_status(study.status)
+        self._require_token(study, status)
+        namespace, _, service = self._service.partition("/")
+        path = f"{paths.collection(paths.CORE, 'services', namespace)}/{service}:{PORT}/proxy" + (
+            f"/v1/studies/{study.metadata.namespace}/{study.metadata.name}/trials"
+        )
+        headers = {TOKEN_HEADER: status.read_token}
+        trials: list[Mapping[str, Any]] = []
+        after: int | None = -1
+        while after is not None:
+            params = {"after": str(after), "limit": str(MOST_TRIALS)}
+            page = await self._page(client, path, params, headers)
+            trials.extend(page.get("trials", ()))
+            after = page.get("next")
+        return trials
+
+    async def _page(
+        self, client: ClusterClient, path: str, params: Mapping[str, str], headers: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        try:
+            return await client.request("GET", path, params=params, headers=headers)
+        except NotFound as error:
+            raise NotFound(
+                f"there is no Service {self._service} of the operator; name it with --operator-service NAMESPACE/NAME "
+                "or the variable TUNING_OPERATOR_SERVICE"
+            ) from error
+        except Forbidden as error:
+            raise Forbidden(
+                f"the trials can't be read through the Service {self._service}: {error}. The chart's role "
+                "`…-viewer` allows it; `tuning best` needs no more than the study itself"
+            ) from error
+        except Unavailable as error:
+            raise Unavailable(f"the operator does not answer through its Service {self._service}: {error}") from error
+
+    async def _get(self, client: ClusterClient) -> TuningStudy:
+        if self._study is None:
+            namespace = self._namespace or (await client.credentials()).namespace
+            try:
+                document = await client.request("GET", f"{paths.studies(namespace)}/{self._name}")
+            except NotFound as error:
+                raise NotFound(
+                    f"there is no TuningStudy {self._name} in the namespace {namespace}; "
+                    "`kubectl get tuningstudies -A` lists them, and a local study is named by its .yaml file"
+                ) from error
+            self._study = parse_study(document)
+        return self._study
+
+    def _require_token(self, study: TuningStudy, status: StudyStatus) -> None:
+        if not status.read_token:
+            raise Unavailable(
+                f"the operator has not looked at the study {study.metadata.namespace}/{study.metadata.name} yet "
+                "(its status is empty); is it running?"
+            )
+
+    def _with_client(self, read: Callable[[ClusterClient], Coroutine[Any, Any, Found]]) -> Found:
+        async def run() -> Found:
+            async with self._client() as client:
+                return await read(client)
+
+        return asyncio.run(run())
+
+
+def checked_service(service: str) -> str:
+    """Return a Service's NAMESPACE/NAME.
+
+    Raises
+    ------
+    TuningError
+        It is not written so.
+    """
+    namespace, slash, name = service.partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        raise TuningError(f"the operator's Service is given as {service!r}; write NAMESPACE/NAME")
+    return service

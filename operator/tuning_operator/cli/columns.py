@@ -1,0 +1,65 @@
+"""Which parameters fit beside each other, and under which headings. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuning_operator.cli.formats import NOTHING, parameter_text
+from tuning_operator.cli.trial_rows import TrialRow
+
+GAP = 2
+"""Characters between two columns."""
+_WIDEST = 18
+"""Characters of a value; a longer one is cut."""
+
+
+@dataclass(frozen=True)
+class ParameterColumn:
+    """A column of a trials' table."""
+
+    name: str
+    heading: str
+    """The name, broken into lines at its underscores."""
+    width: int
+    right: bool
+    """Whether all values are numbers."""
+
+
+def parameter_columns(rows: Sequence[TrialRow], names: Sequence[str], available: int) -> list[ParameterColumn]:
+    """Return the columns of the first parameters that fit into `available` characters."""
+    columns = []
+    for name in names:
+        column = _column(rows, name)
+        available -= column.width + GAP
+        if available < 0:
+            break
+        columns.append(column)
+    return columns
+
+
+def cell(row: TrialRow, name: str) -> str:
+    """Return a parameter's value of one trial, cut to a column's width."""
+    if name not in row.parameters:
+        return NOTHING
+    text = parameter_text(row.parameters[name])
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def heading(name: str, width: int) -> str:
+    """Break a name at its underscores and dots into lines of at most `width` characters, where it has any."""
+    lines = [""]
+    for part in re.findall(r"[^_./-]+[_./-]*|[_./-]+", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def _column(rows: Sequence[TrialRow], name: str) -> ParameterColumn:
+    width = max((len(cell(row, name)) for row in rows), default=0)
+    text = heading(name, max(width, 6))
+    values = [row.parameters[name] for row in rows if name in row.parameters]
+    right = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return ParameterColumn(name, text, max(width, *(len(line) for line in text.split("\n"))), right)

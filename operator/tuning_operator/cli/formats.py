@@ -1,0 +1,78 @@
+"""Numbers, durations and parameters as people read them. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from tuning_contract.environment import ParameterValue
+
+NOTHING = "–"
+"""Stands where there is no value."""
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def value_text(value: float | None, decimals: int | None = 4) -> str:
+    """Return an objective value; `decimals` None: in scientific notation."""
+    if value is None:
+        return NOTHING
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.3e}" if decimals is None else f"{value:.{decimals}f}"
+
+
+def decimals_for(values: Iterable[float | None]) -> int | None:
+    """Return the decimals that suit a column: about five significant digits of the largest value.
+
+    None: the values are too large or too small for a plain number.
+    """
+    sizes = [abs(value) for value in values if value is not None and math.isfinite(value) and value != 0]
+    if not sizes:
+        return 4
+    if max(sizes) >= 1e7 or max(sizes) < 1e-3:
+        return None
+    return min(4, max(0, 4 - math.floor(math.log10(max(sizes)))))
+
+
+def parameter_text(value: ParameterValue) -> str:
+    """Return a parameter's value, a float with three significant digits."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value)
+
+
+def parameters_text(parameters: Mapping[str, ParameterValue]) -> str:
+    """Return parameters on one line."""
+    return "  ".join(f"{name}={parameter_text(value)}" for name, value in parameters.items())
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration: 0.4s, 12s, 1m05s, 2h03m."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Return the last `width` finite values as bars, the lowest one at the bottom."""
+    finite = [value for value in values if math.isfinite(value)][-width:]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    if high <= low or not math.isfinite(high - low):
+        return _BARS[3] * len(finite)
+    return "".join(_BARS[min(7, int(8 * (value - low) / (high - low)))] for value in finite)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `1 trial`, `2 trials`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,107 @@
+"""A study that was run on this machine: its history in `.tuning/`, read without running it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tuning_operator.api.names import job_name
+from tuning_operator.api.study import TuningStudy
+from tuning_operator.api.validation import parse_study
+from tuning_operator.cli.study_file import read_study_document
+from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
+from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
+from tuning_operator.errors import NotFound
+from tuning_operator.local.places import NAMESPACE, Places
+from tuning_operator.ports import StoredReport
+from tuning_operator.reports.trial_document import trial_document
+from tuning_operator.search import StudyRepositories
+from tuning_operator.search.history import StudyHistory
+
+_ALL = 10_000_000
+
+Found = TypeVar("Found")
+
+
+def log_file(places: Places, study: StudyKey, trial: OpenTrial | FinishedTrial) -> Path:
+    """Return where the output of a trial's newest attempt is."""
+    return places.logs(study) / f"{job_name(study.name, study.uid, trial.number, trial.attempt)}.log"
+
+
+class LocalReader:
+    """Implements `StudyReader`. It may read while another process runs the study."""
+
+    def __init__(self, study: TuningStudy, places: Places, path: Path) -> None:
+        self._study = study
+        self._places = places
+        self._path = path
+
+    @classmethod
+    def of_file(cls, path: Path, places: Places | None = None) -> LocalReader:
+        """Return the reader of the study that a file describes."""
+        return cls(parse_study(read_study_document(path)), places or Places(), path)
+
+    def facts(self) -> StudyFacts:
+        """Return what the file says."""
+        return facts_of(self._study.metadata.name, self._study.spec)
+
+    def trials(self) -> Sequence[Mapping[str, Any]]:
+        """Return all trials of the newest history."""
+        return self._read(lambda history: [trial_document(trial) for trial in history.trials(-1, _ALL)])
+
+    def best(self) -> BestFound | None:
+        """Return the best complete trial of the newest history."""
+        return self._read(self._best)
+
+    def curves(self) -> Mapping[int, Mapping[int, float]]:
+        """Return the objective's values by step, of the newest attempt of each trial, by number."""
+        return self._read(self._curves)
+
+    def _best(self, history: StudyHistory) -> BestFound | None:
+        best = history.history().best
+        if best is None or best.value is None:
+            return None
+        job = job_name(history.key.name, history.key.uid, best.number, best.attempt)
+        log = log_file(self._places, history.key, best)
+        return BestFound(best.number, best.value, dict(best.parameters), job, str(log))
+
+    def _curves(self, history: StudyHistory) -> Mapping[int, Mapping[int, float]]:
+        metric = self._study.spec.objective.metric
+        return {trial.number: curve(history.reports(trial.number), metric) for trial in history.trials(-1, _ALL)}
+
+    def _read(self, take: Callable[[StudyHistory], Found]) -> Found:
+        name = self._study.metadata.name
+        if not self._places.database.is_file():
+            raise NotFound(self._never_run())
+        repositories = StudyRepositories(self._places.storage_url)
+
+        async def read() -> Found:
+            try:
+                return take(await repositories.read_history(NAMESPACE, name))
+            except NotFound:
+                raise NotFound(self._never_run()) from None
+            finally:
+                await repositories.aclose()
+
+        return asyncio.run(read())
+
+    def _never_run(self) -> str:
+        directory = self._places.directory
+        return (
+            f"{directory} has no history of the study {self._study.metadata.name}; `tuning run {self._path}` makes it"
+        )
+
+
+def curve(reports: Sequence[StoredReport], metric: str) -> dict[int, float]:
+    """Return a metric by step; a newer attempt replaces the steps from its first one on."""
+    values: dict[int, float] = {}
+    attempt = 0
+    for report in reports:
+        if report.attempt > attempt:
+            attempt = report.attempt
+            values = {step: value for step, value in values.items() if step < report.step}
+        if metric in report.values:
+            values[report.step] = report.values[metric]
+    return values

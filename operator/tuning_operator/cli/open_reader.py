@@ -1,0 +1,20 @@
+"""From the argument STUDY to what reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuning_operator.cli.study_file import is_file_argument
+from tuning_operator.cli.study_reader import StudyReader
+
+
+def open_reader(study: str, namespace: str | None, context: str | None, service: str) -> StudyReader:
+    """Return the reader of a local study (a file's name) or of the cluster's (any other name)."""
+    if is_file_argument(study):
+        from tuning_operator.cli.local_reader import LocalReader
+
+        return LocalReader.of_file(Path(study))
+    # The cluster's client is not for local studies to load, and Optuna not for the cluster's.
+    from tuning_operator.cli.cluster_reader import ClusterReader, checked_service
+
+    return ClusterReader.of_context(study, namespace, checked_service(service), context)

@@ -1,0 +1,52 @@
+"""`tuning preview`: a study before it is run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuning_operator.cli.options import FileArgument, Output, OutputOption
+
+if TYPE_CHECKING:
+    from tuning_operator.api.study import TuningStudy
+
+
+def preview(
+    file: FileArgument,
+    suggestions: Annotated[int, typer.Option(min=0, max=1000, help="How many of the first trials to show.")] = 5,
+    job: Annotated[bool, typer.Option("--job", help="Print the Job of the first trial instead, as YAML.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Check a study and show its search space, what it will cost and what is tried first; nothing is run."""
+    from tuning_operator.api.validation import parse_study
+    from tuning_operator.cli.console import document_text, out
+    from tuning_operator.cli.preview_view import preview_document, preview_view
+    from tuning_operator.cli.study_file import read_study_document
+    from tuning_operator.cli.suggestions import first_suggestions
+    from tuning_operator.cli.trial_rows import WAITING, TrialRow
+
+    study = parse_study(read_study_document(file))
+    name, spec = study.metadata.name, study.spec
+    if job:
+        as_text = output if output is Output.JSON else Output.YAML
+        typer.echo(document_text(_first_job(study), as_text), nl=False)
+        return
+    rows = [TrialRow(trial.number, WAITING, trial.parameters) for trial in first_suggestions(name, spec, suggestions)]
+    if output is Output.TABLE:
+        console = out()
+        console.print(preview_view(name, spec, rows, console.width))
+    else:
+        typer.echo(document_text(preview_document(name, spec, rows), output), nl=False)
+
+
+def _first_job(study: TuningStudy) -> dict[str, Any]:
+    """Return the Job of trial 0 as the operator would write it, but for the uid, the address and the credential."""
+    from tuning_operator.cli.suggestions import first_suggestions
+    from tuning_operator.decisions.snapshot import StudyKey
+    from tuning_operator.decisions.trial_job import trial_job
+
+    (trial,) = first_suggestions(study.metadata.name, study.spec, 1)
+    metadata = study.metadata
+    key = StudyKey(metadata.namespace, metadata.name, metadata.uid or "00000000-0000-0000-0000-000000000000")
+    return trial_job(key, study.spec, trial, "http://tuning-operator.example/v1/reports", "credential-of-the-attempt")

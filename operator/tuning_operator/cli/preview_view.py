@@ -1,0 +1,119 @@
+"""A study before it is run: its search space and what it will cost. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.search import Search
+from tuning_operator.api.study import StudySpec
+from tuning_operator.cli.columns import GAP, cell, parameter_columns
+from tuning_operator.cli.formats import parameter_text, plural
+from tuning_operator.cli.tables import pairs_table
+from tuning_operator.cli.theme import FAINT
+from tuning_operator.cli.trial_rows import TrialRow
+from tuning_operator.decisions.gpus import gpus_requested
+
+
+def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]) -> dict[str, Any]:
+    """Return the preview as JSON."""
+    return {
+        "study": name,
+        "objective": spec.objective.to_document(),
+        "plannedTrainings": spec.max_trials,
+        "parallelism": spec.parallelism,
+        "gpusPerTrial": gpus_requested(spec.trial.template),
+        "search": _method_documents(spec.search),
+        "parameters": [parameter.to_document() for parameter in spec.parameters],
+        "suggestions": [{"number": row.number, "parameters": dict(row.parameters)} for row in suggestions],
+    }
+
+
+def preview_view(name: str, spec: StudySpec, suggestions: Sequence[TrialRow], width: int) -> RenderableType:
+    """Return the preview for people."""
+    objective = spec.objective
+    goal = "" if objective.goal is None else f", until {objective.goal:g}"
+    title = Text.assemble((name, "bold"), (f"  {objective.direction.value.lower()} {objective.metric}{goal}", FAINT))
+    parts: list[RenderableType] = [Text(), title, Text(), pairs_table(_facts(spec)), Text(), _space(spec.parameters)]
+    if suggestions:
+        parts += [Text(), _suggestions(spec, suggestions, width)]
+    return Group(*parts)
+
+
+def _facts(spec: StudySpec) -> dict[str, str | Text]:
+    gpus = gpus_requested(spec.trial.template)
+    trainings = f"{spec.max_trials}, {spec.parallelism} at a time"
+    search = spec.search
+    return {
+        "trainings": trainings + (f", {plural(gpus, 'GPU')} each" if gpus else ""),
+        "sampler": _method(search.sampler.name.value, search.sampler.parsed_options()),
+        "pruner": _method(search.pruner.name.value, search.pruner.parsed_options()),
+        "seed": "none: each study differs" if search.seed is None else str(search.seed),
+        "enqueued": plural(len(search.enqueue), "trial") if search.enqueue else "none",
+    }
+
+
+def _method(name: str, options: ResourceModel) -> Text:
+    text = Text(name)
+    for option, value in options.to_document().items():
+        text.append(f"  {option} ", style=FAINT)
+        text.append(parameter_text(value))
+    return text
+
+
+def _method_documents(search: Search) -> dict[str, Any]:
+    sampler, pruner = search.sampler, search.pruner
+    return {
+        "sampler": {"name": sampler.name.value, "options": sampler.parsed_options().to_document()},
+        "pruner": {"name": pruner.name.value, "options": pruner.parsed_options().to_document()},
+        "seed": search.seed,
+        "enqueue": [dict(trial) for trial in search.enqueue],
+    }
+
+
+def _space(parameters: Sequence[Parameter]) -> Table:
+    table = _table()
+    table.add_column("parameter", no_wrap=True)
+    table.add_column("type", style="cyan", no_wrap=True)
+    table.add_column("values", overflow="fold")
+    table.add_column("scale", style=FAINT, no_wrap=True)
+    for parameter in parameters:
+        scale = (parameter.scale or Scale.LINEAR).value.lower() if parameter.low is not None else ""
+        table.add_row(parameter.name, parameter.type.value, _values(parameter), scale)
+    return table
+
+
+def _values(parameter: Parameter) -> str:
+    if parameter.type is ParameterType.CATEGORICAL:
+        return ", ".join(parameter_text(choice) for choice in parameter.choices or ())
+    if parameter.type is ParameterType.FIXED:
+        return parameter_text(parameter.value if parameter.value is not None else "")
+    step = "" if parameter.step is None else f", step {parameter.step:g}"
+    return f"{parameter.low:g} … {parameter.high:g}{step}"
+
+
+def _suggestions(spec: StudySpec, rows: Sequence[TrialRow], width: int) -> RenderableType:
+    names = [parameter.name for parameter in spec.parameters if parameter.type is not ParameterType.FIXED]
+    columns = parameter_columns(rows, names, width - 3 - GAP)
+    table = _table()
+    table.add_column("#", justify="right", no_wrap=True)
+    for column in columns:
+        table.add_column(
+            column.heading, justify="right" if column.right else "left", no_wrap=True, min_width=column.width
+        )
+    for row in rows:
+        table.add_row(str(row.number), *(cell(row, column.name) for column in columns))
+    fixed = spec.search.seed is not None
+    title = f"first {plural(len(rows), 'suggestion')}" + ("" if fixed else ", others each time without a seed")
+    return Group(Text(title, style=FAINT), Text(), table)
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style=FAINT)

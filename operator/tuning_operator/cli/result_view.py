@@ -1,0 +1,84 @@
+"""What is printed when a study has ended, and of its best trial. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from tuning_contract.environment import ParameterValue
+from tuning_operator.cli.live_view import RunPicture, head
+from tuning_operator.cli.study_reader import BestFound, StudyFacts
+from tuning_operator.cli.tables import Shown, pairs_table, trials_table
+from tuning_operator.cli.theme import BEST, FAINT
+from tuning_operator.cli.trial_rows import COMPLETE, PRUNED, TrialRow, ranked
+from tuning_operator.cli.yaml_documents import scalar_text
+
+TOP = 10
+"""Trials of the final table."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended."""
+
+    picture: RunPicture
+    message: str
+    """Why the study ended, or how to go on with it."""
+    trials: Sequence[TrialRow]
+    best: BestFound | None
+    hints: Mapping[str, str]
+    """What to do next: a command or a place, and what is seen there."""
+    saving: float | None = None
+    """Share of the steps that pruning saved; None: nothing was pruned, or it can't be told."""
+
+
+def result_view(result: Result, width: int) -> RenderableType:
+    """Return the whole result."""
+    picture = result.picture
+    parts: list[RenderableType] = [Text(), *head(picture, width)]
+    if result.message:
+        parts.append(Text(result.message, style=FAINT))
+    if result.saving is not None:
+        parts.append(Text(f"pruning saved {result.saving:.0%} of the training steps", style=FAINT))
+    top = ranked(result.trials, picture.direction)[:TOP]
+    if top:
+        shown = Shown(picture.metric, picture.parameters, width, best=top[0].number)
+        parts += [Text(), trials_table(top, shown)]
+        hidden = picture.complete - len(top)
+        if hidden > 0:
+            parts.append(Text(f"and {hidden} more complete {'trial' if hidden == 1 else 'trials'}", style=FAINT))
+    if result.best is not None:
+        facts = StudyFacts(picture.study, picture.metric, picture.direction, picture.parameters, picture.max_trials)
+        parts += [Text(), best_view(result.best, facts)]
+    if result.hints:
+        parts += [Text(), pairs_table({name: Text(what, style=FAINT) for name, what in result.hints.items()}, "cyan")]
+    return Group(*parts)
+
+
+def best_view(best: BestFound, facts: StudyFacts) -> RenderableType:
+    """Return the best trial with its parameters as YAML, to be copied into `search.enqueue` or a script."""
+    title = Text.assemble(("★ best", BEST), f"  trial {best.number}  ", (f"{facts.metric} {best.value:.6g}", BEST))
+    block = Text("\n".join(f"  {line}" for line in parameter_lines(best.parameters)))
+    return Group(title, block, Text(f"  # log: {best.log}", style=FAINT, overflow="fold"))
+
+
+def parameter_lines(parameters: Mapping[str, ParameterValue]) -> list[str]:
+    """Return parameters as lines of YAML, with all their digits."""
+    return [f"{name}: {scalar_text(value)}" for name, value in parameters.items()]
+
+
+def saved_share(rows: Sequence[TrialRow], steps: Mapping[int, int]) -> float | None:
+    """Return the share of the steps that pruned trials left out of what they and the complete ones would have run.
+
+    `steps` are the largest steps that trials reported, by number. None when nothing was pruned, or when the complete
+    trials did not all run equally long: nobody knows then how long the pruned ones would have run.
+    """
+    complete = {steps.get(row.number, 0) for row in rows if row.state == COMPLETE}
+    pruned = [steps.get(row.number, 0) for row in rows if row.state == PRUNED]
+    if not pruned or len(complete) != 1 or (full := complete.pop()) < 2 or max(pruned) > full:
+        return None
+    trials = len(pruned) + sum(row.state == COMPLETE for row in rows)
+    return sum(full - done for done in pruned) / (full * trials)

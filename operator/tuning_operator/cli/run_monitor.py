@@ -1,0 +1,139 @@
+"""Follows a run on this machine: pictures of it, from memory and without I/O."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from tuning_operator.api.status import ConditionType, StudyStatus
+from tuning_operator.api.study import TuningStudy
+from tuning_operator.cli.live_view import Best, RunPicture
+from tuning_operator.cli.local_reader import log_file
+from tuning_operator.cli.study_reader import facts_of
+from tuning_operator.cli.trial_rows import TrialRow, trial_row
+from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
+from tuning_operator.local.places import Places
+from tuning_operator.local.runner import Observer
+from tuning_operator.ports import TrialRepository
+from tuning_operator.reports.trial_document import trial_document
+
+RECENT = 40
+"""Ended trials that a picture has at most; a terminal shows fewer."""
+_CURVE = 200
+"""Values of a trial's curve that are kept."""
+
+
+class RunMonitor:
+    """What is known of a run since it began."""
+
+    def __init__(self, study: TuningStudy, places: Places, clock: Callable[[], float] = time.time) -> None:
+        self.facts = facts_of(study.metadata.name, study.spec)
+        self.key: StudyKey | None = None
+        self.resumed = 0
+        """Trials that had ended before this run."""
+        self.interrupted = 0
+        """How often somebody asked to stop."""
+        self._places = places
+        self._clock = clock
+        self._began = clock()
+        self._status = StudyStatus()
+        self._trials: TrialRepository | None = None
+        self._unseen: set[int] = set()
+        self._known = 0
+        self._curves: dict[int, list[float]] = defaultdict(list)
+        self._steps: dict[int, int] = {}
+
+    @property
+    def observer(self) -> Observer:
+        """What the run tells."""
+        return Observer(on_start=self._started, on_status=self._changed)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether an earlier run left trials."""
+        return self.resumed > 0
+
+    def trials_ended(self) -> Iterator[TrialRow]:
+        """Yield the trials that ended since the last call, by number."""
+        if self._trials is None:
+            return
+        total = self._trials.history().total
+        self._unseen.update(range(self._known, total))
+        self._known = total
+        for number in sorted(self._unseen):
+            trial = self._trials.finished(number)
+            if trial is not None:
+                self._unseen.discard(number)
+                yield self._row(trial)
+
+    def picture(self) -> RunPicture:
+        """Return the run as it is now."""
+        self._follow_curves()
+        counts, condition = self._status.trials, self._status.condition(ConditionType.DEGRADED)
+        history = self._trials.history() if self._trials else None
+        best = history.best if history else None
+        return RunPicture(
+            study=self.facts.name,
+            metric=self.facts.metric,
+            direction=self.facts.direction,
+            parameters=self.facts.parameters,
+            max_trials=self.facts.max_trials,
+            phase=self._status.phase,
+            complete=history.complete if history else 0,
+            pruned=history.pruned if history else 0,
+            failed=history.failed if history else 0,
+            running=counts.running + counts.pending,
+            seconds=self._clock() - self._began,
+            best=None if best is None or best.value is None else Best(best.number, best.value, best.parameters),
+            trials=tuple(self._rows()),
+            note=condition.message if condition is not None and condition.status == "True" else "",
+        )
+
+    def all_rows(self) -> list[TrialRow]:
+        """Return all trials of the study."""
+        if self._trials is None:
+            return []
+        return [self._row(trial) for trial in self._trials.trials(-1, self._trials.history().total)]
+
+    def _started(self, key: StudyKey, trials: TrialRepository) -> None:
+        self.key, self._trials = key, trials
+        history = trials.history()
+        self.resumed = history.complete + history.pruned + history.failed
+        self._known = history.total
+        self._unseen = {trial.number for trial in history.open}
+
+    def _changed(self, status: StudyStatus) -> None:
+        self._status = status
+
+    def _rows(self) -> Iterator[TrialRow]:
+        if self._trials is None:
+            return
+        history = self._trials.history()
+        yield from (self._row(trial) for trial in history.open)
+        yield from (self._row(trial) for trial in history.recent[:RECENT])
+
+    def _row(self, trial: OpenTrial | FinishedTrial) -> TrialRow:
+        row = trial_row(trial_document(trial))
+        seconds = row.seconds
+        if isinstance(trial, OpenTrial):
+            seconds = None if trial.first_report_at is None else self._clock() - trial.first_report_at
+        assert self.key is not None
+        return TrialRow(
+            **{
+                **vars(row),
+                "seconds": seconds,
+                "step": self._steps.get(trial.number, row.step),
+                "trend": self._curves.get(trial.number, ()),
+                "log": str(log_file(self._places, self.key, trial)),
+            }
+        )
+
+    def _follow_curves(self) -> None:
+        for trial in self._trials.history().open if self._trials else ():
+            if trial.last_step is None or trial.value is None or self._steps.get(trial.number) == trial.last_step:
+                continue
+            if trial.last_step < self._steps.get(trial.number, 0):
+                self._curves[trial.number].clear()  # a new attempt
+            self._steps[trial.number] = trial.last_step
+            self._curves[trial.number] = [*self._curves[trial.number], trial.value][-_CURVE:]

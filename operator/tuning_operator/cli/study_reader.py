@@ -1,0 +1,62 @@
+"""What the reading commands need of a study, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.parameters import ParameterType
+from tuning_operator.api.study import Direction, StudySpec
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """What a table of a study's trials needs to know of it."""
+
+    name: str
+    metric: str
+    direction: Direction
+    parameters: Sequence[str]
+    """Names of what is searched; fixed parameters are the same in all trials."""
+    max_trials: int
+
+
+@dataclass(frozen=True)
+class BestFound:
+    """The best complete trial, and where its log is."""
+
+    number: int
+    value: float
+    parameters: Mapping[str, ParameterValue]
+    job: str
+    log: str
+    """A file, or the command that prints the log."""
+
+
+class StudyReader(Protocol):
+    """A study that can be looked at, while it runs and afterwards."""
+
+    def facts(self) -> StudyFacts:
+        """Return what the study is."""
+
+    def trials(self) -> Sequence[Mapping[str, Any]]:
+        """Return the documents of all trials, by number (`reports.trial_document`).
+
+        Raises
+        ------
+        NotFound
+            There is no such study, or it has not been started.
+        Unavailable, Forbidden
+            It can't be read now, or not by this person.
+        """
+
+    def best(self) -> BestFound | None:
+        """Return the best complete trial, None while there is none; raises as `trials` does."""
+
+
+def facts_of(name: str, spec: StudySpec) -> StudyFacts:
+    """Return what a spec says of a study."""
+    searched = [parameter.name for parameter in spec.parameters if parameter.type is not ParameterType.FIXED]
+    return StudyFacts(name, spec.objective.metric, spec.objective.direction, searched, spec.max_trials)

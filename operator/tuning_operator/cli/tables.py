@@ -1,0 +1,121 @@
+"""Tables of trials, and of what is made of them. Pure: rows in, rich renderables out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tuning_contract.environment import ParameterValue
+from tuning_operator.cli.columns import GAP, cell, heading, parameter_columns
+from tuning_operator.cli.formats import decimals_for, seconds_text, sparkline, value_text
+from tuning_operator.cli.theme import BAR, BEST, FAINT, STATE_SIGNS, STATE_STYLES, state_text
+from tuning_operator.cli.trial_rows import FAILED, TrialRow
+
+TREND = 10
+"""Characters of a trial's curve."""
+NARROW = 100
+"""Lines shorter than this show a trial's state by its sign alone."""
+_NOTE = 24
+"""Characters that are kept free for why a trial ended, where one says so."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a table of trials shows."""
+
+    metric: str
+    parameters: Sequence[str]
+    """Names in the order of the columns."""
+    width: int
+    """Characters of a line."""
+    best: int | None = None
+    """Number of the trial to mark."""
+    running: bool = False
+    """Whether to show how far trials are: step and curve."""
+    notes: bool = False
+    """Whether to show why trials ended."""
+
+
+def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
+    """Return one line for each trial, as wide as there is room."""
+    decimals = decimals_for(row.value for row in rows)
+    notes = shown.notes and any(row.why for row in rows)
+    fixed = _fixed_width(rows, shown, decimals) + (_NOTE + GAP if notes else 0)
+    columns = parameter_columns(rows, shown.parameters, shown.width - fixed)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style=FAINT)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("" if shown.width < NARROW else "state", no_wrap=True)
+    if shown.running:
+        table.add_column("step", justify="right", no_wrap=True)
+    table.add_column(_value_heading(shown.metric), justify="right", no_wrap=True)
+    if shown.running:
+        table.add_column("", min_width=TREND, no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    for column in columns:
+        table.add_column(
+            column.heading, justify="right" if column.right else "left", no_wrap=True, min_width=column.width
+        )
+    if notes:
+        table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
+    for row in rows:
+        cells = [cell(row, column.name) for column in columns]
+        table.add_row(*_first_cells(row, shown, decimals), *cells, *([_note(row)] if notes else []))
+    return table
+
+
+def _first_cells(row: TrialRow, shown: Shown, decimals: int | None) -> list[Text]:
+    best = row.number == shown.best
+    value = Text(value_text(row.value, decimals), style=BEST if best else "" if row.value is not None else FAINT)
+    state = Text("★ best", style=BEST) if best else state_text(row.state)
+    if shown.width < NARROW:
+        state.truncate(1)
+    cells = [Text(str(row.number), style=BEST if best else ""), state]
+    if shown.running:
+        cells.append(Text("" if row.step is None else str(row.step)))
+    cells.append(value)
+    if shown.running:
+        cells.append(Text(sparkline(row.trend, TREND), style=BAR))
+    return [*cells, Text(seconds_text(row.seconds), style=FAINT)]
+
+
+def _note(row: TrialRow) -> Text:
+    return Text(" ".join(row.why.split()), style=STATE_STYLES[FAILED] if row.state == FAILED else FAINT)
+
+
+def _value_heading(metric: str) -> str:
+    return heading(metric, 9)
+
+
+def _fixed_width(rows: Sequence[TrialRow], shown: Shown, decimals: int | None) -> int:
+    """Width of all columns that are always there."""
+    number = max((len(str(row.number)) for row in rows), default=1)
+    state = 1 if shown.width < NARROW else max(len(f"{sign} {state}") for state, sign in STATE_SIGNS.items())
+    values = [len(value_text(row.value, decimals)) for row in rows]
+    value = max(*(len(line) for line in _value_heading(shown.metric).split("\n")), *values, 1)
+    time = max([4, *(len(seconds_text(row.seconds)) for row in rows)])
+    widths = [number, state, value, time, *([4, TREND] if shown.running else [])]
+    return sum(widths) + GAP * len(widths)
+
+
+def pairs_table(pairs: Mapping[str, str | Text], style: str = FAINT) -> Table:
+    """Return names and what belongs to them, below each other."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
+    table.add_column(style=style, overflow="fold")
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        table.add_row(name, value)
+    return table
+
+
+def best_line(parameters: Mapping[str, ParameterValue], names: Sequence[str]) -> Text:
+    """Return a trial's parameters on one line, their values in front of the eye."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for name in names:
+        if name in parameters:
+            line.append(f"{name} ", style=FAINT)
+            line.append(f"{cell(TrialRow(0, '', parameters), name)}   ")
+    return line

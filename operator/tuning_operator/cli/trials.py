@@ -1,0 +1,52 @@
+"""`tuning trials`: all trials of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tuning_operator.cli.options import (
+    DEFAULT_SERVICE,
+    ContextOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    ServiceOption,
+    StudyArgument,
+)
+
+if TYPE_CHECKING:
+    from tuning_operator.cli.study_reader import StudyFacts
+
+
+def trials(
+    study: StudyArgument,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    operator_service: ServiceOption = DEFAULT_SERVICE,
+) -> None:
+    """List all trials of a study."""
+    from tuning_operator.cli.console import document_text
+    from tuning_operator.cli.open_reader import open_reader
+
+    reader = open_reader(study, namespace, context, operator_service)
+    documents = reader.trials()
+    if output is Output.TABLE:
+        _print_table(documents, reader.facts())
+    else:
+        typer.echo(document_text(list(documents), output), nl=False)
+
+
+def _print_table(documents: Sequence[Mapping[str, Any]], facts: StudyFacts) -> None:
+    from tuning_operator.cli.console import out
+    from tuning_operator.cli.tables import Shown, trials_table
+    from tuning_operator.cli.trial_rows import ranked, trial_row
+
+    console = out()
+    rows = [trial_row(document) for document in documents]
+    complete = ranked(rows, facts.direction)
+    best = complete[0].number if complete else None
+    console.print(trials_table(rows, Shown(facts.metric, facts.parameters, console.width, best=best, notes=True)))
