@@ -109,7 +109,6 @@ class _Scope:
         self._cache.remove_missing(self._namespace, uids, position)
         self._version, self._listed_at = version, time.monotonic()
         self.listed.set()
-        self._answered()
 
     async def _pages(self) -> AsyncIterator[dict[str, Any]]:
         params = {"labelSelector": STUDY_UID_LABEL, "limit": str(PAGE)}
@@ -138,8 +137,10 @@ class _Scope:
             "timeoutSeconds": str(int(seconds)),
         }
         async with self._client.stream(paths.jobs(self._namespace), params=params, silence=self._silence) as lines:
+            self._end_outage()
             async for line in lines:
                 self._take(line)
+        self._pause = 0.0
         await asyncio.sleep(SHORTEST_PAUSE)  # a proxy that closes every stream at once must not make this a busy loop
 
     def _take(self, line: bytes) -> None:
@@ -155,16 +156,15 @@ class _Scope:
             self._cache.remove(job)
         elif kind in ("ADDED", "MODIFIED"):
             self._cache.put(job)
-        self._version = version
-        self._answered()
+        self._version, self._pause = version, 0.0
 
     def _until_relist(self) -> float:
         return self._listed_at + self._relist_seconds - time.monotonic()
 
-    def _answered(self) -> None:
+    def _end_outage(self) -> None:
         if self._outage:
             _log.info("the Jobs of %s are followed again", self.name)
-        self._outage, self._pause = False, 0.0
+        self._outage = False
 
     async def _wait_out(self, error: TuningError) -> None:
         expired = isinstance(error, RequestRefused) and error.code == 410
