@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -93,6 +94,10 @@ class Database:
             else:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
+
+    def exists(self) -> bool:
+        """Return whether the database may be there: a file that is not is made by the first use."""
+        return self.url.drivername != "sqlite" or Path(str(self.url.database)).exists()
 
     def close(self) -> None:
         """Close all connections; the next use opens them again."""

@@ -56,16 +56,11 @@ class StudyHistory:
         self._size: int | None = None
         """How many trials the search can have, enqueued ones included; None: endlessly many."""
         finished = []
-        for number, trial in enumerate(self._frozen()):
-            if trial.number != number or trial.state is TrialState.WAITING or ATTEMPT not in trial.user_attrs:
-                raise StorageDamaged(
-                    f"somebody else wrote a trial {trial.number} into the study {key} in the storage; delete it there, "
-                    "or start a new study"
-                )
+        for trial in check_trials(key, self._frozen()):
             if trial.state.is_finished():
                 finished.append(self._finished(trial))
             else:
-                self._open[number] = self._progress(trial)
+                self._open[trial.number] = self._progress(trial)
         self._tally = Tally(self._record.objective.direction, finished)
         with database.reading() as connection:
             self._restore_progress(connection)
@@ -185,6 +180,24 @@ class StudyHistory:
             for number, attempt, kind, state, message, time in connection.execute(of_open):
                 end = TrialEnd(FinalState(state) if kind == report_rows.END else FinalState.PRUNED, message)
                 yield number, attempt, kind, end, time
+
+
+def check_trials(key: StudyKey, trials: list[FrozenTrial], first: int = 0) -> list[FrozenTrial]:
+    """Return a study's trials from `first` on, when they are what this project wrote.
+
+    Raises
+    ------
+    StorageDamaged
+        Somebody else has written one; the sentence names it.
+    """
+    for number, trial in enumerate(trials, first):
+        ours = ATTEMPT in trial.user_attrs and SEED in trial.user_attrs
+        if trial.number != number or trial.state is TrialState.WAITING or not ours:
+            raise StorageDamaged(
+                f"somebody else wrote a trial {trial.number} into the study {key} in the storage; delete it there, "
+                "or start a new study"
+            )
+    return trials
 
 
 def _seconds(trial: FrozenTrial) -> float:

@@ -140,6 +140,8 @@ class StudyRepositories:
             return bytes(connection.execute(query).scalar_one())
 
     def _list_studies(self) -> list[StoredStudy]:
+        if not self._database.exists():
+            return []
         attrs = tables.study_user_attributes
         query = (
             select(tables.studies.c.study_name, attrs.c.value_json)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.study import StudySpec
@@ -21,20 +21,15 @@ from tuning_operator.errors import NotFound
 from tuning_operator.ports import Clock, Outcome, ReportAnswer
 from tuning_operator.search.asking import Asking
 from tuning_operator.search.database import Database
-from tuning_operator.search.history import ATTEMPT, MESSAGE, REASON, RUNNING_SECONDS, StudyHistory
+from tuning_operator.search.endings import ending_of
+from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
 from tuning_operator.search.study_record import check_same_search
 from tuning_operator.search.times import to_local
-from tuning_operator.search.trial_rows import TrialEnding, finish_trials, insert_trials, set_user_attrs
+from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
 from tuning_operator.search.writer import GroupCommit
-
-_STATES = {
-    EndState.COMPLETE: TrialState.COMPLETE,
-    EndState.PRUNED: TrialState.PRUNED,
-    EndState.FAILED: TrialState.FAIL,
-}
 
 
 @dataclass(frozen=True)
@@ -61,6 +56,8 @@ class StudyRepository(StudyHistory):
         )
         self._turn_to_ask = asyncio.Lock()
         self._asks: set[asyncio.Task[Sequence[OpenTrial]]] = set()
+        self._ask_in_doubt = False
+        """Whether an ask failed in a way that leaves open whether its trials are in the database."""
         self._use(spec)
 
     async def apply(self, spec: StudySpec) -> None:
@@ -115,11 +112,11 @@ class StudyRepository(StudyHistory):
                 elif self.finished(number) is None:
                     raise NotFound(f"the study {self.key} has no trial {number}")
             now = round(self._workers.clock.now(), 6)  # what the database keeps
-            endings = [(_sound(outcome), self._open[n]) for n, outcome in sorted(first.items()) if n in self._open]
+            open_now = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
+            endings = [ending_of(outcome, trial, now) for outcome, trial in open_now if trial is not None]
             if endings:
-                rows = [_ending(outcome, trial, now) for outcome, trial in endings]
                 await self._workers.writer.run(
-                    lambda connection: finish_trials(connection, rows), lambda _: self._finish(rows)
+                    lambda connection: finish_trials(connection, endings), lambda _: self._finish(endings)
                 )
 
     async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
@@ -189,31 +186,50 @@ class StudyRepository(StudyHistory):
 
     async def _ask(self, count: int) -> Sequence[OpenTrial]:
         async with self._turn_to_ask:
-            study_id = self._record.study_id
+            if self._ask_in_doubt:
+                found = await self._find_unknown()
+                if found:
+                    return found
             now = round(self._workers.clock.now(), 6)  # what the database keeps
             loop = asyncio.get_running_loop()
             try:
                 drafts = await loop.run_in_executor(self._workers.askers, self._asking.draft, count, to_local(now))
-                if not drafts:
-                    return []
-                newest = self._last_id()
-                adopted: list[FrozenTrial] = []
-                await self._workers.writer.run(
-                    lambda connection: insert_trials(connection, study_id, newest, drafts),
-                    lambda ids: adopted.extend(self._adopt(ids)),
-                )
+                return await self._insert(drafts) if drafts else []
             finally:
-                self._storage.drop_drafts(study_id)
-            return [self._open[trial.number].view() for trial in adopted]
+                self._storage.drop_drafts(self._record.study_id)
 
-    def _adopt(self, ids: Sequence[int]) -> list[FrozenTrial]:
-        adopted = self._storage.adopt(self._record.study_id, ids)
-        for trial in adopted:
+    async def _insert(self, drafts: Sequence[FrozenTrial]) -> Sequence[OpenTrial]:
+        study_id, last_id = self._record.study_id, self._last_id(before=drafts[0].number)
+        self._ask_in_doubt = True
+        ids = await self._workers.writer.run(
+            lambda connection: insert_trials(connection, study_id, last_id, drafts),
+            lambda ids: self._open_all(self._storage.adopt(study_id, ids)),
+        )
+        self._ask_in_doubt = False
+        return [self._open[draft.number].view() for draft, _ in zip(drafts, ids, strict=True)]
+
+    async def _find_unknown(self) -> Sequence[OpenTrial]:
+        """Take the trials of an ask whose commit succeeded although its connection was lost."""
+        study_id, first = self._record.study_id, len(self._frozen())
+        last_id = self._last_id(before=first)
+
+        def find(connection: Connection) -> list[FrozenTrial]:
+            return check_trials(self.key, find_trials(connection, study_id, last_id), first)
+
+        def take(trials: Sequence[FrozenTrial]) -> None:
+            self._storage.append(study_id, trials)
+            self._open_all(trials)
+
+        found = await self._workers.writer.run(find, take)
+        self._ask_in_doubt = False
+        return [self._open[trial.number].view() for trial in found]
+
+    def _open_all(self, trials: Sequence[FrozenTrial]) -> None:
+        for trial in trials:
             self._open[trial.number] = self._progress(trial)
-        return adopted
 
-    def _last_id(self) -> int:
-        return max((trial._trial_id for trial in self._frozen()), default=-1)
+    def _last_id(self, before: int) -> int:
+        return self._frozen()[before - 1]._trial_id if before else -1
 
     def _finish(self, endings: Sequence[TrialEnding]) -> None:
         for ending in endings:
@@ -235,28 +251,3 @@ def _reply(trial: TrialProgress, ended: bool = True) -> ReportReply:
     if not trial.is_finite:
         return ReportReply(stop=True, reason="NotFinite")
     return ReportReply(stop=True, reason="Ended") if ended else ReportReply()
-
-
-def _sound(outcome: Outcome) -> Outcome:
-    """Return the outcome as Optuna can keep it: a complete trial has a finite value, a failed one has none."""
-    finite = outcome.value is not None and math.isfinite(outcome.value)
-    if outcome.state is EndState.COMPLETE and not finite:
-        return replace(outcome, state=EndState.FAILED, value=None)
-    if outcome.state is EndState.FAILED or not finite:
-        return replace(outcome, value=None)
-    return outcome
-
-
-def _ending(outcome: Outcome, trial: TrialProgress, now: float) -> TrialEnding:
-    return TrialEnding(
-        trial_id=trial.trial_id,
-        state=_STATES[outcome.state],
-        value=outcome.value,
-        completed_at=to_local(now),
-        user_attrs={
-            REASON: outcome.reason,
-            MESSAGE: outcome.message,
-            RUNNING_SECONDS: outcome.running_seconds,
-            ATTEMPT: trial.attempt,
-        },
-    )

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.search import tables
+from tuning_operator.search.loading import load_trials
 from tuning_operator.search.times import to_stored
 
 
@@ -38,11 +39,9 @@ def insert_trials(connection: Connection, study_id: int, last_id: int, trials: S
     StorageDamaged
         The study has a trial after `last_id` that somebody else wrote, or is gone.
     """
-    study = select(tables.studies.c.study_id).where(tables.studies.c.study_id == study_id).with_for_update()
-    if connection.execute(study).first() is None:
-        raise StorageDamaged("somebody deleted the study from the storage while it was running")
+    _lock_study(connection, study_id)
     connection.execute(tables.trials.insert(), [_trial_row(study_id, trial) for trial in trials])
-    ids = trial_ids(connection, study_id, last_id)
+    ids = _trial_ids(connection, study_id, last_id)
     if [number for number, _ in ids] != [trial.number for trial in trials]:
         raise StorageDamaged(
             "somebody else writes trials into this study; only one operator or `tuning run` may do that, and "
@@ -52,11 +51,10 @@ def insert_trials(connection: Connection, study_id: int, last_id: int, trials: S
     return [trial_id for _, trial_id in ids]
 
 
-def trial_ids(connection: Connection, study_id: int, last_id: int) -> list[tuple[int, int]]:
-    """Return (number, id) of a study's trials with ids above `last_id`, in the order of their ids."""
-    columns = tables.trials.c
-    query = select(columns.number, columns.trial_id).where(columns.study_id == study_id, columns.trial_id > last_id)
-    return [(number, trial_id) for number, trial_id in connection.execute(query.order_by(columns.trial_id))]
+def find_trials(connection: Connection, study_id: int, last_id: int) -> list[FrozenTrial]:
+    """Return a study's trials with ids above `last_id`, once nobody is inserting any."""
+    _lock_study(connection, study_id)
+    return load_trials(connection, study_id, last_id)
 
 
 def finish_trials(connection: Connection, endings: Sequence[TrialEnding]) -> None:
@@ -99,6 +97,18 @@ def delete_study(connection: Connection, study_id: int) -> None:
             connection.execute(delete(table).where(table.c.study_id == study_id))
         elif "trial_id" in table.c:
             connection.execute(delete(table).where(table.c.trial_id.in_(of_study)))
+
+
+def _lock_study(connection: Connection, study_id: int) -> None:
+    study = select(tables.studies.c.study_id).where(tables.studies.c.study_id == study_id).with_for_update()
+    if connection.execute(study).first() is None:
+        raise StorageDamaged("somebody deleted the study from the storage while it was running")
+
+
+def _trial_ids(connection: Connection, study_id: int, last_id: int) -> list[tuple[int, int]]:
+    columns = tables.trials.c
+    query = select(columns.number, columns.trial_id).where(columns.study_id == study_id, columns.trial_id > last_id)
+    return [(number, trial_id) for number, trial_id in connection.execute(query.order_by(columns.trial_id))]
 
 
 def _trial_row(study_id: int, trial: FrozenTrial) -> dict[str, Any]:
