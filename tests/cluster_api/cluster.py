@@ -76,6 +76,7 @@ class ClusterWorld:
     """Implements the conformance suite's `World`: the Job controller is a test that writes statuses."""
 
     def __init__(self, control_plane: ControlPlane, namespace: str, client: ClusterClient, cache: JobCache) -> None:
+        self.cache = cache
         self.jobs = ClusterTrialJobs(client, cache)
         self.study = create_study(control_plane, namespace, "digits")
         self.other_study = create_study(control_plane, namespace, "other")

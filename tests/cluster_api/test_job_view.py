@@ -1,0 +1,104 @@
+"""What a Job says of its trial, whatever people wrote into it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.cluster_api.manifests import job_manifest
+from tuning_operator.cluster.job_view import UnreadableJob, read_job
+from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+
+STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
+TIME = "2027-01-15T08:00:00Z"
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def stored_job(**status: Any) -> dict[str, Any]:
+    """Return a Job as the API server has it."""
+    job = job_manifest(STUDY, 3, attempt=2)
+    job["metadata"].update({"uid": "a", "creationTimestamp": TIME})
+    return {**job, "status": status}
+
+
+def failed(message: str) -> TrialJob:
+    condition = {"type": "Failed", "status": "True", "message": message, "lastTransitionTime": TIME}
+    return read_job(stored_job(conditions=[condition], startTime=TIME)).job
+
+
+def test_a_new_job_is_pending() -> None:
+    seen = read_job(stored_job())
+    assert (seen.study_uid, seen.job.trial, seen.job.attempt) == (STUDY.uid, 3, 2)
+    assert seen.job.phase is JobPhase.PENDING
+    assert seen.job.created_at == 1_800_000_000.0
+
+
+def test_an_interim_condition_is_no_end() -> None:
+    target = {"type": "FailureTarget", "status": "True", "lastTransitionTime": TIME}
+    not_failed = {"type": "Failed", "status": "False", "lastTransitionTime": TIME}
+    assert read_job(stored_job(conditions=[target, not_failed], ready=1)).job.phase is JobPhase.RUNNING
+
+
+def test_the_exit_code_is_read_from_the_conditions_words() -> None:
+    job = failed("Container trainer for pod team/x failed with exit code 137 matching FailJob rule at index 1")
+    assert job.exit_code == 137
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Pod team/x has condition DisruptionTarget matching FailJob rule at index 0",
+        "Job was active longer than specified deadline",
+        "",
+    ],
+)
+def test_a_failure_that_was_not_the_containers_has_no_exit_code(message: str) -> None:
+    job = failed(message)
+    assert job.exit_code is None
+    assert job.message == message
+
+
+def test_a_pod_that_was_counted_before_the_condition_is_not_pending() -> None:
+    assert read_job(stored_job(ready=0, failed=1)).job.phase is JobPhase.RUNNING
+
+
+def test_a_job_of_another_controller_is_none_of_ours() -> None:
+    job = stored_job()
+    job["metadata"]["ownerReferences"][0]["kind"] = "CronJob"
+    with pytest.raises(UnreadableJob, match="controller"):
+        read_job(job)
+
+
+def test_a_job_whose_name_is_not_its_trials_is_none_of_ours() -> None:
+    job = stored_job()
+    job["metadata"]["name"] = "digits-6f9619ff-3-1"
+    with pytest.raises(UnreadableJob, match="name"):
+        read_job(job)
+
+
+@given(st.data())
+def test_no_field_can_do_more_harm_than_making_a_job_unreadable(data: st.DataObject) -> None:
+    job = copy.deepcopy(stored_job(conditions=[{"type": "Complete", "status": "True"}], startTime=TIME, ready=1))
+    node: Any = job
+    while True:
+        key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
+        inner = node[key]
+        if not isinstance(inner, dict | list) or not inner or data.draw(st.booleans()):
+            node[key] = data.draw(json_values)
+            break
+        node = inner
+    try:
+        seen = read_job(job)
+    except UnreadableJob:
+        return
+    assert isinstance(seen.job.trial, int)
+    assert isinstance(seen.job.message, str)
