@@ -111,12 +111,18 @@ async def test_refused_credentials_are_read_again_once(server: FakeApiServer) ->
             await client.request("GET", JOBS)
 
 
-async def test_every_answer_is_counted(server: FakeApiServer) -> None:
+async def test_every_answer_is_counted_and_a_missing_one_too(server: FakeApiServer) -> None:
     counted: list[tuple[str, int]] = []
-    async with ClusterClient(lambda: server.credentials, lambda verb, code: counted.append((verb, code))) as client:
-        server.fail(Fault("GET", drop=True), Fault("GET", 500))
+    where = server.credentials
+
+    async with ClusterClient(lambda: where, lambda verb, code: counted.append((verb, code))) as client:
+        server.fail(Fault("GET", 500))
         await client.request("GET", JOBS)
-    assert counted == [("GET", 0), ("GET", 500), ("GET", 200)]
+    where = Credentials("http://127.0.0.1:1")
+    async with ClusterClient(lambda: where, lambda verb, code: counted.append((verb, code)), attempts=1) as client:
+        with pytest.raises(ClusterUnavailable):
+            await client.request("PUT", JOBS)
+    assert counted == [("GET", 500), ("GET", 200), ("PUT", 0)]
 
 
 def test_warnings_are_read_without_their_quotes() -> None:
