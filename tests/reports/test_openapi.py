@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -74,6 +74,7 @@ batches = st.builds(
 
 
 @given(batches)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_batch_that_the_sdk_can_send_follows_the_schema(batch: ReportBatch) -> None:
     _validator("ReportBatch").validate(json.loads(batch.to_json()))
 

@@ -30,7 +30,7 @@ def _finished(value: float | None = 0.9, state: EndState = EndState.COMPLETE) ->
 def test_a_finished_trial_says_how_it_ended() -> None:
     assert trial_document(_finished()) == {
         "number": 3,
-        "state": "Complete",
+        "state": "COMPLETE",
         "value": 0.9,
         "parameters": PARAMETERS,
         "attempt": 2,
@@ -48,7 +48,7 @@ def test_a_finished_trial_says_how_it_ended() -> None:
 def test_an_open_trial_says_how_far_it_is() -> None:
     waiting = OpenTrial(number=4, parameters=PARAMETERS, asked_at=1_760_000_000.0)
     document = trial_document(waiting)
-    assert (document["state"], document["value"], document["endedAt"]) == ("Pending", None, None)
+    assert (document["state"], document["value"], document["endedAt"]) == ("WAITING", None, None)
     assert document["askedAt"] == "2025-10-09T08:53:20.000Z"
 
 
@@ -57,7 +57,7 @@ def test_a_trial_that_has_reported_is_running() -> None:
         number=4, parameters={}, first_report_at=1_760_000_000.0, last_report_at=1_760_000_001.0, last_step=7, value=0.5
     )
     document = trial_document(running)
-    assert (document["state"], document["lastStep"], document["value"]) == ("Running", 7, 0.5)
+    assert (document["state"], document["lastStep"], document["value"]) == ("RUNNING", 7, 0.5)
 
 
 def test_open_and_finished_trials_have_the_same_fields() -> None:

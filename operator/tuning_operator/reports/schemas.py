@@ -14,12 +14,10 @@ from tuning_contract.reports import (
     MAX_TIME,
     METRIC_NAME,
 )
-from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.reports.read_api import MOST_TRIALS
+from tuning_operator.reports.trial_document import STATES
 
 Schema = dict[str, Any]
-
-_STATES = ["Pending", "Running", *(state.value for state in EndState)]
 
 
 def schemas() -> dict[str, Schema]:
@@ -153,7 +151,7 @@ def _trial(**more: Schema) -> Schema:
         "number": {"type": "integer", "minimum": 0},
         "state": {
             "type": "string",
-            "enum": _STATES,
+            "enum": list(STATES),
             "description": "Of an open trial only whether it has reported is known here.",
         },
         "value": _nullable(reference("Number")) | {"description": "The objective, so far or in the end."},

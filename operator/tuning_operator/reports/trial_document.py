@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tuning_contract.reports import number_to_json
-from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial
+from tuning_operator.decisions.snapshot import EndState, FinishedTrial, OpenTrial
 from tuning_operator.ports import StoredReport
 
 WAITING = "WAITING"
 """State of a trial that was asked for and has not reported: it waits for its Job, its pod or its first report."""
 RUNNING = "RUNNING"
 """State of a trial whose newest attempt has reported."""
+
+STATES = (WAITING, RUNNING, *(state.value.upper() for state in EndState))
+"""All states of a document."""
 
 Document = dict[str, Any]
 
