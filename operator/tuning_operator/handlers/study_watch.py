@@ -56,6 +56,8 @@ class StudyWatch:
                 settings=kopf_settings(),
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
+                # kopf's own would contain the user's name, and the user of a container need not have one.
+                identity="tuning-operator",  # type: ignore[arg-type]
                 stop_flag=stop,
             )
 
