@@ -6,9 +6,6 @@ import base64
 import hashlib
 import hmac
 
-KEY_BYTES = 32
-"""Length of a fresh key: that of the hash, as RFC 2104 recommends."""
-
 
 def report_token(key: bytes, uid: str, trial: int, attempt: int) -> str:
     """Return the credential with which one attempt at one trial reports."""
