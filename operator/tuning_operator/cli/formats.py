@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tuning_contract.environment import ParameterValue
+from tuning_operator.api.yaml_documents import documents
 
 NOTHING = "–"
 """Stands where there is no value."""
@@ -42,6 +45,13 @@ def parameter_text(value: ParameterValue) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     return str(value)
+
+
+def scalar_text(value: ParameterValue) -> str:
+    """Return a parameter's value as YAML with all its digits, quoted only where it would be read as something else."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", value) and [*documents(value)] == [value]:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def parameters_text(parameters: Mapping[str, ParameterValue]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tuning_operator.api.names import job_name
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.api.validation import parse_study
-from tuning_operator.cli.study_file import read_study_document
+from tuning_operator.api.yaml_files import load_study
 from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
 from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
@@ -41,7 +41,7 @@ class LocalReader:
     @classmethod
     def of_file(cls, path: Path, places: Places | None = None) -> LocalReader:
         """Return the reader of the study that a file describes."""
-        return cls(parse_study(read_study_document(path)), places or Places(), path)
+        return cls(parse_study(load_study(path)), places or Places(), path)
 
     def facts(self) -> StudyFacts:
         """Return what the file says."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuning_operator.cli.study_file import is_file_argument
 from tuning_operator.cli.study_reader import StudyReader
+
+SUFFIXES = (".yaml", ".yml", ".json")
+"""Endings that make an argument a file of this machine; any other one is the name of a study on the cluster."""
 
 
 def open_reader(study: str, namespace: str | None, context: str | None, service: str) -> StudyReader:
     """Return the reader of a local study (a file's name) or of the cluster's (any other name)."""
-    if is_file_argument(study):
+    if study.lower().endswith(SUFFIXES):
         from tuning_operator.cli.local_reader import LocalReader
 
         return LocalReader.of_file(Path(study))

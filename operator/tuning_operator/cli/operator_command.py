@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 def operator() -> None:
-    """Run the operator, as its image does; the variables TUNING_OPERATOR_* are its settings."""
+    """Run the operator, as its image does.
+
+    Its settings are the variables TUNING_OPERATOR_*.
+    """
     import asyncio
 
     from tuning_operator.handlers.main import run_operator

@@ -18,15 +18,19 @@ def preview(
     job: Annotated[bool, typer.Option("--job", help="Print the Job of the first trial instead, as YAML.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Check a study and show its search space, what it will cost and what is tried first; nothing is run."""
+    """Check a study and show what it would do; nothing is run.
+
+    Shown are the search space, the number of trainings, the sampler and the pruner with all their options, and the
+    parameters of the first trials.
+    """
     from tuning_operator.api.validation import parse_study
+    from tuning_operator.api.yaml_files import load_study
     from tuning_operator.cli.console import document_text, out
     from tuning_operator.cli.preview_view import preview_document, preview_view
-    from tuning_operator.cli.study_file import read_study_document
     from tuning_operator.cli.suggestions import first_suggestions
     from tuning_operator.cli.trial_rows import WAITING, TrialRow
 
-    study = parse_study(read_study_document(file))
+    study = parse_study(load_study(file))
     name, spec = study.metadata.name, study.spec
     if job:
         as_text = output if output is Output.JSON else Output.YAML

@@ -9,12 +9,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tuning_contract.environment import ParameterValue
+from tuning_operator.cli.formats import scalar_text
 from tuning_operator.cli.live_view import RunPicture, head
 from tuning_operator.cli.study_reader import BestFound, StudyFacts
 from tuning_operator.cli.tables import Shown, pairs_table, trials_table
 from tuning_operator.cli.theme import BEST, FAINT
 from tuning_operator.cli.trial_rows import COMPLETE, PRUNED, TrialRow, ranked
-from tuning_operator.cli.yaml_documents import scalar_text
 
 TOP = 10
 """Trials of the final table."""

@@ -18,26 +18,26 @@ def run(
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run a study on this machine, without a cluster; run it again to resume it.
+    """Run a study on this machine, or resume it.
 
-    Trials are processes: the container's command, with the Python of this installation first on the PATH. The history
-    and the logs are kept in .tuning/ of the current directory. Ctrl-C lets running trials finish, a second one stops
-    them.
+    No cluster is needed. Trials are processes: the container's command, with the Python of this installation first on
+    the PATH. The history and the logs are kept in .tuning/ of the current directory. Ctrl-C lets running trials
+    finish, a second one stops them.
 
     The exit status is 0 when the study is complete, 1 when it failed, 2 when the file is invalid, and 130 or 143 when
     the run was stopped by Ctrl-C or SIGTERM.
     """
     import asyncio
 
+    from tuning_operator.api.yaml_files import load_study
     from tuning_operator.cli.console import document_text, err, out
     from tuning_operator.cli.result_view import result_view
     from tuning_operator.cli.run_screen import LiveScreen, PlainScreen
     from tuning_operator.cli.run_session import RunSession
-    from tuning_operator.cli.study_file import read_study_document
 
     console = out() if output is Output.TABLE else err()
     screen = LiveScreen(console) if console.is_terminal else PlainScreen(console)
-    session = RunSession(file, read_study_document(file), screen)
+    session = RunSession(file, load_study(file), screen)
     end = asyncio.run(session.run(parallelism, new))
     if output is Output.TABLE:
         console.print(result_view(end.result, console.width))

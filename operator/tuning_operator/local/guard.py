@@ -1,8 +1,8 @@
 """Ends the trials' processes when the runner is gone, however it went.
 
 Runs as a process of its own, `python -I guard.py`, with the standard library only. It reads lines from its standard
-input, `+PGID` for a process group that lives and `-PGID` for one that ended; at the end of the input, which comes with
-the runner's death by any signal, it kills the groups that are left.
+input, `+PGID` from a process group that starts and `-PGID` for one that ended; at the end of the input, which comes
+with the runner's death by any signal, it kills the groups that are left.
 """
 
 import os

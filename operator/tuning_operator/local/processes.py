@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from tuning_operator.api.names import ATTEMPT_LABEL, TRIAL_LABEL
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
 from tuning_operator.errors import JobRefused
 from tuning_operator.local.commands import local_command, process_environment
+from tuning_operator.local.guarded_start import GuardedStart
 from tuning_operator.ports import Clock, Manifest
 
 TERMINATION_GRACE_SECONDS = 5.0
@@ -33,19 +33,20 @@ class LocalTrialJobs:
         self._clock = clock
         self._on_change = on_change
         self._threads = threads
-        self._jobs: dict[str, TrialJob] = {}
-        self._vanished: set[tuple[int, int]] = set()
+        self._jobs: dict[str, tuple[str, TrialJob]] = {}
+        """Study's uid and Job, by name."""
+        self._vanished: set[tuple[str, int, int]] = set()
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._watchers: set[asyncio.Task[None]] = set()
-        self._guard: asyncio.subprocess.Process | None = None
+        self._guarded = GuardedStart()
 
     def observed(self, study: StudyKey) -> Collection[TrialJob]:
-        """Return all Jobs of this run."""
-        return tuple(self._jobs.values())
+        """Return the study's Jobs of this run."""
+        return tuple(job for uid, job in self._jobs.values() if uid == study.uid)
 
     def vanished(self, study: StudyKey) -> frozenset[tuple[int, int]]:
         """Return the Jobs that `delete` removed."""
-        return frozenset(self._vanished)
+        return frozenset((trial, attempt) for uid, trial, attempt in self._vanished if uid == study.uid)
 
     def log_file(self, name: str) -> Path:
         """Return where a Job's output goes."""
@@ -63,14 +64,14 @@ class LocalTrialJobs:
         """Start the process, unless a Job of the name is there."""
         name, labels = manifest["metadata"]["name"], manifest["metadata"]["labels"]
         if name in self._jobs:
+            if self._jobs[name][0] != study.uid:
+                raise JobRefused(f"the name {name} is taken by a Job of another study")
             return
         await self.check(study, manifest)
         process = await self._start(name, manifest)
-        now = self._clock.now()
-        job = TrialJob(
-            name, int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL]), JobPhase.RUNNING, now, running_at=now
-        )
-        self._jobs[name] = job
+        now, trial, attempt = self._clock.now(), int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL])
+        self._jobs[name] = study.uid, TrialJob(name, trial, attempt, JobPhase.RUNNING, now, running_at=now)
+        self._vanished.discard((study.uid, trial, attempt))
         self._processes[name] = process
         watcher = asyncio.create_task(self._follow(study, name, process), name=f"process of {name}")
         self._watchers.add(watcher)
@@ -78,10 +79,10 @@ class LocalTrialJobs:
 
     async def delete(self, study: StudyKey, name: str) -> None:
         """Ask the process to end; it is killed when it does not."""
-        job = self._jobs.get(name)
-        if job is None:
+        uid, job = self._jobs.get(name, (None, None))
+        if job is None or uid != study.uid:
             return
-        self._jobs[name] = replace(job, deleting=True)
+        self._jobs[name] = study.uid, replace(job, deleting=True)
         process = self._processes.get(name)
         if process is None:
             self._remove(name)
@@ -98,57 +99,41 @@ class LocalTrialJobs:
         for process in processes if late else ():
             _signal_group(process, signal.SIGKILL)
         await asyncio.gather(*self._watchers)
-        if self._guard is not None and self._guard.stdin is not None:
-            self._guard.stdin.close()
-            await self._guard.wait()
+        await self._guarded.close()
 
     async def _start(self, name: str, manifest: Manifest) -> asyncio.subprocess.Process:
         command = local_command(manifest)
-        await self._start_guard()
         self._logs.mkdir(parents=True, exist_ok=True)
         with self.log_file(name).open("ab") as log:
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *command.argv,
-                    env=process_environment(command, self._threads),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+                return await self._guarded.start(command.argv, process_environment(command, self._threads), log)
             except OSError as error:
                 raise JobRefused(f"{command.argv[0]!r} can't be started: {error.strerror}") from error
-        self._tell_guard("+", process.pid)
-        return process
 
     async def _follow(self, study: StudyKey, name: str, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         _signal_group(process, signal.SIGKILL)  # what the trainer left behind, data loaders for example
-        self._tell_guard("-", process.pid)
+        self._guarded.forget(process.pid)
         del self._processes[name]
-        if self._jobs[name].deleting:
+        _, job = self._jobs[name]
+        if job.deleting:
             self._remove(name)
         else:
-            # A shell's way to tell of signals, as containers do.
-            exit_code = code if code >= 0 else 128 - code
-            phase = JobPhase.COMPLETE if exit_code == 0 else JobPhase.FAILED
-            self._jobs[name] = replace(self._jobs[name], phase=phase, ended_at=self._clock.now(), exit_code=exit_code)
+            self._jobs[name] = study.uid, _ended(job, code, self._clock.now())
         self._on_change(study.uid)
 
     def _remove(self, name: str) -> None:
-        job = self._jobs.pop(name)
-        self._vanished.add((job.trial, job.attempt))
+        uid, job = self._jobs.pop(name)
+        self._vanished.add((uid, job.trial, job.attempt))
 
-    async def _start_guard(self) -> None:
-        if self._guard is None:
-            guard = Path(__file__).with_name("guard.py")
-            self._guard = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", str(guard), stdin=asyncio.subprocess.PIPE, start_new_session=True
-            )
 
-    def _tell_guard(self, sign: str, group: int) -> None:
-        if self._guard is not None and self._guard.stdin is not None and not self._guard.stdin.is_closing():
-            self._guard.stdin.write(f"{sign}{group}\n".encode())
+def _ended(job: TrialJob, code: int, now: float) -> TrialJob:
+    """Return the Job of a process that ended; a negative code is the signal that it died of."""
+    if code == 0:
+        return replace(job, phase=JobPhase.COMPLETE, ended_at=now, exit_code=0)
+    exit_code = code if code > 0 else 128 - code  # as a shell and containers tell of signals
+    message = f"the process exited with code {exit_code}"
+    return replace(job, phase=JobPhase.FAILED, ended_at=now, exit_code=exit_code, message=message)
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

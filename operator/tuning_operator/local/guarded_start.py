@@ -1,0 +1,64 @@
+"""Starts processes that do not outlive the runner, even when it is killed at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+_REGISTER = 'echo "+$$" >&0; exec "$@" </dev/null'
+"""A shell that registers its process group at the guard, whose pipe is its input, and then becomes the command.
+
+The command cannot run unregistered: were the runner to register it after the start, a kill in between would leave an
+orphan. The guard waits for the end of its input, and so for every shell that holds the pipe.
+"""
+
+
+class GuardedStart:
+    """The guard's process (see `guard.py`) and what is started under it."""
+
+    def __init__(self) -> None:
+        self._guard: asyncio.subprocess.Process | None = None
+        self._pipe = -1
+
+    async def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+    ) -> asyncio.subprocess.Process:
+        """Start a command as a process group of its own; stdout and stderr go to `output`."""
+        await self._start_guard()
+        return await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            "-c",
+            _REGISTER,
+            "sh",
+            *argv,
+            env=environment,
+            stdin=self._pipe,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+    def forget(self, group: int) -> None:
+        """Take a group that has ended off the guard's list, before its id can belong to somebody else."""
+        os.write(self._pipe, f"-{group}\n".encode())
+
+    async def close(self) -> None:
+        """End the guard, and with it every group that is left."""
+        if self._guard is not None:
+            os.close(self._pipe)
+            await self._guard.wait()
+            self._guard = None
+
+    async def _start_guard(self) -> None:
+        if self._guard is not None:
+            return
+        reader, self._pipe = os.pipe()
+        guard = Path(__file__).with_name("guard.py")
+        self._guard = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", str(guard), stdin=reader, start_new_session=True
+        )
+        os.close(reader)
