@@ -135,7 +135,7 @@ class FakeTrialRepository:
     async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
         """Keep a batch of reports."""
         self._fail()
-        if not 0 <= number < len(self._trials) or attempt > self._trials[number].open.attempt:
+        if not 0 <= number < len(self._trials) or not 1 <= attempt <= self._trials[number].open.attempt:
             raise NotFound(f"the study has no attempt {attempt} of a trial {number}")
         trial = self._trials[number]
         if trial.finished is not None:

@@ -11,6 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 SCHEMA_VERSION = 1
 """Version of our own tables; raise it with any change to them."""
 
+OPTUNA_SCHEMA_VERSION = "v3.2.0.a"
+"""Version of Optuna's tables that this project reads and writes itself: the newest one of the pinned Optuna."""
+
 _UID = String(128)
 
 metadata = MetaData()
