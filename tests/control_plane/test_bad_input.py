@@ -1,0 +1,181 @@
+"""What a user sees for each mistake, and that nothing else suffers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.control_plane.operator_process import InstalledOperator, wait_for
+from tests.control_plane.studies import Studies
+from tests.support.control_plane import KubectlFailed
+
+REPORT = """
+trial = tuning.current_trial()
+trial.report({"score": trial.parameters["x"]}, step=1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def running_operator(operator: InstalledOperator) -> None:
+    """All of these have an operator."""
+
+
+def failure(studies: Studies, name: str) -> dict[str, str]:
+    """Wait until a study failed; return its newest trial."""
+    studies.wait(name, "Failed")
+    recent: list[dict[str, str]] = studies.status(name)["recent"]
+    return recent[0]
+
+
+def test_a_small_study_succeeds(studies: Studies) -> None:
+    studies.apply("good", REPORT)
+    studies.wait("good", "Complete")
+    assert studies.status("good")["trials"]["complete"] == 3
+
+
+def test_a_script_that_crashes_at_import_fails_its_trials_with_the_error(studies: Studies) -> None:
+    studies.apply("crash", "tuning.current_trial()\nimport no_such_module", maxTrials=1, parallelism=1)
+    last = failure(studies, "crash")
+    assert last["reason"] == "TrainingFailed"
+    assert "no_such_module" in last["message"]
+
+
+def test_a_container_that_knows_nothing_of_reports_fails_with_its_exit_code(studies: Studies) -> None:
+    studies.apply("exit", "raise SystemExit(3)", maxTrials=1, parallelism=1)
+    last = failure(studies, "exit")
+    assert last["reason"] == "TrainingFailed"
+    assert "exited with code 3" in last["message"]
+
+
+def test_another_metric_than_the_objective_is_named(studies: Studies) -> None:
+    script = "tuning.current_trial().report({'accuracy': 1.0}, step=1)"
+    studies.apply("other-metric", script, maxTrials=1, parallelism=1)
+    last = failure(studies, "other-metric")
+    assert last["reason"] == "NoObjective"
+    assert "`score`: it reported accuracy" in last["message"]
+
+
+def test_no_report_at_all_is_said_so(studies: Studies) -> None:
+    studies.apply("nothing", "pass", maxTrials=1, parallelism=1)
+    last = failure(studies, "nothing")
+    assert last["reason"] == "NoObjective"
+    assert "it reported nothing" in last["message"]
+
+
+def test_nan_fails_the_trial_by_that_name(studies: Studies) -> None:
+    script = "tuning.current_trial().report({'score': float('nan')}, step=1)"
+    studies.apply("nan", script, maxTrials=1, parallelism=1)
+    assert failure(studies, "nan")["reason"] == "NotFinite"
+
+
+def test_failures_in_a_row_end_the_study_and_announce_it(studies: Studies) -> None:
+    stopping = {"failedTrials": {"consecutive": 2}}
+    studies.apply("failing", "raise SystemExit(1)", maxTrials=50, parallelism=1, stopping=stopping)
+    condition = studies.wait("failing", "Failed")
+    assert condition["reason"] == "TooManyFailedTrials"
+    assert studies.status("failing")["trials"]["total"] == 2
+    wait_for(
+        lambda: "TooManyFailedTrials" in dict(studies.events("failing")), 30, lambda: str(studies.events("failing"))
+    )
+
+
+def test_an_image_that_cant_be_pulled_fails_by_the_start_deadline_with_the_reason(studies: Studies) -> None:
+    container = {"name": "trainer", "image": "registry.invalid/does-not-exist:1", "command": ["python"]}
+    trial = {"deadlines": {"start": "15s"}, "template": {"spec": {"containers": [container]}}}
+    studies.apply("no-image", REPORT, maxTrials=1, parallelism=1, trial=trial)
+    last = failure(studies, "no-image")
+    assert last["reason"] == "StartDeadlineExceeded"
+    assert "does-not-exist" in last["message"]
+    assert "ImagePull" in last["message"]
+
+
+def test_a_missing_service_account_fails_by_the_start_deadline_with_the_reason(studies: Studies) -> None:
+    container = {"name": "trainer", "image": "trainer:1", "command": ["python"]}
+    pod = {"serviceAccountName": "nobody", "containers": [container]}
+    trial = {"deadlines": {"start": "15s"}, "template": {"spec": pod}}
+    studies.apply("no-account", REPORT, maxTrials=1, parallelism=1, trial=trial)
+    last = failure(studies, "no-account")
+    assert last["reason"] == "StartDeadlineExceeded"
+    assert "nobody" in last["message"]
+
+
+def test_a_template_that_the_api_server_refuses_starts_nothing(studies: Studies) -> None:
+    container = {"name": "trainer", "image": "trainer:1", "imagePulPolicy": "Never", "command": ["python"]}
+    studies.apply("bad-template", REPORT, trial={"template": {"spec": {"containers": [container]}}})
+    condition = studies.wait("bad-template", "Accepted", status="False")
+    assert condition["reason"] == "JobRefused"
+    assert "imagePulPolicy" in condition["message"]
+    assert studies.status("bad-template")["phase"] == "Refused"
+    assert studies.jobs("bad-template") == []
+
+
+def test_what_only_the_operator_can_say_is_said_in_the_status(studies: Studies) -> None:
+    studies.apply("bad-option", REPORT, search={"sampler": {"name": "TPE", "options": {"startupTrials": 5}}})
+    condition = studies.wait("bad-option", "Accepted", status="False")
+    assert condition["reason"] == "InvalidSpec"
+    assert "startupTrials" in condition["message"]
+    assert "nStartupTrials" in condition["message"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"maxTrial": 3}, 'unknown field "spec.maxTrial"'),
+        ({"maxTrials": "many"}, "spec.maxTrials"),
+        ({"parameters": []}, "spec.parameters"),
+        ({"parameters": [{"name": "x", "type": "Float", "low": 2, "high": 1}]}, "low"),
+        ({"parameters": [{"name": "x", "type": "Float", "low": 0, "high": 1, "scale": "Log"}]}, "low"),
+        ({"parameters": [{"name": "x", "type": "Fixed", "value": 1}, {"name": "x", "type": "Fixed", "value": 2}]}, "x"),
+        ({"parallelism": 9}, "parallelism"),
+    ],
+)
+def test_kubectl_refuses_a_wrong_study_with_a_sentence(studies: Studies, spec: dict[str, object], words: str) -> None:
+    with pytest.raises(KubectlFailed, match=words):
+        studies.apply("wrong", REPORT, **spec)
+
+
+def test_a_study_deleted_while_it_runs_takes_its_jobs_along_and_harms_nobody(
+    studies: Studies, operator: InstalledOperator
+) -> None:
+    studies.apply("deleted", "import time\n" + REPORT + "time.sleep(600)", maxTrials=2, parallelism=2)
+    wait_for(lambda: studies.status("deleted").get("trials", {}).get("running") == 2, 60, operator.log)
+    uid = studies.get("deleted")["metadata"]["uid"]
+    studies.kubectl("delete", "tuningstudy", "deleted", "--timeout=30s")
+    wait_for(lambda: studies.jobs_of(uid) == [], 60, lambda: str(studies.jobs_of(uid)))
+    studies.apply("after-deletion", REPORT)
+    studies.wait("after-deletion", "Complete")
+
+
+def test_a_poisoned_study_does_not_stop_the_others(studies: Studies) -> None:
+    studies.apply("poisoned", REPORT)
+    annotations = ["kopf.zalando.org/last-handled-configuration={", "tuning-operator.io/study={{{"]
+    studies.kubectl("annotate", "tuningstudy", "poisoned", *annotations)
+    studies.wait("poisoned", "Complete")
+
+
+def test_a_second_operator_stands_by_until_the_first_one_leaves(
+    studies: Studies, operator: InstalledOperator, standby: InstalledOperator
+) -> None:
+    standby.start()
+    standby.wait_ready()
+    assert "tuning_active_leader 0.0" in standby.metrics()
+    assert "tuning_active_leader 1.0" in operator.metrics()
+    operator.terminate()
+    try:
+        wait_for(lambda: "tuning_active_leader 1.0" in standby.metrics(), 60, standby.log)
+        studies.apply("taken-over", REPORT)
+        studies.wait("taken-over", "Complete")
+    finally:
+        standby.terminate()
+        operator.start()
+        operator.wait_ready()
+
+
+def test_suspend_resume_and_edits_act_on_a_running_study(studies: Studies, operator: InstalledOperator) -> None:
+    studies.apply("edited", "import time\n" + REPORT + "time.sleep(2)", maxTrials=4, parallelism=1)
+    wait_for(lambda: studies.status("edited").get("trials", {}).get("running") == 1, 60, operator.log)
+    studies.patch("edited", {"suspend": {"enabled": True, "mode": "Terminate"}})
+    studies.wait("edited", "Suspended")
+    wait_for(lambda: studies.status("edited")["trials"]["waiting"] == 1, 30, operator.log)
+    studies.patch("edited", {"suspend": {"enabled": False}, "parallelism": 4})
+    studies.wait("edited", "Complete")
+    assert studies.status("edited")["trials"]["complete"] == 4

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from tests.builders import STUDY, study_document
+from tests.engine.world import FakeAddresses, FakeMetrics
+from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
+from tests.fakes.trial_repository import FakeTrialRepositories
+from tuning_operator.engine import World
+from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUnavailable
+from tuning_operator.search.repositories import SystemClock
+from tuning_operator.settings import Settings
+from tuning_operator.study_tasks import StudyTasks
+
+
+class Cluster:
+    """Study tasks in a world of fakes that really runs."""
+
+    def __init__(self) -> None:
+        clock = SystemClock()
+        self.status = FakeStudyStatusWriter()
+        self.events = FakeEventRecorder()
+        self.metrics = FakeMetrics()
+        self.repositories = FakeTrialRepositories(clock)
+        self.jobs = FakeTrialJobs(clock, lambda uid: self.tasks.wake(uid))
+        world = World(self.jobs, self.status, self.events, FakeAddresses(), clock, self.metrics)
+        self.tasks = StudyTasks(world, self.repositories, Settings(status_seconds=0, coalesce_seconds=0))
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The study's newest status."""
+        return self.status.latest(STUDY)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds."""
+        async with asyncio.timeout(30):
+            while not holds():  # noqa: ASYNC110 - the fakes have nothing to wait for
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    cluster = Cluster()
+    yield cluster
+    await cluster.tasks.close()
+
+
+async def test_a_study_starts_when_it_is_seen(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+
+
+async def test_a_job_event_wakes_its_study(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
+    cluster.jobs.fail(next(iter(cluster.jobs.manifests)))
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 3)
+
+
+async def test_a_changed_spec_acts_at_once(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
+    cluster.tasks.study_changed(study_document(generation=2, parallelism=5))
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 5)
+
+
+async def test_a_wrong_spec_is_refused_in_the_status_and_starts_nothing(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(study_document(maxTrials=0))
+    await cluster.until(lambda: cluster.shown.get("phase") == "Refused")
+    assert "spec.maxTrials" in cluster.shown["conditions"][0]["message"]
+    assert cluster.events.reasons == ["InvalidSpec"]
+    assert cluster.jobs.manifests == {}
+
+
+async def test_a_refused_study_is_refused_once_per_generation(cluster: Cluster) -> None:
+    for _ in range(3):
+        cluster.tasks.study_changed(study_document(maxTrials=0))
+    await cluster.until(lambda: cluster.shown.get("phase") == "Refused")
+    await asyncio.sleep(0)
+    assert len(cluster.status.written) == 1
+
+
+async def test_a_corrected_study_starts(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(study_document(maxTrials=0))
+    cluster.tasks.study_changed(study_document(generation=2))
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+
+
+@pytest.mark.parametrize("document", [{}, {"metadata": None}, {"metadata": {"name": 3}}, {"metadata": {"name": "x"}}])
+async def test_an_object_that_does_not_say_what_it_is_harms_nobody(cluster: Cluster, document: dict[str, Any]) -> None:
+    cluster.tasks.study_changed(document)
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+
+
+async def test_a_deleted_study_is_left_alone_and_its_series_vanish(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+    cluster.tasks.study_deleted(STUDY.uid)
+    await cluster.until(lambda: cluster.repositories.find(STUDY.uid) is None)
+    requests = cluster.jobs.requests
+    cluster.jobs.fail(next(iter(cluster.jobs.manifests)))
+    cluster.tasks.wake(STUDY.uid)
+    await asyncio.sleep(0.02)
+    assert cluster.jobs.requests == requests
+    assert cluster.metrics.forgotten == [STUDY]
+
+
+async def test_a_study_that_is_being_deleted_starts_nothing(cluster: Cluster) -> None:
+    document = study_document()
+    document["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z"
+    cluster.tasks.study_changed(document)
+    await asyncio.sleep(0.02)
+    assert cluster.jobs.manifests == {}
+
+
+async def test_a_storage_that_is_away_is_named_in_the_status_and_tried_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning_operator.study_tasks.RETRY_SECONDS", (0.01,))
+    cluster.repositories.fail_next_open(StorageUnavailable("the database does not answer"))
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: bool(cluster.status.written))
+    first = cluster.status.written[0][1]["conditions"]
+    assert [(it["type"], it["reason"], it["message"]) for it in first] == [
+        ("Degraded", "StorageUnavailable", "the database does not answer")
+    ]
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+    degraded = next(it for it in cluster.shown["conditions"] if it["type"] == "Degraded")
+    assert degraded["status"] == "False"
+
+
+async def test_a_damaged_storage_is_named_in_the_status(cluster: Cluster) -> None:
+    cluster.repositories.fail_next_open(StorageDamaged("tuning.db is no SQLite database"))
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: bool(cluster.status.written))
+    assert cluster.shown["conditions"][0]["reason"] == "StorageDamaged"
+
+
+async def test_a_status_that_cant_be_written_is_written_later(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning_operator.study_tasks.RETRY_SECONDS", (0.01,))
+    cluster.status.fail_next(ClusterUnavailable("away"), ClusterUnavailable("away"))
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+    assert len(cluster.jobs.manifests) == 2
+
+
+async def test_a_defect_in_one_study_stops_neither_it_nor_others(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tuning_operator.study_tasks.RETRY_SECONDS", (0.01,))
+    cluster.repositories.fail_next_open(ZeroDivisionError("a defect"))
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+    assert "this is a defect" in caplog.text
+    assert cluster.tasks.alive
+
+
+async def test_a_study_that_is_gone_when_its_status_is_written_ends_quietly(cluster: Cluster) -> None:
+    cluster.status.delete(STUDY)
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
+    await asyncio.sleep(0.02)
+    requests = cluster.jobs.requests
+    cluster.tasks.wake(STUDY.uid)
+    await asyncio.sleep(0.02)
+    assert cluster.jobs.requests == requests
+    assert cluster.tasks.alive
