@@ -6,7 +6,7 @@ from typing import Any
 
 from tuning_operator.api.changes import IMMUTABLE_AFTER_START
 from tuning_operator.api.model import CEL_RULES, cel
-from tuning_operator.api.names import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
+from tuning_operator.api.names import GROUP, IN_WORDS, KIND, PLURAL, SHORT_NAME, STUDY_NAME, VERSION
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.structural_schema import Schema, structural_schema, without_defaults
 from tuning_operator.api.study import MAX_NAME, StudySpec
@@ -18,8 +18,8 @@ _NAME_RULES = [
         ".metadata.name",
     ),
     cel(
-        "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-        "the name must consist of lower-case letters, digits and `-`, without dots",
+        f"self.metadata.name.matches('{STUDY_NAME}')",
+        f"the name {IN_WORDS[STUDY_NAME]}",
         ".metadata.name",
     ),
 ]

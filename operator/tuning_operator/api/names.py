@@ -9,6 +9,17 @@ PLURAL = "tuningstudies"
 SHORT_NAME = "ts"
 API_VERSION = f"{GROUP}/{VERSION}"
 
+STUDY_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+PARAMETER_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+METRIC_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_./@:-]{0,127}$"
+
+IN_WORDS = {
+    STUDY_NAME: "must consist of lower-case letters, digits and `-`, without dots",
+    PARAMETER_NAME: "must consist of letters, digits and `_`, and not begin with a digit",
+    METRIC_NAME: "must consist of letters, digits and `_./@:-`, and begin with a letter, a digit or `_`",
+}
+"""A pattern -> what to say when a name does not match it."""
+
 STUDY_UID_LABEL = f"{GROUP}/study-uid"
 """Label of Jobs and pods: uid of the study. A uid fits into a label's 63 characters, a name may not."""
 TRIAL_LABEL = f"{GROUP}/trial"

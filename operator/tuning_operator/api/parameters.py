@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
+from tuning_operator.api.names import PARAMETER_NAME
 from tuning_operator.api.scalars import Number, PositiveNumber, Scalar
 from tuning_operator.api.sentences import shown
 
 __all__ = ["Parameter", "ParameterName", "ParameterType", "Scalar", "Scale"]
 
-ParameterName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ParameterName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=PARAMETER_NAME)]
 """A C identifier, for it becomes the environment variable `PARAM_<name>`."""
 
 
@@ -48,8 +49,8 @@ _REQUIRED = {
 }
 
 
-_MOST_EXACT = 2**53
-"""Whole numbers beyond this are not exact as floats, which Optuna stores."""
+_INEXACT = 2**53
+"""Whole numbers below this are exact as floats, which Optuna stores and the API server compares."""
 
 _RULES = [
     cel(
@@ -71,9 +72,9 @@ _RULES = [
     ),
     *(
         cel(
-            f"self.type != 'Int' || !has(self.{name}) || (self.{name} >= -{_MOST_EXACT}.0 && "
-            f"self.{name} <= {_MOST_EXACT}.0 && self.{name} == double(int(self.{name})))",
-            f"`{name}` of an Int must be a whole number within ±2^53; round it or write `type: Float`",
+            f"self.type != 'Int' || !has(self.{name}) || (self.{name} > -{_INEXACT}.0 && "
+            f"self.{name} < {_INEXACT}.0 && self.{name} == double(int(self.{name})))",
+            f"`{name}` of an Int must be a whole number below 2^53; round it or write `type: Float`",
             f".{name}",
         )
         for name in ("low", "high", "step")
@@ -111,10 +112,10 @@ class Parameter(ResourceModel):
         ]
         for name in _REQUIRED[self.type]:
             if name not in given:
-                raise ValueError(f"a {self.type.value} needs `{name}`")
+                raise ValueError(f"`type: {self.type.value}` needs `{name}`")
         for name in given:
             if name not in _FIELDS[self.type]:
-                raise ValueError(f"`{name}` does not belong to a {self.type.value}; remove it or change `type`")
+                raise ValueError(f"`{name}` does not belong to `type: {self.type.value}`; remove one of them")
         return self
 
     @model_validator(mode="after")
@@ -137,9 +138,9 @@ class Parameter(ResourceModel):
     def _numbers_are_whole(self) -> None:
         for name in ("low", "high", "step"):
             number = getattr(self, name)
-            if number is not None and not (isinstance(number, int) and abs(number) <= _MOST_EXACT):
+            if number is not None and not (isinstance(number, int) and abs(number) < _INEXACT):
                 raise ValueError(
-                    f"`{name}` of an Int must be a whole number within ±2^53 (given: {number!r}); "
+                    f"`{name}` of an Int must be a whole number below 2^53 (given: {number!r}); "
                     "round it or write `type: Float`"
                 )
 

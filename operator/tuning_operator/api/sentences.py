@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tuning_operator.api.names import IN_WORDS
+
 MAX_SENTENCES = 20
 """Problems that are named one by one; a file with more has one cause, or is no study at all."""
 
@@ -26,11 +28,11 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "model_type": lambda _: "must be an object with fields",
     "enum": lambda context: f"must be {context['expected']}",
     "literal_error": lambda context: f"must be {context['expected']}",
-    "too_short": lambda context: f"must have at least {_items(context['min_length'])}",
-    "too_long": lambda context: f"must have at most {_items(context['max_length'])}",
-    "string_too_short": lambda context: f"must have at least {context['min_length']} characters",
-    "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
-    "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
+    "too_short": lambda context: f"must have at least {_counted(context['min_length'], 'item')}",
+    "too_long": lambda context: f"must have at most {_counted(context['max_length'], 'item')}",
+    "string_too_short": lambda context: f"must have at least {_counted(context['min_length'], 'character')}",
+    "string_too_long": lambda context: f"must have at most {_counted(context['max_length'], 'character')}",
+    "string_pattern_mismatch": lambda context: IN_WORDS.get(context["pattern"], f"must match {context['pattern']}"),
     "greater_than": lambda context: f"must be above {context['gt']:g}",
     "greater_than_equal": lambda context: f"must be at least {context['ge']}",
     "less_than_equal": lambda context: f"must be at most {context['le']}",
@@ -61,11 +63,17 @@ def shown(value: Any) -> str:
     return text if len(text) <= _WIDEST else text[:_WIDEST] + "…"
 
 
+def one_line(text: str) -> str:
+    """Return a user's text on one line of printable characters, cut to a readable width, without quotes."""
+    cut = text if len(text) <= _WIDEST else text[:_WIDEST] + "…"
+    return cut if cut.isprintable() else repr(cut)[1:-1]
+
+
 def place(location: Sequence[int | str]) -> str:
     """Return a path like `spec.parameters[2].low`."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{_name(part)}"
+        text += f"[{part}]" if isinstance(part, int) else f".{one_line(part)}"
     return text.removeprefix(".")
 
 
@@ -86,10 +94,5 @@ def _sentence(detail: Any, below: str) -> str:
     return f"{where}: {sentence}"
 
 
-def _name(key: str) -> str:
-    cut = key if len(key) <= _WIDEST else key[:_WIDEST] + "…"
-    return cut if cut.isprintable() else repr(cut)[1:-1]
-
-
-def _items(count: int) -> str:
-    return "1 item" if count == 1 else f"{count} items"
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

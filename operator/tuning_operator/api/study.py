@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
+from tuning_operator.api.names import METRIC_NAME, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import GridOptions, SamplerName, Search
-from tuning_operator.api.sentences import shown
+from tuning_operator.api.sentences import one_line, shown
 from tuning_operator.api.stopping import FailedTrials, Stopping, Suspend, Suspension
 from tuning_operator.api.trial_template import Trial, references
 
@@ -29,7 +30,7 @@ __all__ = [
     "TuningStudy",
 ]
 
-MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@:-]{0,127}$", max_length=128)]
+MetricName = Annotated[str, StringConstraints(pattern=METRIC_NAME, max_length=128)]
 """Name of a metric that trials report."""
 
 
@@ -152,7 +153,7 @@ class StudySpec(ResourceModel):
         for name in references(self.trial.template):
             if name not in names:
                 raise ValueError(
-                    f"`trial.template` uses $(PARAM_{shown(name)[1:-1]}), which names no parameter; "
+                    f"`trial.template` uses $(PARAM_{one_line(name)}), which names no parameter; "
                     "add it to `parameters` or correct the name"
                 )
         return self
@@ -167,9 +168,7 @@ class Metadata(ResourceModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: Annotated[
-        str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    ]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=STUDY_NAME)]
     """At most 40 characters, for names of Jobs are made of it."""
     namespace: str = "default"
     uid: str = ""

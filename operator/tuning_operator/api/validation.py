@@ -60,7 +60,7 @@ def _require_json(document: dict[Any, Any]) -> None:
                 raise InvalidStudy([f"{shown(value)} is a {type(value).__name__}, which JSON has not; write a string"])
             seen += 1
             if seen + len(below) > MAX_VALUES:
-                raise InvalidStudy([f"the document has more than {MAX_VALUES} values; no study needs so many"])
+                raise InvalidStudy([f"the document has more than {MAX_VALUES:,} values; no study needs so many"])
         level = below
         if not level:
             return

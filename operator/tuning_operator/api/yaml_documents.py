@@ -105,7 +105,7 @@ class _Builder:
     def build(self, node: Node) -> Any:
         self._values += 1
         if self._values > MAX_VALUES:
-            raise UnreadableYaml(_line(node), f"the file stands for more than {MAX_VALUES} values")
+            raise UnreadableYaml(_line(node), f"the file stands for more than {MAX_VALUES:,} values")
         if isinstance(node, ScalarNode):
             return _scalar(node)
         if node.tag not in (_TAG + "seq", _TAG + "map"):

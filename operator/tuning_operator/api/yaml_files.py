@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning_operator.api.names import API_VERSION, KIND
-from tuning_operator.api.sentences import shown
+from tuning_operator.api.sentences import one_line
 from tuning_operator.api.yaml_documents import UnreadableYaml, documents
 from tuning_operator.errors import InvalidStudy
 
@@ -60,7 +60,8 @@ def _read(path: Path) -> str:
     except PermissionError:
         raise InvalidStudy([f"{path}: you have no permission to read this file; check its mode and owner"]) from None
     except (OSError, ValueError) as error:
-        raise InvalidStudy([f"{shown(str(path))}: the file can't be read: {error}"]) from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidStudy([f"{one_line(str(path))}: the file can't be read: {reason}"]) from None
     if len(content) > MAX_BYTES:
         raise InvalidStudy([f"{path}: the file is larger than {MAX_BYTES // 1024} KiB; no study needs so much"])
     try:
@@ -82,5 +83,5 @@ def _kind(document: Any) -> str:
 
 
 def _listed(words: list[str]) -> str:
-    shortened = [shown(word)[1:-1] for word in words[:10]]
+    shortened = [one_line(word) for word in words[:10]]
     return ", ".join([*shortened, *(["…"] if len(words) > 10 else [])])
