@@ -132,7 +132,7 @@ def test_kubectl_shows_the_columns(server: StudyServer) -> None:
 
 def test_kubectl_refuses_unknown_fields_without_being_asked(checking_server: StudyServer) -> None:
     document = study(maxTrails=5)
-    with pytest.raises(KubectlFailed, match='unknown field "spec.maxTrails"'):
+    with pytest.raises(KubectlFailed, match=r'unknown field "spec\.maxTrails"'):
         checking_server.control_plane.kubectl("create", "--filename=-", input=json.dumps(document))
 
 
