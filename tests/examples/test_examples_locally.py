@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tuning_operator.api.validation import parse_study
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+TUNING = str(Path(sys.executable).with_name("tuning"))
+TRIALS = 6
+"""Enough to see trials succeed; the whole digits study runs on the control plane."""
+
+pytestmark = pytest.mark.training
+
+
+def shortened(example: Path, folder: Path) -> Path:
+    """Write a copy with fewer trials."""
+    document: dict[str, Any] = yaml.safe_load(example.read_text())
+    document["spec"]["maxTrials"] = TRIALS
+    copy = folder / example.name
+    copy.write_text(yaml.safe_dump(document))
+    return copy
+
+
+def tuning(folder: Path, *arguments: str) -> str:
+    """Call the command line in a folder; return what it prints."""
+    done = subprocess.run([TUNING, *arguments], cwd=folder, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_an_example_runs_on_this_machine(example: Path, tmp_path: Path) -> None:
+    study = shortened(example, tmp_path)
+    tuning(tmp_path, "run", study.name)
+    trials = json.loads(tuning(tmp_path, "trials", study.name, "-o", "json"))
+    assert [trial["number"] for trial in trials] == list(range(TRIALS))
+    assert {trial["state"] for trial in trials} <= {"COMPLETE", "PRUNED"}
+    best = json.loads(tuning(tmp_path, "best", study.name, "-o", "json"))
+    assert best["value"] >= 0.9
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_an_example_names_the_command_that_a_local_run_needs(example: Path) -> None:
+    study = parse_study(yaml.safe_load(example.read_text()))
+    containers = study.spec.trial.template["spec"]["containers"]
+    assert all(container["command"] for container in containers)
