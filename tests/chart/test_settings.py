@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +79,12 @@ def test_what_is_not_set_keeps_the_operators_default(helm: Helm) -> None:
     assert Settings.from_environment(_environment(helm)).resync_seconds == Settings().resync_seconds
 
 
-def test_the_schema_knows_only_real_settings() -> None:
+def test_every_setting_is_either_the_charts_own_or_a_value(helm: Helm) -> None:
+    own = {name.removeprefix(PREFIX).lower() for name in _environment(helm, {"settings": {"logFormat": None}})}
     schema = json.loads((CHART / "values.schema.json").read_text())
-    for name in schema["properties"]["settings"]["properties"]:
-        variable = "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in name)
-        value = {"logFormat": "text", "leaseDuration": "60"}.get(name, "9")
-        Settings.from_environment({PREFIX + variable: value})
+    values = {re.sub("([A-Z])", r"_\1", name).lower() for name in schema["properties"]["settings"]["properties"]}
+    assert own | values | {"report_host"} == {field.name for field in fields(Settings)}
+    assert not own & values
 
 
 def test_variables_that_kubernetes_makes_of_services_stay_away(helm: Helm) -> None:

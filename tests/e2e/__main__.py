@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("what", nargs="?", choices=["walk", "images"], default="walk", help="images: only build them")
     parser.add_argument("--keep", action="store_true", help="keep the images of the own cluster for the next time")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # what was started is stopped then, too
     begun = time.monotonic()
     try:
         if options.what == "images":

@@ -11,8 +11,8 @@ from tests.e2e.commands import Shell, StepFailed, check, step
 from tests.e2e.images import CHART, EXAMPLE
 
 RELEASE = "tuning-operator"
-OPERATOR_NAMESPACE = "tuning-e2e"
-NAMESPACE = "tuning-e2e-studies"
+OPERATOR_NAMESPACE = "tuning-operator"
+NAMESPACE = "tuning-e2e"
 STUDY = "digits-mlp"
 DEFINITION = "customresourcedefinition/tuningstudies.tuning-operator.io"
 LONGEST_STUDY_S = 1200
@@ -31,7 +31,13 @@ class Walk:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._had_definition = bool(self._kubectl(f"get {DEFINITION} --ignore-not-found --output=name"))
+
+    def check_cluster(self) -> None:
+        """Refuses a cluster that has an operator: it would run the study too, and cleaning up would remove it."""
+        used = self._kubectl(
+            f"get {DEFINITION} namespace/{NAMESPACE} namespace/{OPERATOR_NAMESPACE} --ignore-not-found"
+        )
+        check(not used, f"the operator is, or was, installed on this cluster; take one without:\n{used}")
 
     def go(self) -> None:
         """Walks the whole path. Raises StepFailed."""
@@ -56,9 +62,10 @@ class Walk:
         """Removes what a walk leaves, also one that failed."""
         with step("clean up"):
             self._shell.show(f"helm uninstall {RELEASE} --namespace {OPERATOR_NAMESPACE} --ignore-not-found")
-            if not self._had_definition:
-                self._kubectl(f"delete {DEFINITION} --ignore-not-found --timeout=60s")
-            self._kubectl(f"delete namespace {NAMESPACE} {OPERATOR_NAMESPACE} --ignore-not-found --wait=false")
+            self._shell.show(f"kubectl delete {DEFINITION} --ignore-not-found --timeout=60s")
+            self._shell.show(
+                f"kubectl delete namespace {NAMESPACE} {OPERATOR_NAMESPACE} --ignore-not-found --wait=false"
+            )
 
     def explain(self) -> None:
         """Prints what helps to find out why a walk failed."""
@@ -73,8 +80,8 @@ class Walk:
         for namespace in (OPERATOR_NAMESPACE, NAMESPACE):
             self._kubectl(f"create namespace {namespace}")
             self._kubectl(f"label namespace {namespace} pod-security.kubernetes.io/enforce=restricted")
-        values = "persistence.enabled=false" + (",crds.install=false" if self._had_definition else "")
-        self._shell.run(f"helm install {RELEASE} {CHART} --namespace {OPERATOR_NAMESPACE} --set {values}")
+        where = f"--namespace {OPERATOR_NAMESPACE}"
+        self._shell.run(f"helm install {RELEASE} {CHART} {where} --set persistence.enabled=false")
         self._kubectl(f"config set-context --current --namespace={NAMESPACE}")
 
     def _wait_for_study(self) -> None:
@@ -104,8 +111,14 @@ class Walk:
         check(best["value"] >= LEAST_ACCURACY, f"the best accuracy is {best['value']}, below {LEAST_ACCURACY}")
         said = json.loads(self._shell.run(f"kubectl tuning best {STUDY} -o json"))
         check(said["number"] == best["number"], f"kubectl tuning best says {said}, the status {best}")
+        listed = json.loads(self._shell.run(f"kubectl tuning trials {STUDY} -o json"))
+        check(len(listed) == trials["total"], f"kubectl tuning trials lists {len(listed)} of {trials['total']} trials")
         self._shell.show("kubectl get ts")
         self._shell.show(f"kubectl tuning best {STUDY}")
+        metrics = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services/{RELEASE}-metrics:metrics/proxy/metrics"
+        check(
+            "\ntuning_" in self._kubectl(f"get --raw {metrics}"), "the metrics Service shows no metric of the operator"
+        )
         pods = json.loads(self._kubectl(f"get pods -n {OPERATOR_NAMESPACE} -o json"))["items"]
         restarts = sum(each["restartCount"] for pod in pods for each in pod["status"]["containerStatuses"])
         check(restarts == 0, f"the operator was restarted {restarts} times")
@@ -136,6 +149,7 @@ def walk(kubeconfig: Path, programs: list[Path], own_copy: Path) -> None:
     own_copy.write_text(Shell(kubeconfig, programs).run("kubectl config view --raw --flatten --minify"))
     own_copy.chmod(0o600)
     walked = Walk(Shell(own_copy, programs))
+    walked.check_cluster()
     try:
         walked.go()
     except StepFailed:
