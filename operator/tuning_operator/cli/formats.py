@@ -73,14 +73,16 @@ def seconds_text(seconds: float | None) -> str:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Return the last `width` finite values as bars, the lowest one at the bottom."""
-    finite = [value for value in values if math.isfinite(value)][-width:]
+    """Return a curve as at most `width` bars, the lowest finite value at the bottom; long curves are thinned out."""
+    finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return ""
-    low, high = min(finite), max(finite)
+    count = min(width, len(finite))
+    points = [finite[round(index * (len(finite) - 1) / max(1, count - 1))] for index in range(count)]
+    low, high = min(points), max(points)
     if high <= low or not math.isfinite(high - low):
-        return _BARS[3] * len(finite)
-    return "".join(_BARS[min(7, int(8 * (value - low) / (high - low)))] for value in finite)
+        return _BARS[3] * count
+    return "".join(_BARS[min(7, int(8 * (value - low) / (high - low)))] for value in points)
 
 
 def plural(count: int, noun: str) -> str:

@@ -29,7 +29,12 @@ def run(
     """
     import asyncio
 
+    from tuning_operator.api.validation import parse_study
     from tuning_operator.api.yaml_files import load_study
+
+    document = load_study(file)
+    parse_study(document)  # a wrong file is told before a second goes into loading the rest
+
     from tuning_operator.cli.console import document_text, err, out
     from tuning_operator.cli.result_view import result_view
     from tuning_operator.cli.run_screen import LiveScreen, PlainScreen
@@ -37,7 +42,7 @@ def run(
 
     console = out() if output is Output.TABLE else err()
     screen = LiveScreen(console) if console.is_terminal else PlainScreen(console)
-    session = RunSession(file, load_study(file), screen)
+    session = RunSession(file, document, screen)
     end = asyncio.run(session.run(parallelism, new))
     if output is Output.TABLE:
         console.print(result_view(end.result, console.width))

@@ -1,17 +1,19 @@
-"""Follows a run on this machine: pictures of it, from memory and without I/O."""
+"""Follows a run on this machine: pictures of it, from memory."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from tuning_operator.api.status import ConditionType, StudyStatus
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.cli.live_view import Best, RunPicture
-from tuning_operator.cli.local_reader import log_file
+from tuning_operator.cli.local_reader import curve, log_file
 from tuning_operator.cli.study_reader import facts_of
-from tuning_operator.cli.trial_rows import TrialRow, trial_row
+from tuning_operator.cli.trial_rows import RUNNING, TrialRow, trial_row
 from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
 from tuning_operator.local.places import Places
 from tuning_operator.local.runner import Observer
@@ -20,8 +22,6 @@ from tuning_operator.reports.trial_document import trial_document
 
 RECENT = 40
 """Ended trials that a picture has at most; a terminal shows fewer."""
-_CURVE = 200
-"""Values of a trial's curve that are kept."""
 
 
 class RunMonitor:
@@ -41,8 +41,12 @@ class RunMonitor:
         self._trials: TrialRepository | None = None
         self._unseen: set[int] = set()
         self._known = 0
-        self._curves: dict[int, list[float]] = defaultdict(list)
-        self._steps: dict[int, int] = {}
+        self._curves: dict[int, dict[int, float]] = defaultdict(dict)
+        """The objective by step, by trial: what was seen of running trials, and what is stored of ended ones."""
+        self._whole: set[int] = set()
+        """Ended trials whose stored curves were read."""
+        self._since: dict[tuple[int, int], float] = {}
+        """When a trial's attempt was seen first."""
 
     @property
     def observer(self) -> Observer:
@@ -66,6 +70,16 @@ class RunMonitor:
             if trial is not None:
                 self._unseen.discard(number)
                 yield self._row(trial)
+
+    async def read_curves(self) -> None:
+        """Read the curves of the trials that ended last: between two pictures a trial may report and end."""
+        if self._trials is None:
+            return
+        for trial in self._trials.history().recent[:RECENT]:
+            if trial.number not in self._whole:
+                reports = await asyncio.to_thread(self._trials.reports, trial.number)
+                self._curves[trial.number] = curve(reports, self.facts.metric)
+                self._whole.add(trial.number)
 
     def picture(self) -> RunPicture:
         """Return the run as it is now."""
@@ -114,26 +128,24 @@ class RunMonitor:
         yield from (self._row(trial) for trial in history.recent[:RECENT])
 
     def _row(self, trial: OpenTrial | FinishedTrial) -> TrialRow:
-        row = trial_row(trial_document(trial))
-        seconds = row.seconds
-        if isinstance(trial, OpenTrial):
-            seconds = None if trial.first_report_at is None else self._clock() - trial.first_report_at
         assert self.key is not None
-        return TrialRow(
-            **{
-                **vars(row),
-                "seconds": seconds,
-                "step": self._steps.get(trial.number, row.step),
-                "trend": self._curves.get(trial.number, ()),
-                "log": str(log_file(self._places, self.key, trial)),
-            }
+        values = self._curves.get(trial.number, {})
+        row = replace(
+            trial_row(trial_document(trial)),
+            step=max(values, default=None),
+            trend=[values[step] for step in sorted(values)],
+            log=str(log_file(self._places, self.key, trial)),
         )
+        if isinstance(trial, FinishedTrial):
+            return row
+        since = self._since.setdefault((trial.number, trial.attempt), self._clock())
+        return replace(row, state=RUNNING, seconds=self._clock() - since)  # its process started when it was asked for
 
     def _follow_curves(self) -> None:
         for trial in self._trials.history().open if self._trials else ():
-            if trial.last_step is None or trial.value is None or self._steps.get(trial.number) == trial.last_step:
+            if trial.last_step is None or trial.value is None:
                 continue
-            if trial.last_step < self._steps.get(trial.number, 0):
-                self._curves[trial.number].clear()  # a new attempt
-            self._steps[trial.number] = trial.last_step
-            self._curves[trial.number] = [*self._curves[trial.number], trial.value][-_CURVE:]
+            values = self._curves[trial.number]
+            if trial.last_step < max(values, default=0):
+                values.clear()  # a new attempt
+            values[trial.last_step] = trial.value

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,7 @@ class RunSession:
         self._monitor = RunMonitor(self._study, self._places)
         self._said_start = False
         self._ended = 0
+        self._log = ExitStack()
         self._exit_status = 0
 
     async def run(self, parallelism: int | None, new: bool) -> RunEnd:
@@ -56,9 +59,10 @@ class RunSession:
         run = LocalRun(self._document, self._places, parallelism, new, self._monitor.observer)
         self._take_signals(run)
         task = asyncio.create_task(run.run())
-        with self._screen as screen:
+        with self._screen as screen, self._log:
             while not task.done():
                 await asyncio.wait({task}, timeout=REFRESH_SECONDS)
+                await self._monitor.read_curves()
                 self._show(screen)
         status = task.result()
         result = await asyncio.to_thread(self._result, status)
@@ -105,7 +109,7 @@ class RunSession:
     def _say_start(self, screen: Screen) -> None:
         facts, key = self._monitor.facts, self._monitor.key
         assert key is not None
-        _log_to(self._places.logs(key) / "run.log")
+        self._log.enter_context(_engines_log(self._places.logs(key) / "run.log"))
         done, total = self._monitor.resumed, facts.max_trials
         if done >= total:
             screen.say(f"all {total} trials of {facts.name} are done already; --new starts a new history")
@@ -125,13 +129,20 @@ class RunSession:
         rows = self._monitor.all_rows()
         steps = {number: max(curve, default=0) for number, curve in reader.curves().items()}
         return Result(
-            picture=self._monitor.picture(),
+            picture=replace(self._monitor.picture(), seconds=self._seconds(status)),
             message=_message(status, self._path),
             trials=rows,
             best=reader.best(),
             hints=self._hints(),
             saving=saved_share(rows, steps),
         )
+
+    def _seconds(self, status: StudyStatus) -> float:
+        """Return how long this run took, or the earlier ones if there was nothing to do."""
+        if self._ended or status.start_time is None or status.completion_time is None:
+            return self._monitor.picture().seconds
+        start, end = map(datetime.fromisoformat, (status.start_time, status.completion_time))
+        return (end - start).total_seconds()
 
     def _hints(self) -> Mapping[str, str]:
         assert self._monitor.key is not None
@@ -150,12 +161,20 @@ def _message(status: StudyStatus, path: Path) -> str:
     return f"not finished; `tuning run {path}` goes on where it ended"
 
 
-def _log_to(file: Path) -> None:
+@contextmanager
+def _engines_log(file: Path) -> Iterator[None]:
     """Let the engine's log go to a file: the terminal shows the same more clearly."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(file, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger("tuning_operator")
+    before = root.level, root.propagate
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     root.propagate = False
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+        root.level, root.propagate = before

@@ -20,7 +20,7 @@ TREND = 10
 NARROW = 100
 """Lines shorter than this show a trial's state by its sign alone."""
 _NOTE = 24
-"""Characters that are kept free for why a trial ended, where one says so."""
+"""Characters that are at most kept free for why trials ended."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Shown:
 def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
     """Return one line for each trial, as wide as there is room."""
     decimals = decimals_for(row.value for row in rows)
-    notes = shown.notes and any(row.why for row in rows)
-    fixed = _fixed_width(rows, shown, decimals) + (_NOTE + GAP if notes else 0)
+    notes = max((len(row.why) for row in rows), default=0) if shown.notes else 0
+    fixed = _fixed_width(rows, shown, decimals) + (min(notes, _NOTE) + GAP if notes else 0)
     columns = parameter_columns(rows, shown.parameters, shown.width - fixed)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style=FAINT)
     table.add_column("#", justify="right", no_wrap=True)
