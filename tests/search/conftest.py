@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from sqlalchemy import delete
 
+from tests.search.worlds import DatabaseWorld
 from tests.support.fixtures import missing
 from tests.support.postgresql import MissingServer, server_url, temporary_database
 from tuning_operator.search import tables
@@ -56,3 +57,11 @@ def _empty(database: Database) -> None:
             for table in reversed(metadata.sorted_tables):
                 if table.name not in kept:
                     connection.execute(delete(table))
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[DatabaseWorld]:
+    """Repositories on an empty database, once of each kind."""
+    world = DatabaseWorld(database_url)
+    yield world
+    await world.repositories.aclose()

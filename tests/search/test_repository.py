@@ -6,23 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes import FakeClock
 from tests.search.repository_suite import RepositorySuite
-from tuning_operator.search import StudyRepositories
-
-
-class DatabaseWorld:
-    """Repositories on a database."""
-
-    def __init__(self, url: str) -> None:
-        self.clock = FakeClock()
-        self._url = url
-        self.repositories = StudyRepositories(url, self.clock)
-
-    async def restart(self) -> None:
-        """Open the database anew."""
-        await self.repositories.aclose()
-        self.repositories = StudyRepositories(self._url, self.clock)
+from tests.search.worlds import DatabaseWorld
 
 
 class TestStudyRepository(RepositorySuite):

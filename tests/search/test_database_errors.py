@@ -1,0 +1,228 @@
+"""What goes wrong with a database is told in sentences, and nothing is lost by it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import optuna
+import psycopg
+import pytest
+from optuna.storages import RDBStorage
+from sqlalchemy import text
+
+from tests.search.studies import KEY, batch, outcome, study_spec
+from tests.search.worlds import DatabaseWorld, FaultyStatements
+from tuning_operator.errors import InvalidStudy, StorageDamaged, StorageUnavailable
+from tuning_operator.search import StudyRepositories, database, tables
+from tuning_operator.search.database import Database
+from tuning_operator.settings import InvalidSetting
+
+
+@pytest.mark.parametrize("url", ["tuning.db", "mysql://host/x", "sqlite://", "sqlite:///:memory:", "redis://h"])
+def test_other_storages_are_refused(url: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"write sqlite:///FILE or postgresql://"):
+        StudyRepositories(url)
+
+
+def test_nothing_is_touched_before_the_first_use(tmp_path: Path) -> None:
+    StudyRepositories(f"sqlite:///{tmp_path / 'tuning.db'}")
+    assert not (tmp_path / "tuning.db").exists()
+
+
+async def test_listing_the_studies_of_a_file_that_does_not_exist_does_not_make_it(tmp_path: Path) -> None:
+    repositories = StudyRepositories(f"sqlite:///{tmp_path / 'tuning.db'}")
+    assert await repositories.list_studies() == []
+    assert not (tmp_path / "tuning.db").exists()
+
+
+async def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "tuning.db"
+    path.write_text("This is a letter, not a database.\n" * 100)
+    repositories = StudyRepositories(f"sqlite:///{path}")
+    with pytest.raises(StorageDamaged, match=r"tuning.db can't be read: its file is not an SQLite database"):
+        await repositories.open(KEY, study_spec())
+    assert path.read_text().startswith("This is a letter")
+
+
+async def test_a_file_with_overwritten_pages_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "tuning.db"
+    world = DatabaseWorld(f"sqlite:///{path}")
+    await (await world.open()).ask(50)
+    await world.repositories.aclose()
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    await world.restart()
+    with pytest.raises(StorageDamaged, match="its file is damaged; restore it from a backup"):
+        await world.open()
+    await world.repositories.aclose()
+
+
+async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    repositories = StudyRepositories(f"sqlite:///{tmp_path / 'missing' / 'tuning.db'}")
+    with pytest.raises(StorageUnavailable, match="its folder must exist and be writable"):
+        await repositories.open(KEY, study_spec())
+
+
+async def test_a_locked_file_is_unavailable_until_it_is_unlocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
+    path = tmp_path / "tuning.db"
+    world = DatabaseWorld(f"sqlite:///{path}")
+    study = await world.open()
+    await study.ask(1)
+    before = study.history()
+    somebody = sqlite3.connect(path)
+    somebody.execute("BEGIN IMMEDIATE")
+    for write in (study.ask(1), study.report(0, 1, batch((1, 0.5))), study.tell([outcome(0)])):
+        with pytest.raises(StorageUnavailable, match="another process holds its lock"):
+            await write
+    assert study.history() == before
+    somebody.rollback()
+    somebody.close()
+    await study.report(0, 1, batch((1, 0.5)))
+    await study.tell([outcome(0)])
+    assert (await study.ask(1))[0].number == 1
+    await world.repositories.aclose()
+
+
+async def test_an_unreachable_server_is_unavailable_and_its_password_stays_secret() -> None:
+    repositories = StudyRepositories("postgresql://tuner:s3cret@127.0.0.1:1/tuning")
+    with pytest.raises(StorageUnavailable, match="does not answer") as error:
+        await repositories.open(KEY, study_spec())
+    assert "tuner:***@127.0.0.1:1/tuning" in str(error.value)
+    assert "s3cret" not in str(error.value)
+
+
+async def test_a_refused_login_says_so(postgresql_url: str) -> None:
+    _, _, host = postgresql_url.rpartition("@")
+    repositories = StudyRepositories(f"postgresql://nobody_of_this_name:w{{r}}ong%25@{host}")
+    with pytest.raises(StorageUnavailable, match="nobody_of_this_name"):
+        await repositories.open(KEY, study_spec())
+
+
+async def test_a_server_that_dropped_its_connections_is_used_again(postgresql_url: str) -> None:
+    world = DatabaseWorld(postgresql_url)
+    study = await world.open()
+    await study.ask(1)
+    _terminate_backends(postgresql_url)
+    await study.report(0, 1, batch((1, 0.5)))
+    with FaultyStatements(world.database, 1), pytest.raises(StorageUnavailable):
+        await study.report(0, 1, batch((2, 0.75)))
+    _terminate_backends(postgresql_url)
+    await study.report(0, 1, batch((2, 0.75)))
+    assert study.history().open[0].value == 0.75
+    assert (await world.reopen()).history() == study.history()
+    await world.repositories.aclose()
+
+
+@pytest.mark.parametrize(
+    ("change", "whose"),
+    [
+        ("UPDATE tuning_schema SET version = 99", "this project's"),
+        ("UPDATE alembic_version SET version_num = 'v9.9.9'", "Optuna's"),
+    ],
+)
+async def test_tables_of_another_version_are_refused(tmp_path: Path, change: str, whose: str) -> None:
+    world = DatabaseWorld(f"sqlite:///{tmp_path / 'tuning.db'}")
+    await world.open()
+    with world.database.transaction() as connection:
+        connection.execute(text(change))
+    await world.restart()
+    with pytest.raises(StorageDamaged, match=f"of {whose} tables, but this program needs"):
+        await world.open()
+
+
+def test_the_version_of_optunas_tables_is_that_of_the_installed_optuna(tmp_path: Path) -> None:
+    storage = RDBStorage(f"sqlite:///{tmp_path / 'optuna.db'}")
+    assert storage.get_head_version() == tables.OPTUNA_SCHEMA_VERSION
+    storage.engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_processes_may_make_the_tables_at_the_same_time(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
+    starters = 4
+    together = threading.Barrier(starters)
+
+    def start() -> None:
+        mine = Database(url)
+        together.wait()
+        with mine.transaction() as connection:
+            connection.execute(tables.studies.select())
+        mine.close()
+
+    with ThreadPoolExecutor(starters) as threads:
+        for started in [threads.submit(start) for _ in range(starters)]:
+            started.result()
+
+
+async def test_a_trial_that_somebody_else_wrote_is_found_at_the_next_ask(world: DatabaseWorld) -> None:
+    study = await world.open()
+    await study.ask(2)
+    _somebody_asks(world)
+    with pytest.raises(StorageDamaged, match="somebody else writes trials into this study"):
+        await study.ask(1)
+    assert study.history().total == 2
+    with pytest.raises(StorageDamaged, match="somebody else wrote a trial 2"):
+        await world.reopen()
+
+
+async def test_a_study_that_was_deleted_behind_our_back_is_damaged(world: DatabaseWorld) -> None:
+    study = await world.open()
+    await study.ask(1)
+    storage = RDBStorage(_url(world))
+    optuna.delete_study(study_name=_name(), storage=storage)
+    storage.engine.dispose()
+    with pytest.raises(StorageDamaged, match="somebody deleted the study"):
+        await study.ask(1)
+
+
+async def test_a_study_with_another_search_space_is_refused_with_each_difference(world: DatabaseWorld) -> None:
+    await world.open()
+    await world.restart()
+    world.spec = study_spec(
+        parameters=(
+            {"name": "rate", "type": "Float", "low": 1e-5, "high": 1.0, "scale": "Log"},
+            {"name": "units", "type": "Int", "low": 16, "high": 64, "step": 16},
+            {"name": "layers", "type": "Int", "low": 1, "high": 3},
+            {"name": "epochs", "type": "Fixed", "value": 5},
+        ),
+        direction="Minimize",
+    )
+    with pytest.raises(InvalidStudy) as error:
+        await world.open()
+    assert [problem.partition(";")[0] for problem in error.value.problems] == [
+        "the parameter `rate` differs from the study's stored history",
+        "the parameter `optimizer` was left out since the study's stored history",
+        "the parameter `layers` is not in the study's stored history",
+        "`objectives` differs from the study's stored history",
+    ]
+
+
+def _somebody_asks(world: DatabaseWorld) -> None:
+    storage = RDBStorage(_url(world))
+    optuna.load_study(study_name=_name(), storage=storage).ask()
+    storage.engine.dispose()
+
+
+def _name() -> str:
+    return f"{KEY.namespace}/{KEY.name}/{KEY.uid}"
+
+
+def _url(world: DatabaseWorld) -> str:
+    return world.database.url.render_as_string(hide_password=False)
+
+
+def _terminate_backends(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
