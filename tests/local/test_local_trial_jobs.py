@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import os
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -204,6 +206,15 @@ async def test_a_process_that_ignores_the_request_to_end_is_killed(
     await until(lambda: not world.jobs.observed(STUDY), "the Job stays")
 
 
+async def test_trials_that_start_at_once_share_a_guard(tmp_path: Path) -> None:
+    world = LocalWorld(tmp_path)
+    await asyncio.gather(*(world.jobs.create(STUDY, world.manifest(STUDY, trial)) for trial in range(3)))
+    children = [pid for pid in _children() if "guard.py" in _command(pid)]
+    await world.jobs.close()
+    assert len(children) == 1
+    assert not is_running(children[0])
+
+
 async def test_closing_ends_all_processes(tmp_path: Path) -> None:
     world = LocalWorld(tmp_path)
     await world.jobs.create(STUDY, program(SHOWS_ITS_PID, str(tmp_path / "pids"), "stay"))
@@ -211,6 +222,15 @@ async def test_closing_ends_all_processes(tmp_path: Path) -> None:
     await world.jobs.close()
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     await until(lambda: not any(is_running(pid) for pid in pids), "a process outlives its runner")
+
+
+def _children() -> list[int]:
+    me = os.getpid()
+    return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split()]
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def _has_text(path: Path) -> bool:

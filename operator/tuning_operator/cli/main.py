@@ -56,6 +56,7 @@ def _common(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit status; errors are sentences on stderr."""
+    _Settings.debug = False
     try:
         app(args=arguments)
     except TuningError as error:
@@ -88,3 +89,7 @@ def _write(sentence: str, label: str = "error: ") -> None:
 def _show_stack() -> None:
     if _Settings.debug:
         traceback.print_exc()
+
+
+if __name__ == "__main__":
+    main()

@@ -23,12 +23,15 @@ class GuardedStart:
     def __init__(self) -> None:
         self._guard: asyncio.subprocess.Process | None = None
         self._pipe = -1
+        self._starting = asyncio.Lock()
 
     async def start(
         self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
     ) -> asyncio.subprocess.Process:
         """Start a command as a process group of its own; stdout and stderr go to `output`."""
-        await self._start_guard()
+        async with self._starting:  # several trials start at once, under one guard
+            if self._guard is None:
+                await self._start_guard()
         return await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
@@ -54,8 +57,6 @@ class GuardedStart:
             self._guard = None
 
     async def _start_guard(self) -> None:
-        if self._guard is not None:
-            return
         reader, self._pipe = os.pipe()
         guard = Path(__file__).with_name("guard.py")
         self._guard = await asyncio.create_subprocess_exec(

@@ -74,6 +74,10 @@ class LocalRun:
         """
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         study = parse_study(self.document)
+        if study.spec.suspend.enabled:
+            raise InvalidStudy(
+                ["spec.suspend.enabled is true, so no trial would start; remove it to run the study here"]
+            )
         with self.places.locked(study.metadata.name):
             repositories = StudyRepositories(self.places.storage_url)
             try:
