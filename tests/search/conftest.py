@@ -65,3 +65,12 @@ async def world(database_url: str) -> AsyncIterator[DatabaseWorld]:
     world = DatabaseWorld(database_url)
     yield world
     await world.repositories.aclose()
+
+
+@pytest.fixture
+async def sqlite_world(_sqlite: Database) -> AsyncIterator[DatabaseWorld]:
+    """Repositories on an empty SQLite database, for what does not depend on the kind."""
+    _empty(_sqlite)
+    world = DatabaseWorld(_sqlite.url.render_as_string(hide_password=False))
+    yield world
+    await world.repositories.aclose()

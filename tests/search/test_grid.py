@@ -1,0 +1,82 @@
+"""The grid tries every point once, and then the study ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.search.studies import outcome, study_spec
+from tests.search.worlds import DatabaseWorld, FaultyStatements
+from tuning_operator.api.parameters import Parameter
+from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.errors import StorageUnavailable
+from tuning_operator.search.grid import Grid
+from tuning_operator.search.space import Space
+
+SMALL = (
+    {"name": "layers", "type": "Int", "low": 1, "high": 3, "step": 2},
+    {"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd", False]},
+    {"name": "epochs", "type": "Fixed", "value": 5},
+)
+POINTS = [(layers, optimizer) for layers in (1, 3) for optimizer in ("adam", "sgd", False)]
+
+
+def _values(parameter: Mapping[str, Any], points: int | None = None) -> list[Any]:
+    grid = Grid(Space([Parameter.model_validate({"name": "x", **parameter})]), points)
+    return [grid.point(index)["x"] for index in range(len(grid))]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "points", "expected"),
+    [
+        ({"type": "Int", "low": 2, "high": 9, "step": 3}, None, [2, 5, 8]),
+        ({"type": "Int", "low": 2, "high": 4}, 100, [2, 3, 4]),
+        ({"type": "Int", "low": 1, "high": 100, "scale": "Log"}, 3, [1, 10, 100]),
+        ({"type": "Int", "low": 1, "high": 3, "scale": "Log"}, 9, [1, 2, 3]),
+        ({"type": "Float", "low": 0.1, "high": 0.8, "step": 0.2}, None, [0.1, 0.3, 0.5, 0.7]),
+        ({"type": "Float", "low": 0, "high": 1}, 3, [0.0, 0.5, 1.0]),
+        ({"type": "Float", "low": 1e-4, "high": 1, "scale": "Log"}, 3, [1e-4, pytest.approx(1e-2), 1.0]),
+        ({"type": "Float", "low": 2, "high": 2}, 5, [2.0]),
+        ({"type": "Categorical", "choices": ["a", 1, False]}, None, ["a", 1, False]),
+    ],
+)
+def test_a_parameter_has_its_values(parameter: Mapping[str, Any], points: int | None, expected: list[Any]) -> None:
+    assert _values(parameter, points) == expected
+
+
+async def test_every_point_is_tried_once_and_then_the_space_is_exhausted(sqlite_world: DatabaseWorld) -> None:
+    sqlite_world.spec = study_spec(SMALL, {"sampler": {"name": "Grid"}})
+    study = await sqlite_world.open()
+    trials = [*await study.ask(2), *await study.ask(2)]
+    assert not study.history().exhausted
+    study = await sqlite_world.reopen()
+    assert not study.history().exhausted
+    trials += await study.ask(99)
+    assert study.history().exhausted
+    assert list(await study.ask(1)) == []
+    assert [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials] == POINTS
+    await study.tell([outcome(number, 0.5, EndState.FAILED) for number in range(6)])
+    assert (await sqlite_world.reopen()).history().exhausted
+
+
+async def test_enqueued_trials_come_before_the_grid(sqlite_world: DatabaseWorld) -> None:
+    enqueued = {"layers": 3, "optimizer": "sgd"}
+    sqlite_world.spec = study_spec(SMALL, {"sampler": {"name": "Grid"}, "enqueue": [enqueued, {"layers": 1}]})
+    study = await sqlite_world.open()
+    trials = await study.ask(99)
+    assert len(trials) == 2 + len(POINTS)
+    assert trials[0].parameters == {**enqueued, "epochs": 5}
+    assert trials[1].parameters["layers"] == 1
+    assert [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials[2:]] == POINTS
+
+
+async def test_trials_of_an_ask_that_failed_are_not_left_out(sqlite_world: DatabaseWorld) -> None:
+    sqlite_world.spec = study_spec(SMALL, {"sampler": {"name": "Grid"}})
+    study = await sqlite_world.open()
+    await study.ask(1)
+    with FaultyStatements(sqlite_world.database, 1), pytest.raises(StorageUnavailable):
+        await study.ask(3)
+    trials = await study.ask(99)
+    assert [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials] == POINTS[1:]
