@@ -95,6 +95,8 @@ class InstalledOperator:
         rendered = helm.render(values, RELEASE, self.namespace)
         rights = [manifest for manifest in rendered if manifest["kind"] in RIGHTS]
         self.control_plane.kubectl("apply", "-n", self.namespace, "-f", "-", input=yaml.safe_dump_all(rights))
+        bound = [manifest["roleRef"]["name"] for manifest in rights if _binds_account(manifest)]
+        self.roles = [m for m in rights if m["kind"] == "Role" and m["metadata"]["name"] in bound]
         return str(next(manifest["metadata"]["name"] for manifest in rights if manifest["kind"] == "ServiceAccount"))
 
     def _settings(self, name: str) -> dict[str, str]:
@@ -112,6 +114,10 @@ class InstalledOperator:
             "TUNING_OPERATOR_PROBE_PORT": str(self.probe_port),
             "TUNING_OPERATOR_STATUS_SECONDS": "1",
         }
+
+
+def _binds_account(manifest: dict[str, Any]) -> bool:
+    return any(subject["kind"] == "ServiceAccount" for subject in manifest.get("subjects", ()))
 
 
 def wait_for(holds: Callable[[], bool], seconds: float, complaint: Callable[[], str]) -> None:

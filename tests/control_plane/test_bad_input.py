@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chart.helm import Helm
 from tests.control_plane.operator_process import InstalledOperator, wait_for
 from tests.control_plane.studies import Studies
-from tests.support.control_plane import KubectlFailed
+from tests.support.audit import AuditEvent
+from tests.support.control_plane import ControlPlane, KubectlFailed
+from tuning_operator.api.names import job_name
 
 REPORT = """
 trial = tuning.current_trial()
@@ -17,6 +20,12 @@ trial.report({"score": trial.parameters["x"]}, step=1)
 @pytest.fixture(autouse=True)
 def running_operator(operator: InstalledOperator) -> None:
     """All of these have an operator."""
+
+
+def right_of(event: AuditEvent) -> tuple[str, str, str]:
+    """Return (API group, resource, verb) of a request."""
+    group = event.uri.split("/")[2] if event.uri.startswith("/apis/") else ""
+    return group, event.resource, event.verb
 
 
 def failure(studies: Studies, name: str) -> dict[str, str]:
@@ -145,6 +154,20 @@ def test_a_study_deleted_while_it_runs_takes_its_jobs_along_and_harms_nobody(
     studies.wait("after-deletion", "Complete")
 
 
+def test_a_name_taken_by_somebody_elses_job_degrades_the_study_until_it_is_free(
+    studies: Studies, operator: InstalledOperator
+) -> None:
+    studies.apply("taken", REPORT, suspend={"enabled": True})
+    studies.wait("taken", "Suspended")
+    taken = job_name("taken", studies.get("taken")["metadata"]["uid"], 0, 1)
+    studies.kubectl("create", "job", taken, "--image=registry.invalid/does-not-exist:1")
+    studies.patch("taken", {"suspend": {"enabled": False}})
+    assert taken in studies.wait("taken", "Degraded")["message"]
+    studies.kubectl("delete", "job", taken)
+    studies.wait("taken", "Complete")
+    assert studies.status("taken")["trials"]["complete"] == 3
+
+
 def test_a_poisoned_study_does_not_stop_the_others(studies: Studies) -> None:
     studies.apply("poisoned", REPORT)
     annotations = ["kopf.zalando.org/last-handled-configuration={", "tuning-operator.io/study={{{"]
@@ -179,3 +202,21 @@ def test_suspend_resume_and_edits_act_on_a_running_study(studies: Studies, opera
     studies.patch("edited", {"suspend": {"enabled": False}, "parallelism": 4})
     studies.wait("edited", "Complete")
     assert studies.status("edited")["trials"]["complete"] == 4
+
+
+def test_the_chart_grants_what_was_used_here_and_nothing_else(
+    control_plane: ControlPlane, helm: Helm, operator: InstalledOperator
+) -> None:
+    """Of all requests of this file's operator; it comes last."""
+    requests = list(control_plane.audit_log.events(user=operator.user))
+    used = {right_of(event) for event in requests if event.code < 400 or event.code == 409}
+    granted = {
+        (group, resource, verb)
+        for role in operator.roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert {right_of(event) for event in requests if event.code == 403} == set(), "more rights were asked for"
+    assert granted - used == set(), "these rights are never used"
