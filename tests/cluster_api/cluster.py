@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from tests.cluster_api.manifests import job_manifest
 from tests.support.api_client import ApiRefused
@@ -27,22 +24,11 @@ UNMANAGED = "tuning-operator.io/tests"
 
 
 def install_crd(control_plane: ControlPlane) -> None:
-    """Install the CRD if it is missing, and wait until the API server serves it."""
-    crd = yaml.safe_load(CRD_FILE.read_text())
+    """Install the CRD if it is missing."""
     try:
-        control_plane.api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
-    except ApiRefused as refusal:
-        if refusal.status != 409:
-            raise
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            control_plane.api.get(f"/apis/{API_VERSION}/{PLURAL}")
-            return
-        except ApiRefused:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
+        control_plane.api.get(f"/apis/{API_VERSION}/{PLURAL}")
+    except ApiRefused:
+        control_plane.install_definitions(CRD_FILE)
 
 
 def study_document(name: str) -> dict[str, Any]:

@@ -81,7 +81,10 @@ class Connection:
                 if response.status == 401 and attempt == 1:
                     access = await self._current(refused=access)
                     continue
-                yield _lines(response) if response.status < 400 else await _received(response)
+                try:
+                    yield _lines(response) if response.status < 400 else await _received(response)
+                finally:
+                    _abort(response)
                 return
 
     async def _exchange(self, access: _Access, request: Request, limits: aiohttp.ClientTimeout) -> Received:
@@ -136,6 +139,12 @@ async def _received(response: aiohttp.ClientResponse) -> Received:
         parse_retry_after(headers),
         parse_warnings(headers.getall("Warning", [])),
     )
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection of a stream that was left; TLS's farewell could outlive the event loop."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 def _no_answer(error: Exception) -> Received:

@@ -24,6 +24,7 @@ from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
 from tuning_operator.engine import World
 from tuning_operator.errors import NotFound, Unavailable
 from tuning_operator.handlers.active_repositories import ActiveRepositories
+from tuning_operator.handlers.logs import configure_logging
 from tuning_operator.handlers.probes import ProbeServer
 from tuning_operator.handlers.study_feed import StudyFeed
 from tuning_operator.handlers.study_watch import StudyWatch
@@ -67,6 +68,16 @@ class Operator:
         self._follows = False
         self.probe_port = self.report_port = 0
         """Where it listens, once it does."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this process is the one that acts."""
+        return self._lease.is_held
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether studies are followed, or another operator does it: a standby is ready."""
+        return self._follows if self._lease.is_held else self._lease.holder != ""
 
     def stop(self) -> None:
         """Let `run` return."""
@@ -152,7 +163,7 @@ class Operator:
 
     async def _start_probes(self, stack: AsyncExitStack) -> None:
         healthy = {"studies": lambda: self._tasks is None or self._tasks.alive}
-        ready = {"lease": lambda: self._lease.holder != "" or self._lease.is_held, "studies": self._is_ready}
+        ready = {"studies": lambda: self.is_ready}
         server = ProbeServer(
             healthy,
             ready,
@@ -163,10 +174,6 @@ class Operator:
         )
         self.probe_port = await server.start()
         stack.push_async_callback(server.stop)
-
-    def _is_ready(self) -> bool:
-        """Return whether studies are followed, or another operator does it: a standby is ready."""
-        return self._follows or not self._lease.is_held
 
     def _wake(self, uid: str) -> None:
         if self._tasks is not None:
@@ -200,7 +207,8 @@ class Operator:
 
 
 async def run_operator(settings: Settings, load: Callable[[], Credentials] = load_credentials) -> None:
-    """Run an operator until SIGTERM or SIGINT; raises what `Operator.run` raises."""
+    """Run an operator until SIGTERM or SIGINT, and log as the settings say; raises what `Operator.run` raises."""
+    configure_logging(settings.log_format)
     await Operator(settings, load).run()
 
 

@@ -20,6 +20,8 @@ from tuning_operator.handlers.studies import Deliver, studies_registry
 
 STOP_SECONDS = 10.0
 """Seconds that kopf has to end; after that its thread is left to the end of the process."""
+FAREWELL_SECONDS = 0.25
+"""Seconds that kopf's TLS connections have to close after it ended."""
 
 
 class StudyWatch:
@@ -60,6 +62,7 @@ class StudyWatch:
                 identity="tuning-operator",  # type: ignore[arg-type]
                 stop_flag=stop,
             )
+            await asyncio.sleep(FAREWELL_SECONDS)
 
         def work() -> None:
             try:
