@@ -120,30 +120,35 @@ class Started:
     """A process with `tuning`. A context manager: it is killed at the end, if it still runs."""
 
     def __init__(self, path: Path, arguments: tuple[str, ...]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tuning_operator.cli.main", *arguments],
-            cwd=path,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "COLUMNS": "100"},
-        )
+        self._out, self._err = path / "stdout", path / "stderr"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tuning_operator.cli.main", *arguments],
+                cwd=path,
+                stdout=out,
+                stderr=err,
+                env={**os.environ, "COLUMNS": "100"},
+            )
 
     def __enter__(self) -> Started:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)
 
+    def has_said(self, text: str) -> bool:
+        """Whether the text stands in what was printed so far."""
+        return text in self._out.read_text()
+
     def end(self) -> Called:
         """Wait for the process to end."""
-        out, err = self._process.communicate(timeout=DEADLINE_S)
-        return Called(self._process.returncode, out, err)
+        status = self._process.wait(timeout=DEADLINE_S)
+        return Called(status, self._out.read_text(), self._err.read_text())
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
