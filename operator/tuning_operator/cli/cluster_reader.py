@@ -96,7 +96,7 @@ class ClusterReader:
         except NotFound as error:
             raise NotFound(
                 f"there is no Service {self._service} of the operator; name it with --operator-service NAMESPACE/NAME "
-                "or the variable TUNING_OPERATOR_SERVICE"
+                "or the variable TUNING_SERVICE"
             ) from error
         except Forbidden as error:
             raise Forbidden(

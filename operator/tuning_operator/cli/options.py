@@ -45,7 +45,7 @@ ServiceOption = Annotated[
     typer.Option(
         "--operator-service",
         metavar="NAMESPACE/NAME",
-        envvar="TUNING_OPERATOR_SERVICE",
+        envvar="TUNING_SERVICE",
         help="The operator's Service, through which a cluster's trials are read.",
     ),
 ]
