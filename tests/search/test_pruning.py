@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import random
+import warnings
 from typing import Any
 
 import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.pruners import MedianPruner
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from tests.search.studies import batch, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_contract import FinalState, Report, ReportBatch
-from tuning_operator.api.search import Pruner
+from tuning_operator.api.search import MedianOptions
 from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.errors import StorageUnavailable
-from tuning_operator.search.pruners import make_pruner
+from tuning_operator.search.median import MedianRule
 
+curves = st.dictionaries(
+    st.integers(0, 6), st.sampled_from([0.1, 0.2, 0.3, 1 / 3, 0.7, -2.0, math.nan, math.inf, -math.inf]), max_size=5
+)
 OPTIONS = [
     {},
     {"nStartupTrials": 2, "nWarmupSteps": 2},
@@ -31,9 +39,8 @@ async def test_decisions_equal_optunas(sqlite_world: DatabaseWorld, options: dic
     pruner = {"name": "Median", "options": options}
     sqlite_world.spec = study_spec(search={"pruner": pruner}, direction=direction)
     study = await sqlite_world.open()
-    reference = optuna.create_study(
-        direction=StudyDirection[direction.upper()], pruner=make_pruner(Pruner.model_validate(pruner))
-    )
+    theirs_pruner = _optunas(MedianOptions.model_validate(options))
+    reference = optuna.create_study(direction=StudyDirection[direction.upper()], pruner=theirs_pruner)
     numbers = random.Random(5)
     pruned = 0
     for trial in await study.ask(12):
@@ -50,6 +57,37 @@ async def test_decisions_equal_optunas(sqlite_world: DatabaseWorld, options: dic
         await study.tell([outcome(trial.number, value, state)])
         reference.tell(theirs, None if answer.reply.stop else value, TrialState[state.name])
     assert 0 < pruned < 12
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(curves, max_size=8),
+    curves,
+    st.sampled_from(OPTIONS),
+    st.sampled_from([StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]),
+)
+def test_the_median_rule_is_optunas_for_any_curves(
+    complete: list[dict[int, float]], running: dict[int, float], options: dict[str, Any], direction: StudyDirection
+) -> None:
+    parsed = MedianOptions.model_validate(options)
+    study = optuna.create_study(direction=direction)
+    rule = MedianRule(parsed, direction)
+    for curve in complete:
+        study.add_trial(create_trial(value=0.0, intermediate_values=curve))
+        rule.add_complete(study.trials[-1])
+    trial = create_trial(state=TrialState.RUNNING, intermediate_values=running)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # numpy's, of NaN and infinities
+        expected = _optunas(parsed).prune(study, trial)
+    assert rule.should_prune(trial) == expected
+
+
+def _optunas(options: MedianOptions) -> MedianPruner:
+    return MedianPruner(
+        options.n_startup_trials,
+        options.n_warmup_steps,
+        options.interval_steps,
+        n_min_trials=options.n_min_trials,
+    )
 
 
 async def _with_a_good_trial(world: DatabaseWorld) -> Any:

@@ -1,35 +1,47 @@
-"""Pruners: adding one is an option model in `api/search.py` and an entry here."""
+"""Pruners: adding one is an option model in `api/search.py` and an entry here.
+
+Optuna's own pruners look at all trials at each decision, which the event loop can't afford, and some decide otherwise
+when they are asked twice.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
-from optuna.pruners import BasePruner, MedianPruner
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.search import MedianOptions, Pruner, PrunerName
+from tuning_operator.search.median import MedianRule
 
 
-def make_pruner(spec: Pruner) -> BasePruner | None:
-    """Return Optuna's pruner of a study; None: nothing is pruned."""
-    return PRUNERS[spec.name](spec.parsed_options())
+class TrialPruner(Protocol):
+    """Decides whether trials are worth going on; called on the event loop, so that it must be quick."""
+
+    def add_complete(self, trial: FrozenTrial) -> None:
+        """Take a complete trial, once."""
+
+    def should_prune(self, trial: FrozenTrial) -> bool:
+        """Return whether to prune a running trial at its largest step."""
 
 
-def _none(_options: ResourceModel) -> None:
+def make_pruner(spec: Pruner, direction: StudyDirection) -> TrialPruner | None:
+    """Return the pruner of a study, which knows no trial yet; None: nothing is pruned."""
+    return PRUNERS[spec.name](spec.parsed_options(), direction)
+
+
+def _none(_options: ResourceModel, _direction: StudyDirection) -> None:
     return None
 
 
-def _median(options: ResourceModel) -> BasePruner:
+def _median(options: ResourceModel, direction: StudyDirection) -> TrialPruner:
     assert isinstance(options, MedianOptions)
-    return MedianPruner(
-        n_startup_trials=options.n_startup_trials,
-        n_warmup_steps=options.n_warmup_steps,
-        interval_steps=options.interval_steps,
-        n_min_trials=options.n_min_trials,
-    )
+    return MedianRule(options, direction)
 
 
-PRUNERS: dict[PrunerName, Callable[[ResourceModel], BasePruner | None]] = {
+PRUNERS: dict[PrunerName, Callable[[ResourceModel, StudyDirection], TrialPruner | None]] = {
     PrunerName.NONE: _none,
     PrunerName.MEDIAN: _median,
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
@@ -68,12 +68,18 @@ class StudyRepository(StudyHistory):
         InvalidStudy
             Its search space or its objective is another one.
         """
+        check_same_search(self._record, spec)
         async with self._turn_to_ask:  # the sampler must not change under a trial
-            self._use(spec)
+            if spec.search != self._search:
+                self._use(spec)
 
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
-        self._pruner = make_pruner(spec.search.pruner)
+        self._search = spec.search
+        self._pruner = make_pruner(spec.search.pruner, self._study.direction)
+        for trial in self._frozen():
+            if self._pruner is not None and trial.state is TrialState.COMPLETE:
+                self._pruner.add_complete(trial)
         self._asking = Asking(self._study, self._storage, self._space, self._record, spec.search)
         self._size = self._asking.size
 
@@ -167,7 +173,7 @@ class StudyRepository(StudyHistory):
         if self._pruner is None or not trial.prune_due or trial.end is not None or trial.prune_decided_at is not None:
             return None, False
         start = time.perf_counter()
-        prune = self._pruner.prune(self._study, self._storage.get_trial(trial.trial_id))
+        prune = self._pruner.should_prune(self._storage.get_trial(trial.trial_id))
         seconds = time.perf_counter() - start
         if prune:
             now = self._workers.clock.now()
@@ -243,6 +249,8 @@ class StudyRepository(StudyHistory):
             )
             del self._open[told.number]
             self._tally.add(self._finished(told))
+            if self._pruner is not None and told.state is TrialState.COMPLETE:
+                self._pruner.add_complete(told)
 
 
 def _reply(trial: TrialProgress, ended: bool = True) -> ReportReply:

@@ -1,0 +1,83 @@
+"""The median rule, as Optuna's `MedianPruner` decides it, in constant time instead of a look at all trials."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+from optuna.pruners._percentile import _is_first_in_interval_step
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from tuning_operator.api.search import MedianOptions
+
+
+class MedianRule:
+    """Prunes a trial whose best value so far is worse than the median of complete trials' values at its step.
+
+    Keeps the values of each step in a list that is sorted when it is needed; of 10,000 trials, Optuna's takes
+    milliseconds for each decision, which the event loop can't afford.
+    """
+
+    def __init__(self, options: MedianOptions, direction: StudyDirection) -> None:
+        self._options = options
+        self._maximize = direction is StudyDirection.MAXIMIZE
+        self._complete = 0
+        self._by_step: dict[int, _Values] = defaultdict(_Values)
+
+    def add_complete(self, trial: FrozenTrial) -> None:
+        """Take a complete trial, once."""
+        self._complete += 1
+        for step, value in trial.intermediate_values.items():
+            self._by_step[step].add(value)
+
+    def should_prune(self, trial: FrozenTrial) -> bool:
+        """Return whether to prune a running trial at its largest step."""
+        options, step = self._options, trial.last_step
+        if step is None or self._complete < max(1, options.n_startup_trials) or step < options.n_warmup_steps:
+            return False
+        steps = trial.intermediate_values.keys()
+        if not _is_first_in_interval_step(step, steps, options.n_warmup_steps, options.interval_steps):
+            return False
+        numbers = [value for value in trial.intermediate_values.values() if not math.isnan(value)]
+        if not numbers:
+            return True
+        if step not in self._by_step or self._by_step[step].count < options.n_min_trials:
+            return False
+        median = self._by_step[step].median()
+        # Of NaN, every comparison is false.
+        return max(numbers) < median if self._maximize else min(numbers) > median
+
+
+class _Values:
+    """The values of one step."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._numbers: list[float] = []
+        self._is_sorted = True
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        if not math.isnan(value):
+            self._numbers.append(value)
+            self._is_sorted = False
+
+    def median(self) -> float:
+        """Return the median without NaN; NaN: there is none."""
+        if not self._is_sorted:
+            self._numbers.sort()  # nearly sorted already: linear time
+            self._is_sorted = True
+        return _median(self._numbers)
+
+
+def _median(ascending: Sequence[float]) -> float:
+    if not ascending:
+        return math.nan
+    middle = len(ascending) // 2
+    if len(ascending) % 2:
+        return ascending[middle]
+    # The formula of numpy, which Optuna uses: other ones differ in the last bit, and then in the decision.
+    low, high = ascending[middle - 1], ascending[middle]
+    return high - (high - low) * 0.5
