@@ -35,8 +35,13 @@ for step in range(1, 4):
     trial.report({"score": trial.parameters["x"] * step}, step=step)
     while "wait" in sys.argv and not Path("go").exists():
         time.sleep(0.02)
+    if "prune" in sys.argv and trial.parameters["x"] < 0.5:
+        while not trial.should_prune():
+            time.sleep(0.02)
+        trial.prune()
 """
-"""Reports three steps. With `wait` it waits for the file `go`, with `fail` it fails."""
+"""Reports three steps. With `wait` it waits for the file `go`, with `fail` it fails, with `prune` it goes on only with a
+large x."""
 
 
 def study_document(*arguments: str, **spec: Any) -> dict[str, Any]:

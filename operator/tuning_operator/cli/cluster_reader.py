@@ -18,8 +18,9 @@ from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import load_credentials
-from tuning_operator.errors import Forbidden, NotFound, TuningError, Unavailable
+from tuning_operator.errors import Forbidden, NotFound, Unavailable
 from tuning_operator.reports.read_api import MOST_TRIALS, TOKEN_HEADER
+from tuning_operator.settings import InvalidSetting
 
 PORT = "reports"
 """Name of the Service's port behind which the read API is."""
@@ -139,10 +140,10 @@ def checked_service(service: str) -> str:
 
     Raises
     ------
-    TuningError
+    InvalidSetting
         It is not written so.
     """
     namespace, slash, name = service.partition("/")
     if not (namespace and slash and name) or "/" in name:
-        raise TuningError(f"the operator's Service is given as {service!r}; write NAMESPACE/NAME")
+        raise InvalidSetting(f"the operator's Service is given as {service!r}; write NAMESPACE/NAME")
     return service

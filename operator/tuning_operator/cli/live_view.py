@@ -63,7 +63,7 @@ def live_view(picture: RunPicture, width: int, height: int) -> RenderableType:
     """Return the picture, cut to a terminal's size."""
     best = picture.best.number if picture.best else None
     shown = Shown(picture.metric, picture.parameters, width, best=best, running=True)
-    room = max(3, height - HEAD_LINES - bool(picture.note))
+    room = max(1, height - HEAD_LINES - bool(picture.note))
     parts: list[RenderableType] = [Text(), *head(picture, width), _best(picture)]
     if picture.note:
         parts.append(Text(picture.note, style="yellow", no_wrap=True, overflow="ellipsis"))

@@ -1,0 +1,132 @@
+"""`tuning trials NAME` and `tuning best NAME`: studies of a cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.api_server import ApiServer, api_server
+from tests.cli.workplace import Workplace, study_document
+from tuning_operator.decisions.snapshot import EndState, FinishedTrial
+from tuning_operator.reports.trial_document import trial_document
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """An API server with the study team/quick, which the kubeconfig names."""
+    with api_server() as server:
+        server.studies["team/quick"] = _study(server.token)
+        server.trials = [_trial(number) for number in range(5)]
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig", "team")))
+        monkeypatch.delenv("TUNING_SERVICE", raising=False)
+        yield server
+
+
+def test_all_trials_are_read_page_by_page_through_the_service_proxy(workplace: Workplace, server: ApiServer) -> None:
+    called = workplace.call("trials", "quick", "-o", "json")
+    assert called.status == 0, called.err
+    assert json.loads(called.out) == server.trials
+    assert [page["after"] for page in server.pages] == ["-1", "1", "3"]
+
+
+def test_the_table_is_that_of_a_local_study(workplace: Workplace, server: ApiServer) -> None:
+    lines = workplace.call("trials", "quick").out.splitlines()
+    assert lines[0].split() == ["#", "state", "score", "time", "x", "kind"]
+    assert "★ best" in lines[-1]
+
+
+def test_the_best_trial_needs_the_status_alone(workplace: Workplace, server: ApiServer) -> None:
+    server.refusals["/proxy/"] = 403
+    found = json.loads(workplace.call("best", "quick", "-o", "json").out)
+    assert (found["number"], found["value"], found["parameters"]) == (4, 4.0, {"x": 0.4, "kind": "a"})
+    assert found["log"] == "kubectl logs -n team job/quick-1234-4-1"
+
+
+def test_the_namespace_can_be_named(workplace: Workplace, server: ApiServer) -> None:
+    server.studies["lab/quick"] = server.studies.pop("team/quick")
+    assert workplace.call("best", "quick", "-n", "lab").status == 0
+    called = workplace.call("best", "quick")
+    assert called.status == 1
+    assert "there is no TuningStudy quick in the namespace team" in called.err
+
+
+def test_the_operators_service_can_be_named_by_option_and_by_variable(
+    workplace: Workplace, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.service = "ops/tuner:reports"
+    called = workplace.call("trials", "quick")
+    assert called.status == 1
+    assert "no Service tuning-operator/tuning-operator of the operator; name it with --operator-service" in called.err
+    assert workplace.call("trials", "quick", "--operator-service", "ops/tuner").status == 0
+    monkeypatch.setenv("TUNING_SERVICE", "ops/tuner")
+    assert workplace.call("trials", "quick").status == 0
+
+
+def test_a_service_that_is_not_named_so_is_told(workplace: Workplace, server: ApiServer) -> None:
+    called = workplace.call("trials", "quick", "--operator-service", "tuner")
+    assert called.status == 2
+    assert "write NAMESPACE/NAME" in called.err
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "sentence"),
+    [
+        ("tuningstudies", 403, "the server says 403"),
+        ("/proxy/", 403, "the trials can't be read through the Service"),
+        ("/proxy/", 503, "the operator does not answer through its Service"),
+    ],
+)
+def test_refusals_are_sentences(workplace: Workplace, server: ApiServer, part: str, status: int, sentence: str) -> None:
+    server.refusals[part] = status
+    called = workplace.call("trials", "quick")
+    assert called.status == 1
+    assert sentence in called.err
+    assert "Traceback" not in called.err
+
+
+def test_a_study_that_the_operator_has_not_seen_is_told(workplace: Workplace, server: ApiServer) -> None:
+    del server.studies["team/quick"]["status"]
+    called = workplace.call("trials", "quick")
+    assert called.status == 1
+    assert "the operator has not looked at the study team/quick yet" in called.err
+    called = workplace.call("best", "quick")
+    assert called.status == 1
+    assert called.err == "error: no trial of the study quick is complete yet\n"
+
+
+def test_no_kubeconfig_is_a_sentence(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(workplace.path / "nowhere"))
+    called = workplace.call("best", "quick")
+    assert called.status == 1
+    assert "set KUBECONFIG to a kubeconfig file" in called.err
+
+
+def test_a_server_that_does_not_answer_is_a_sentence(
+    workplace: Workplace, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.address = "http://127.0.0.1:9"  # the port of the discard service, where nobody listens
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(workplace.path / "kubeconfig", "team")))
+    called = workplace.call("best", "quick")
+    assert called.status == 1
+    assert called.err.startswith("error: ")
+    assert "Traceback" not in called.err
+
+
+def _study(token: str) -> dict[str, Any]:
+    document = study_document()
+    document["metadata"].update(namespace="team", uid="12345678-1234", generation=1, managedFields=[])
+    best = {"number": 4, "value": 4.0, "parameters": {"x": 0.4, "kind": "a"}, "job": "quick-1234-4-1"}
+    document["status"] = {"phase": "Running", "readToken": token, "best": best}
+    return document
+
+
+def _trial(number: int) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"x": number / 10, "kind": "a"}
+    trial = FinishedTrial(
+        number, EndState.COMPLETE, parameters, float(number), "Complete", "", 1, ended_at=1.7e9, running_seconds=3.0
+    )
+    return trial_document(trial)

@@ -1,0 +1,47 @@
+"""`tuning preview`: what a study would do."""
+
+from __future__ import annotations
+
+import json
+
+import yaml
+
+from tests.cli.workplace import Workplace, study_document
+
+
+def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> None:
+    document = study_document(search={"sampler": {"name": "TPE"}, "pruner": {"name": "Median"}, "seed": 7})
+    container = document["spec"]["trial"]["template"]["spec"]["containers"][0]
+    container["resources"] = {"limits": {"nvidia.com/gpu": 2}}
+    document["spec"]["parameters"].append({"name": "rate", "type": "Float", "low": 1e-5, "high": 1, "scale": "Log"})
+    workplace.write(document)
+    called = workplace.call("preview", "study.yaml", "--suggestions", "0")
+    assert called.status == 0
+    assert "5, 2 at a time, 2 GPUs each" in called.out
+    assert "TPE  nStartupTrials 10" in called.out
+    assert "Median  nStartupTrials 5" in called.out
+    words = [line.split() for line in called.out.splitlines()]
+    assert ["rate", "Float", "1e-05", "…", "1", "log"] in words
+    assert ["kind", "Categorical", "a,", "on"] in words
+    assert ["batch", "Fixed", "32"] in words
+    assert "suggestion" not in called.out
+
+
+def test_the_first_suggestions_are_those_that_are_run(workplace: Workplace) -> None:
+    workplace.write(study_document(maxTrials=3, parallelism=1))
+    shown = json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)
+    assert shown["plannedTrainings"] == 3
+    assert not (workplace.path / ".tuning").exists(), "a preview leaves nothing behind"
+    workplace.call("run", "study.yaml")
+    trials = json.loads(workplace.call("trials", "study.yaml", "-o", "json").out)
+    assert shown["suggestions"] == [{"number": t["number"], "parameters": t["parameters"]} for t in trials]
+
+
+def test_the_job_is_the_operators(workplace: Workplace) -> None:
+    workplace.write(study_document("--x=$(PARAM_x)", search={"seed": 1, "enqueue": [{"x": 0.5, "kind": "a"}]}))
+    called = workplace.call("preview", "study.yaml", "--job")
+    job = yaml.safe_load(called.out)
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {"name": "PARAM_x", "value": "0.5"} in container["env"]
+    assert json.loads(workplace.call("preview", "study.yaml", "--job", "-o", "json").out) == job
