@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tuning_operator.api.status import read_status
@@ -163,16 +163,6 @@ class StudyTasks:
         runner.cancel()
         self._world.metrics.forget_study(task.study)
         self._spawn(self._repositories.close(uid))
-
-    def studies_listed(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        """Take all objects that exist: the others were deleted while nobody watched."""
-        present = set()
-        for document in documents:
-            self.study_changed(document)
-            key = study_key(document)
-            present.add(key.uid if key else "")
-        for uid in set(self._studies) - present:
-            self.study_deleted(uid)
 
     def wake(self, uid: str) -> None:
         """Let a study be looked at soon; an unknown one is ignored."""

@@ -10,9 +10,9 @@ from tests.builders import STUDY, study_document
 from tests.engine.world import FakeAddresses, FakeMetrics
 from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
 from tests.fakes.trial_repository import FakeTrialRepositories
+from tuning_operator.clock import SystemClock
 from tuning_operator.engine import World
 from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUnavailable
-from tuning_operator.search.repositories import SystemClock
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
 

@@ -16,10 +16,10 @@ import pytest
 from tests.cluster_api.manifests import job_manifest
 from tests.cluster_api.trial_jobs_suite import TrialJobsSuite, until
 from tests.local.processes import is_running
+from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey
 from tuning_operator.errors import JobRefused
 from tuning_operator.local.processes import LocalTrialJobs
-from tuning_operator.local.world import SystemClock
 from tuning_operator.ports import Manifest
 
 STUDY = StudyKey("local", "digits", str(uuid.uuid4()))

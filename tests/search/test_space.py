@@ -113,3 +113,8 @@ def test_an_enqueued_whole_number_is_a_float_where_the_parameter_is() -> None:
 
 def test_a_space_of_fixed_parameters_alone_can_be_asked() -> None:
     assert Drafting(study_spec(({"name": "x", "type": "Fixed", "value": "only"},))).ask(2) == [{"x": "only"}] * 2
+
+
+def test_a_stepped_value_reaches_the_trainer_without_the_dust_of_binary_fractions() -> None:
+    parameter = Parameter.model_validate({"name": "x", "type": "Float", "low": 0.05, "high": 0.5, "step": 0.05})
+    assert Space([parameter]).typed({"x": 0.05 + 2 * 0.05}) == {"x": 0.15}

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
+from tuning_operator.clock import SystemClock
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import Credentials, load_credentials
 from tuning_operator.cluster.event_recorder import ClusterEventRecorder
@@ -32,7 +33,7 @@ from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.server import ReportServer
-from tuning_operator.search.repositories import StudyRepositories, SystemClock
+from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
 

@@ -14,15 +14,17 @@ from typing import Any
 from tuning_operator.api.status import ConditionType, StudyStatus
 from tuning_operator.api.study import StudySpec, Suspend, Suspension
 from tuning_operator.api.validation import parse_study
+from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.events import Announcement
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
-from tuning_operator.local.world import LocalAddresses, LocalEvents, LocalStatus, SystemClock
+from tuning_operator.local.world import LocalEvents, LocalStatus
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import TrialRepository
+from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import Settings
@@ -150,7 +152,7 @@ class LocalRun:
         jobs = LocalTrialJobs(self.places.logs(key), clock, lambda uid: tasks.wake(uid), threads)
         server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
-        addresses = LocalAddresses(f"http://127.0.0.1:{port}", secret)
+        addresses = ReportAddresses(f"http://127.0.0.1:{port}", secret)
         world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics())
         tasks = StudyTasks(world, repositories, Settings(status_seconds=0.5, coalesce_seconds=0.005))
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from functools import partial
 from sqlalchemy import Connection, delete, select
 
 from tuning_operator.api.study import StudySpec
+from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import NotFound
 from tuning_operator.ports import Clock
@@ -28,14 +28,6 @@ _ASKING_THREADS = 4
 """Samplers that may run at the same time; they share one interpreter, so that more would only switch more."""
 _SECRET_KEY = "credentials"
 _SECRET_KEY_BYTES = 32
-
-
-class SystemClock:
-    """Implements `Clock`."""
-
-    def now(self) -> float:
-        """Return seconds since 1970."""
-        return time.time()
 
 
 @dataclass(frozen=True)

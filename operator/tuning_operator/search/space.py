@@ -51,7 +51,7 @@ class Space:
         if _is_ambiguous(parameter):
             return next(choice for choice in parameter.choices or () if _choice_text(choice) == value)
         if parameter.type is ParameterType.FLOAT:
-            return float(value)
+            return _on_grid(parameter, float(value))
         return value
 
 
@@ -72,6 +72,14 @@ def distribution(parameter: Parameter) -> BaseDistribution:
     decimal_low, decimal_step = Decimal(str(low_float)), Decimal(str(float(parameter.step)))
     high = decimal_low + (Decimal(str(high_float)) - decimal_low) // decimal_step * decimal_step
     return FloatDistribution(low_float, float(high), step=float(parameter.step))
+
+
+def _on_grid(parameter: Parameter, value: float) -> float:
+    """Return a stepped value without the dust of binary fractions: 0.15 instead of 0.15000000000000002."""
+    if parameter.step is None:
+        return value
+    low, step = Decimal(str(parameter.low)), Decimal(str(parameter.step))
+    return float(low + round((Decimal(value) - low) / step) * step)
 
 
 def _is_ambiguous(parameter: Parameter) -> bool:

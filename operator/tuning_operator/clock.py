@@ -1,0 +1,13 @@
+"""The machine's clock. Decisions never read it: they get the time with their snapshot."""
+
+from __future__ import annotations
+
+import time
+
+
+class SystemClock:
+    """Implements `Clock`."""
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+        return time.time()
