@@ -24,6 +24,8 @@ class ApiServer:
         self.trials: list[dict[str, Any]] = []
         self.token = "the-read-token"
         self.service = "tuning-operator/tuning-operator:reports"
+        self.labelled: list[str] = []
+        """Services with the chart's labels, as namespace/name."""
         self.refusals: dict[str, int] = {}
         """Statuses by what a path contains."""
         self.pages: list[dict[str, str]] = []
@@ -52,6 +54,9 @@ class ApiServer:
         if parts[:2] == ["apis", "tuning-operator.io"]:
             study = self.studies.get(f"{parts[4]}/{parts[6]}")
             return (200, study) if study else (404, {"kind": "Status", "message": "not found"})
+        if parts == ["api", "v1", "services"]:
+            names = (each.split("/") for each in self.labelled)
+            return 200, {"items": [{"metadata": {"namespace": space, "name": name}} for space, name in names]}
         namespace, _, service = self.service.partition("/")
         proxy = f"/api/v1/namespaces/{namespace}/services/{service}/proxy/v1/studies/"
         if not path.startswith(proxy):

@@ -66,6 +66,21 @@ def test_the_operators_service_can_be_named_by_option_and_by_variable(
     assert workplace.call("trials", "quick").status == 0
 
 
+def test_the_operators_service_is_found_by_the_charts_labels(workplace: Workplace, server: ApiServer) -> None:
+    server.service = "ops/tuner:reports"
+    server.labelled = ["ops/tuner"]
+    assert workplace.call("trials", "quick").status == 0
+    server.labelled.append("lab/tuner")
+    called = workplace.call("trials", "quick")
+    assert called.status == 1
+    assert "there are several operators (ops/tuner, lab/tuner)" in called.err
+
+
+def test_whoever_may_not_list_services_gets_the_default_one(workplace: Workplace, server: ApiServer) -> None:
+    server.refusals["/api/v1/services"] = 403
+    assert workplace.call("trials", "quick").status == 0
+
+
 def test_a_service_that_is_not_named_so_is_told(workplace: Workplace, server: ApiServer) -> None:
     called = workplace.call("trials", "quick", "--operator-service", "tuner")
     assert called.status == 2

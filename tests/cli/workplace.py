@@ -40,8 +40,8 @@ for step in range(1, 4):
             time.sleep(0.02)
         trial.prune()
 """
-"""Reports three steps. With `wait` it waits for the file `go`, with `fail` it fails, with `prune` it goes on only with a
-large x."""
+"""Reports three steps. The argument `wait` makes it wait for the file `go`, `fail` makes it fail, and `prune` lets it go
+on only where x is large."""
 
 
 def study_document(*arguments: str, **spec: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from tuning_operator.cli.options import (
-    DEFAULT_SERVICE,
     ContextOption,
     NamespaceOption,
     Output,
@@ -25,7 +24,7 @@ def best(
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
     context: ContextOption = None,
-    operator_service: ServiceOption = DEFAULT_SERVICE,
+    operator_service: ServiceOption = None,
 ) -> None:
     """Show the best trial of a study and its parameters."""
     from tuning_operator.cli.console import document_text

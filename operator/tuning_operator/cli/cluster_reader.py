@@ -18,12 +18,16 @@ from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import load_credentials
-from tuning_operator.errors import Forbidden, NotFound, Unavailable
+from tuning_operator.errors import Forbidden, NotFound, TuningError, Unavailable
 from tuning_operator.reports.read_api import MOST_TRIALS, TOKEN_HEADER
 from tuning_operator.settings import InvalidSetting
 
 PORT = "reports"
 """Name of the Service's port behind which the read API is."""
+SERVICE_LABELS = "app.kubernetes.io/name=tuning-operator,app.kubernetes.io/component=reports"
+"""What the chart gives the Service."""
+DEFAULT_SERVICE = "tuning-operator/tuning-operator"
+"""Where the Service is looked for by those who may not list Services."""
 
 Found = TypeVar("Found")
 
@@ -31,14 +35,15 @@ Found = TypeVar("Found")
 class ClusterReader:
     """Implements `StudyReader` for `name` in `namespace` (None: the context's own).
 
-    `service` is the operator's Service as NAMESPACE/NAME; `client` makes the client of the API server.
+    `service` is the operator's Service as NAMESPACE/NAME (None: the one with the chart's labels); `client` makes the
+    client of the API server.
     """
 
     def __init__(
         self,
         name: str,
         namespace: str | None,
-        service: str,
+        service: str | None,
         client: Callable[[], ClusterClient],
     ) -> None:
         self._name = name
@@ -48,7 +53,7 @@ class ClusterReader:
         self._study: TuningStudy | None = None
 
     @classmethod
-    def of_context(cls, name: str, namespace: str | None, service: str, context: str | None) -> ClusterReader:
+    def of_context(cls, name: str, namespace: str | None, service: str | None, context: str | None) -> ClusterReader:
         """Return the reader that uses a context of the kubeconfig; None is the current one."""
         # A person waits: two tries tell as much as four.
         return cls(name, namespace, service, lambda: ClusterClient(partial(load_credentials, context), attempts=2))
@@ -75,8 +80,9 @@ class ClusterReader:
         study = await self._get(client)
         status = read_status(study.status)
         self._require_token(study, status)
-        namespace, _, service = self._service.partition("/")
-        path = f"{paths.collection(paths.CORE, 'services', namespace)}/{service}:{PORT}/proxy" + (
+        service = self._service or await self._find_service(client)
+        namespace, _, name = service.partition("/")
+        path = f"{paths.collection(paths.CORE, 'services', namespace)}/{name}:{PORT}/proxy" + (
             f"/v1/studies/{study.metadata.namespace}/{study.metadata.name}/trials"
         )
         headers = {TOKEN_HEADER: status.read_token}
@@ -84,28 +90,24 @@ class ClusterReader:
         after: int | None = -1
         while after is not None:
             params = {"after": str(after), "limit": str(MOST_TRIALS)}
-            page = await self._page(client, path, params, headers)
+            try:
+                page = await client.request("GET", path, params=params, headers=headers)
+            except TuningError as error:
+                raise _explained(error, service) from error
             trials.extend(page.get("trials", ()))
             after = page.get("next")
         return trials
 
-    async def _page(
-        self, client: ClusterClient, path: str, params: Mapping[str, str], headers: Mapping[str, str]
-    ) -> Mapping[str, Any]:
+    async def _find_service(self, client: ClusterClient) -> str:
         try:
-            return await client.request("GET", path, params=params, headers=headers)
-        except NotFound as error:
-            raise NotFound(
-                f"there is no Service {self._service} of the operator; name it with --operator-service NAMESPACE/NAME "
-                "or the variable TUNING_SERVICE"
-            ) from error
-        except Forbidden as error:
-            raise Forbidden(
-                f"the trials can't be read through the Service {self._service}: {error}. The chart's role "
-                "`…-viewer` allows it; `tuning best` needs no more than the study itself"
-            ) from error
-        except Unavailable as error:
-            raise Unavailable(f"the operator does not answer through its Service {self._service}: {error}") from error
+            path = paths.collection(paths.CORE, "services")
+            found = await client.request("GET", path, params={"labelSelector": SERVICE_LABELS})
+        except Forbidden:
+            return DEFAULT_SERVICE
+        names = [f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in found.get("items", ())]
+        if len(names) > 1:
+            raise NotFound(f"there are several operators ({', '.join(names)}); name one with --operator-service")
+        return names[0] if names else DEFAULT_SERVICE
 
     async def _get(self, client: ClusterClient) -> TuningStudy:
         if self._study is None:
@@ -133,6 +135,23 @@ class ClusterReader:
                 return await read(client)
 
         return asyncio.run(run())
+
+
+def _explained(error: TuningError, service: str) -> TuningError:
+    """Return what a refusal of the proxy means for somebody who wants to see trials."""
+    if isinstance(error, NotFound):
+        return NotFound(
+            f"there is no Service {service} of the operator; name it with --operator-service NAMESPACE/NAME "
+            "or the variable TUNING_SERVICE"
+        )
+    if isinstance(error, Forbidden):
+        return Forbidden(
+            f"the trials can't be read through the Service {service}: {error}. The chart's role `…-viewer` allows it; "
+            "`tuning best` needs no more than the study itself"
+        )
+    if isinstance(error, Unavailable):
+        return Unavailable(f"the operator does not answer through its Service {service}: {error}")
+    return error
 
 
 def checked_service(service: str) -> str:

@@ -10,7 +10,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 """Endings that make an argument a file of this machine; any other one is the name of a study on the cluster."""
 
 
-def open_reader(study: str, namespace: str | None, context: str | None, service: str) -> StudyReader:
+def open_reader(study: str, namespace: str | None, context: str | None, service: str | None) -> StudyReader:
     """Return the reader of a local study (a file's name) or of the cluster's (any other name)."""
     if study.lower().endswith(SUFFIXES):
         from tuning_operator.cli.local_reader import LocalReader
@@ -19,4 +19,4 @@ def open_reader(study: str, namespace: str | None, context: str | None, service:
     # The cluster's client is not for local studies to load, and Optuna not for the cluster's.
     from tuning_operator.cli.cluster_reader import ClusterReader, checked_service
 
-    return ClusterReader.of_context(study, namespace, checked_service(service), context)
+    return ClusterReader.of_context(study, namespace, service and checked_service(service), context)

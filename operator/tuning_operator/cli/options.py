@@ -41,13 +41,12 @@ ContextOption = Annotated[
     typer.Option(metavar="NAME", show_default="the current one", help="Context of the kubeconfig."),
 ]
 ServiceOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--operator-service",
         metavar="NAMESPACE/NAME",
         envvar="TUNING_SERVICE",
+        show_default="the one with the chart's labels",
         help="The operator's Service, through which a cluster's trials are read.",
     ),
 ]
-DEFAULT_SERVICE = "tuning-operator/tuning-operator"
-"""Where the chart's documentation installs the operator: release and namespace of this name."""

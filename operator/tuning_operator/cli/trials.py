@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tuning_operator.cli.options import (
-    DEFAULT_SERVICE,
     ContextOption,
     NamespaceOption,
     Output,
@@ -26,7 +25,7 @@ def trials(
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
     context: ContextOption = None,
-    operator_service: ServiceOption = DEFAULT_SERVICE,
+    operator_service: ServiceOption = None,
 ) -> None:
     """List all trials of a study."""
     from tuning_operator.cli.console import document_text
