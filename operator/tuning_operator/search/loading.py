@@ -19,6 +19,10 @@ from tuning_operator.search import tables
 from tuning_operator.search.times import from_stored
 
 
+_ROWS_AT_ONCE = 5000
+"""Row by row, fetching takes twice as long; all at once, it takes memory."""
+
+
 @dataclass(frozen=True)
 class LoadedStudy:
     """A study as it is in the database."""
@@ -111,7 +115,7 @@ class _Details:
         decoded = TrialIntermediateValueModel.stored_repr_to_intermediate_value
         names = ("step", "intermediate_value", "intermediate_value_type")
         for trial_id, step, value, kind in self._rows(tables.trial_intermediate_values, *names, order_by="step"):
-            values[trial_id][step] = decoded(value, kind)
+            values[trial_id][step] = decoded(value, kind) if value is None else value
         return values
 
     def attrs(self, table: Table) -> dict[int, dict[str, Any]]:
@@ -126,7 +130,8 @@ class _Details:
         )
         if order_by is not None:
             query = query.order_by(table.c[order_by])
-        yield from self._connection.execute(query.where(self._condition))
+        for rows in self._connection.execute(query.where(self._condition)).partitions(_ROWS_AT_ONCE):
+            yield from rows
 
 
 @lru_cache(maxsize=4096)
