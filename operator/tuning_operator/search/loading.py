@@ -18,7 +18,6 @@ from sqlalchemy import Connection, Table, select
 from tuning_operator.search import tables
 from tuning_operator.search.times import from_stored
 
-
 _ROWS_AT_ONCE = 5000
 """Row by row, fetching takes twice as long; all at once, it takes memory."""
 
