@@ -18,9 +18,6 @@ from sqlalchemy import Connection, Table, select
 from tuning_operator.search import tables
 from tuning_operator.search.times import from_stored
 
-_ROWS_AT_ONCE = 5000
-"""Row by row, fetching takes twice as long; all at once, it takes memory."""
-
 
 @dataclass(frozen=True)
 class LoadedStudy:
@@ -129,8 +126,7 @@ class _Details:
         )
         if order_by is not None:
             query = query.order_by(table.c[order_by])
-        for rows in self._connection.execute(query.where(self._condition)).partitions(_ROWS_AT_ONCE):
-            yield from rows
+        yield from self._connection.execute(query.where(self._condition))
 
 
 @lru_cache(maxsize=4096)
