@@ -40,8 +40,8 @@ for step in range(1, 4):
             time.sleep(0.02)
         trial.prune()
 """
-"""Reports three steps. The argument `wait` makes it wait for the file `go`, `fail` makes it fail, and `prune` lets it go
-on only where x is large."""
+"""Reports three steps. The argument `wait` makes it wait for the file `go`, `fail` makes it fail, and with `prune` it
+is pruned where x is small."""
 
 
 def study_document(*arguments: str, **spec: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from tuning_operator.api.status import ConditionType, StudyStatus
@@ -15,6 +16,7 @@ from tuning_operator.cli.local_reader import curve, log_file
 from tuning_operator.cli.study_reader import facts_of
 from tuning_operator.cli.trial_rows import RUNNING, TrialRow, trial_row
 from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
+from tuning_operator.errors import Unavailable
 from tuning_operator.local.places import Places
 from tuning_operator.local.runner import Observer
 from tuning_operator.ports import TrialRepository
@@ -76,7 +78,9 @@ class RunMonitor:
         if self._trials is None:
             return
         for trial in self._trials.history().recent[:RECENT]:
-            if trial.number not in self._whole:
+            if trial.number in self._whole:
+                continue
+            with suppress(Unavailable):  # the next picture tries again
                 reports = await asyncio.to_thread(self._trials.reports, trial.number)
                 self._curves[trial.number] = curve(reports, self.facts.metric)
                 self._whole.add(trial.number)

@@ -1,0 +1,96 @@
+"""A local run's beginning and end, without the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.workplace import study_document
+from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
+from tuning_operator.api.status import StudyStatus
+from tuning_operator.api.validation import parse_study
+from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.local.places import NAMESPACE, AlreadyRunning, Places
+from tuning_operator.local.runner import LocalRun, Observer
+from tuning_operator.ports import TrialRepository
+from tuning_operator.search import StudyRepositories
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path / ".tuning")
+
+
+def document(code: str, **spec: Any) -> dict[str, Any]:
+    """Return a study whose trainer is a Python program."""
+    study = study_document(**{"maxTrials": 1, "parallelism": 1, **spec})
+    study["spec"]["trial"]["template"]["spec"]["containers"][0].update(command=[sys.executable, "-c", code])
+    return study
+
+
+async def test_a_run_that_is_stopped_before_it_begins_starts_no_trial(places: Places) -> None:
+    run = LocalRun(document("raise SystemExit('nobody should start this')"), places)
+    run.stop()
+    status = await run.run()
+    assert status.trials.total == 0
+    assert status.start_time is None
+
+
+async def test_a_trial_whose_end_was_stored_is_told_and_not_trained_again(places: Places) -> None:
+    study = document("raise SystemExit('nobody should start this')")
+    places.directory.mkdir()
+    repositories = StudyRepositories(places.storage_url)
+    trials = await repositories.open(StudyKey(NAMESPACE, "quick", "uid-1"), parse_study(study).spec)
+    await trials.ask(1)
+    batch = ReportBatch(reports=(Report(1, {"score": 0.5}, 0.0),), end=TrialEnd(FinalState.COMPLETE))
+    await trials.report(0, 1, batch)
+    await repositories.aclose()
+
+    seen: list[TrialRepository] = []
+    status = await LocalRun(study, places, observer=Observer(on_start=lambda _, trials: seen.append(trials))).run()
+    assert status.trials.complete == 1
+    trial = seen[0].finished(0)
+    assert trial is not None
+    assert (trial.state, trial.attempt, trial.value) == (EndState.COMPLETE, 1, 0.5)
+
+
+async def test_a_trainer_that_does_not_report_the_objective_is_told_so(places: Places) -> None:
+    seen: list[StudyStatus] = []
+    status = await LocalRun(document("pass"), places, observer=Observer(on_status=seen.append)).run()
+    assert status.trials.failed == 1
+    assert "reported nothing" in status.recent[0].message
+    assert seen[-1] == status
+
+
+async def test_the_machines_cpus_bound_the_parallelism(places: Places) -> None:
+    run = LocalRun(document("pass", maxTrials=2, parallelism=2), places, parallelism=10_000)
+    await run.run()
+    assert run._object["spec"]["parallelism"] == min(2, len(os.sched_getaffinity(0)))
+
+
+async def test_the_lock_of_a_dead_runner_is_free(places: Places) -> None:
+    code = f"""
+import os, pathlib
+from tuning_operator.local.places import Places
+with Places(pathlib.Path({str(places.directory)!r})).locked("quick"):
+    print("locked", flush=True)
+    input()
+"""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    await holder.stdout.readline()
+    with pytest.raises(AlreadyRunning, match=f"process {holder.pid}"), places.locked("quick"):
+        pytest.fail("two processes hold the lock")
+    with places.locked("other"):
+        holder.kill()
+    await holder.wait()
+    with places.locked("quick"):
+        pass
