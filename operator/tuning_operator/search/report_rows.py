@@ -98,4 +98,4 @@ class ReportRows:
             (tables.trial_events, self.events),
         ):
             if rows:
-                connection.execute(tables.insert(connection, table).on_conflict_do_nothing(), rows)
+                connection.execute(tables.insert_missing(connection.dialect.name, table), rows)
