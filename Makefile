@@ -30,6 +30,7 @@ check: $(BIN)/.installed ## Lint, types, layers, and that generated files are cu
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 -p tuning_contract -p tuning_trainer
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate.py --check
 

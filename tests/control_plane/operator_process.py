@@ -27,11 +27,18 @@ class InstalledOperator:
     """One release that watches one namespace, with its history in an SQLite file."""
 
     def __init__(
-        self, control_plane: ControlPlane, helm: Helm, namespace: str, folder: Path, name: str = "operator-0"
+        self,
+        control_plane: ControlPlane,
+        helm: Helm,
+        namespace: str,
+        folder: Path,
+        name: str = "operator-0",
+        storage_url: str = "",
     ) -> None:
         self.control_plane = control_plane
         self.namespace = namespace
         self.database = folder / "tuning.db"
+        self._storage_url = storage_url or f"sqlite:///{self.database}"
         self.log_file = folder / f"{name}.log"
         self.report_port, self.probe_port = free_ports(2)
         self._account = self._grant_rights(helm)
@@ -107,7 +114,7 @@ class InstalledOperator:
             "TUNING_OPERATOR_LEASE_NAMESPACE": self.namespace,
             "TUNING_OPERATOR_LEASE_NAME": RELEASE,
             "TUNING_OPERATOR_IDENTITY": name,
-            "TUNING_OPERATOR_STORAGE_URL": f"sqlite:///{self.database}",
+            "TUNING_OPERATOR_STORAGE_URL": self._storage_url,
             "TUNING_OPERATOR_REPORT_HOST": "127.0.0.1",
             "TUNING_OPERATOR_REPORT_PORT": str(self.report_port),
             "TUNING_OPERATOR_REPORT_URL": f"http://127.0.0.1:{self.report_port}",
