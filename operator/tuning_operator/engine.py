@@ -14,10 +14,10 @@ from datetime import datetime
 
 from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
-from tuning_operator.decisions.actions import Outcome, Plan
+from tuning_operator.decisions.actions import Launch, Outcome, Plan
 from tuning_operator.decisions.events import announcements
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, Snapshot, StudyKey
+from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.errors import JobRefused
@@ -34,7 +34,7 @@ from tuning_operator.ports import (
 log = logging.getLogger(__name__)
 
 REFUSAL_SECONDS = 30.0
-"""After a refused Job, how long no other is tried: quotas and policies change, but not by the second."""
+"""After a refused Job, how long no other is tried: policies and names change, but not by the second."""
 
 
 @dataclass(frozen=True)
@@ -130,23 +130,26 @@ class StudyEngine:
             await trials.tell(plan.outcomes)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
+            log.info("trial %d waits: %s", new.number, new.reason, extra=self._fields(new.number))
             await trials.start_attempt(new.number, new.attempt)
         for deletion in plan.deletions:
             log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
             await self._world.jobs.delete(self._study, deletion.job)
-        await self._launch([launch.trial for launch in plan.launches], snapshot, woken_at if plan.outcomes else None)
+        ended_at = woken_at if plan.outcomes else None
+        await self._launch(plan.launches, snapshot, ended_at)
         if plan.ask:
             asked = await trials.ask(plan.ask)
-            await self._launch(asked, snapshot, woken_at if plan.outcomes else None)
+            await self._launch([Launch(trial, "it was asked for") for trial in asked], snapshot, ended_at)
         if snapshot.history.started_at is None and self._created_at is not None and not self._problem:
             self._world.metrics.first_job_posted(self._study, self._world.clock.now() - self._created_at)
 
-    async def _launch(self, trials: Sequence[OpenTrial], snapshot: Snapshot, ended_at: float | None) -> None:
+    async def _launch(self, launches: Sequence[Launch], snapshot: Snapshot, ended_at: float | None) -> None:
         """Create the Jobs; `ended_at` is when trials ended whose slots they take."""
-        results = await asyncio.gather(*(self._create(trial, snapshot) for trial in trials), return_exceptions=True)
+        creations = (self._create(launch, snapshot) for launch in launches)
+        results = await asyncio.gather(*creations, return_exceptions=True)
         now = self._world.clock.now()
         refused = [error for error in results if isinstance(error, JobRefused)]
-        if trials:
+        if launches:
             self._take_refusal(refused[0] if refused else None)
         for error in results:
             if isinstance(error, BaseException) and not isinstance(error, JobRefused):
@@ -154,14 +157,14 @@ class StudyEngine:
             if ended_at is not None and error is None:
                 self._world.metrics.next_job_posted(self._study, now - ended_at)
 
-    async def _create(self, trial: OpenTrial, snapshot: Snapshot) -> None:
-        addresses = self._world.addresses
+    async def _create(self, launch: Launch, snapshot: Snapshot) -> None:
+        trial, addresses = launch.trial, self._world.addresses
         url = addresses.report_url(self._study, trial.number, trial.attempt)
         token = addresses.report_token(self._study, trial.number, trial.attempt)
         manifest = trial_job(self._study, snapshot.spec, trial, url, token)
         await self._world.jobs.create(self._study, manifest)
-        parameters = dict(trial.parameters)
-        log.info("trial %d starts with %s", trial.number, parameters, extra=self._fields(trial.number))
+        fields = self._fields(trial.number)
+        log.info("trial %d starts, for %s: %s", trial.number, launch.reason, dict(trial.parameters), extra=fields)
 
     async def _show(self, snapshot: Snapshot) -> float | None:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
@@ -177,6 +180,7 @@ class StudyEngine:
 
     async def write(self, status: StudyStatus) -> None:
         """Write a status, and announce what turned once it is written."""
+        self._world.metrics.study_shown(self._study, status)
         await self._world.status.write(self._study, status.to_document())
         before, self._shown, self._shown_at = self._shown, status, self._world.clock.now()
         for event in announcements(before, status):

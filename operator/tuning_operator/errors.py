@@ -2,7 +2,7 @@
 
 TuningError
 ├── InvalidStudy            the user's study is wrong; `problems` are sentences that name field and way out
-├── JobRefused              the API server (or the local machine) refuses a trial's Job; retrying does not help
+├── JobRefused              the API server (or the local machine) refuses a trial's Job as things are
 ├── StudyGone               the study was deleted while it was worked on
 ├── Unavailable             a service is away for now; retrying helps
 │   ├── ClusterUnavailable  the Kubernetes API server
@@ -10,7 +10,10 @@ TuningError
 ├── StorageDamaged          the database answers, but its content is not what this version can use
 ├── NotFound                a study or trial that somebody asked for does not exist
 ├── Forbidden               the caller may not do this
-└── LeaseLost               another operator is active; this process must end
+├── LeaseLost               another operator is active; this process must end
+├── InvalidSetting          in `settings`: the operator's environment is wrong
+├── AlreadyRunning          in `local.places`: another process runs the same study
+└── RequestRefused          in `cluster.answers`: the API server refuses a request for another reason
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ class InvalidStudy(TuningError):
 
 
 class JobRefused(TuningError):
-    """A trial's Job is not accepted, whoever sends it again."""
+    """A trial's Job is not accepted as things are; it is tried again now and then."""
 
 
 class StudyGone(TuningError):

@@ -173,9 +173,7 @@ class Metadata(ResourceModel):
     namespace: str = "default"
     uid: str = ""
     generation: int = 1
-    deletion_timestamp: str | None = None
     creation_timestamp: str | None = None
-    annotations: dict[str, Any] = Field(default_factory=dict)
 
 
 class TuningStudy(ResourceModel):

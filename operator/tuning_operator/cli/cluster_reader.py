@@ -18,6 +18,7 @@ from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import load_credentials
+from tuning_operator.cluster.study_client import StudyClient
 from tuning_operator.errors import Forbidden, NotFound, TuningError, Unavailable
 from tuning_operator.reports.read_api import MOST_TRIALS, TOKEN_HEADER
 from tuning_operator.settings import InvalidSetting
@@ -82,16 +83,14 @@ class ClusterReader:
         self._require_token(study, status)
         service = self._service or await self._find_service(client)
         namespace, _, name = service.partition("/")
-        path = f"{paths.collection(paths.CORE, 'services', namespace)}/{name}:{PORT}/proxy" + (
-            f"/v1/studies/{study.metadata.namespace}/{study.metadata.name}/trials"
-        )
-        headers = {TOKEN_HEADER: status.read_token}
+        path = f"v1/studies/{study.metadata.namespace}/{study.metadata.name}/trials"
+        headers, studies = {TOKEN_HEADER: status.read_token}, StudyClient(client)
         trials: list[Mapping[str, Any]] = []
         after: int | None = -1
         while after is not None:
             params = {"after": str(after), "limit": str(MOST_TRIALS)}
             try:
-                page = await client.request("GET", path, params=params, headers=headers)
+                page = await studies.ask_service(namespace, name, PORT, path, params=params, headers=headers)
             except TuningError as error:
                 raise _explained(error, service) from error
             trials.extend(page.get("trials", ()))
@@ -113,7 +112,7 @@ class ClusterReader:
         if self._study is None:
             namespace = self._namespace or (await client.credentials()).namespace
             try:
-                document = await client.request("GET", f"{paths.studies(namespace)}/{self._name}")
+                document = await StudyClient(client).study(namespace, self._name)
             except NotFound as error:
                 raise NotFound(
                     f"there is no TuningStudy {self._name} in the namespace {namespace}; "

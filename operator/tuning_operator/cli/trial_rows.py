@@ -17,7 +17,6 @@ PRUNED = "PRUNED"
 FAILED = "FAILED"
 RUNNING = "RUNNING"
 WAITING = "WAITING"
-ENDED = (COMPLETE, PRUNED, FAILED)
 """States that do not change any more."""
 
 

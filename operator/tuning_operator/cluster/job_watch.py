@@ -1,6 +1,6 @@
 """Keeps the Job cache up to date: list, watch, and list again whenever the watch may have missed something.
 
-A plain watch costs a twentieth of the processor time per event that handlers of a framework cost, and trial Jobs make
+A plain watch costs a fraction of the processor time per event that handlers of a framework cost, and trial Jobs make
 nearly all events.
 """
 

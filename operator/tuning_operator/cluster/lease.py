@@ -61,7 +61,7 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether this process may still act. A paused process finds out here, before its next write."""
+        """Whether this process may still act. A paused process finds out here, before it acknowledges a report."""
         return time.monotonic() - self._renewed_at < self._renew_deadline
 
     async def acquire(self) -> int:

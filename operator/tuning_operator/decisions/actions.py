@@ -18,7 +18,7 @@ class Outcome:
     """A CamelCase word."""
     message: str
     running_seconds: float
-    """With a running pod, over all attempts."""
+    """With a running pod, in the newest attempt."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Plan:
     outcomes: tuple[Outcome, ...] = ()
     new_attempts: tuple[NewAttempt, ...] = ()
     deletions: tuple[Deletion, ...] = ()
+    launches: tuple[Launch, ...] = ()
     ask: int = 0
     """Trials to ask for and launch."""
-    launches: tuple[Launch, ...] = ()
     requeue_at: float | None = None
     """When the study must be looked at again though nothing happens; seconds since 1970."""
 

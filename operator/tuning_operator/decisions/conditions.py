@@ -34,7 +34,7 @@ def claims_of(snapshot: Snapshot, verdict: Verdict | None) -> Claims:
     return {
         ConditionType.ACCEPTED: Claim(True, "Valid", "; ".join(snapshot.warnings)),
         ConditionType.RUNNING: _running(snapshot, verdict),
-        ConditionType.SUSPENDED: _suspended(snapshot),
+        ConditionType.SUSPENDED: _suspended(snapshot, ended),
         ConditionType.COMPLETE: _ended(ended, failed=False),
         ConditionType.FAILED: _ended(ended, failed=True),
         ConditionType.DEGRADED: _degraded(snapshot),
@@ -60,7 +60,7 @@ def merged(previous: Sequence[Condition], claims: Claims, generation: int, now: 
     for kind, claim in claims.items():
         status: Literal["True", "False"] = "True" if claim.holds else "False"
         old = known.get(kind)
-        since = old.last_transition_time if old is not None and old.status == status else _time(now)
+        since = old.last_transition_time if old is not None and old.status == status else timestamp(now)
         known[kind] = Condition(
             type=kind,
             status=status,
@@ -105,8 +105,8 @@ def _running(snapshot: Snapshot, verdict: Verdict | None) -> Claim:
     return Claim(True, "TrialsRunning")
 
 
-def _suspended(snapshot: Snapshot) -> Claim:
-    if not snapshot.spec.suspend.enabled:
+def _suspended(snapshot: Snapshot, ended: Verdict | None) -> Claim:
+    if not snapshot.spec.suspend.enabled or ended is not None:
         return Claim(False, "NotSuspended")
     return Claim(True, "Suspended", f"suspend.enabled is true, mode {snapshot.spec.suspend.mode.value}")
 
@@ -123,5 +123,6 @@ def _ended(verdict: Verdict | None, *, failed: bool) -> Claim:
     return Claim(True, verdict.reason, verdict.message)
 
 
-def _time(seconds: float) -> str:
+def timestamp(seconds: float) -> str:
+    """Return a time as Kubernetes writes it (RFC 3339, UTC)."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

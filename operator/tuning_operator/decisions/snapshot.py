@@ -74,7 +74,7 @@ class FinishedTrial:
     attempt: int
     ended_at: float
     running_seconds: float
-    """With a running pod, over all attempts."""
+    """With a running pod, in the attempt that ended."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 
 from tuning_operator.api.names import job_name
 from tuning_operator.api.status import (
@@ -14,7 +13,7 @@ from tuning_operator.api.status import (
     TrialCounts,
     Usage,
 )
-from tuning_operator.decisions.conditions import Claims, claims_of, merged, phase_of, refusal
+from tuning_operator.decisions.conditions import Claims, claims_of, merged, phase_of, refusal, timestamp
 from tuning_operator.decisions.gpus import gpus_requested
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.stopping import verdict_of
@@ -32,8 +31,8 @@ def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
         observed_generation=snapshot.generation,
         phase=phase_of(conditions),
         conditions=conditions,
-        start_time=_time(history.started_at),
-        completion_time=_time(history.last_ended_at) if ended else None,
+        start_time=_timestamp(history.started_at),
+        completion_time=_timestamp(history.last_ended_at) if ended else None,
         progress=f"{done}/{spec.max_trials}",
         trials=trial_counts(snapshot),
         best=_best(snapshot),
@@ -118,5 +117,5 @@ def duration_text(seconds: float) -> str:
     return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
 
 
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _timestamp(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(seconds)

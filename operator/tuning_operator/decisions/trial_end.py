@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from tuning_contract import FinalState
 from tuning_operator.api.durations import seconds_of
@@ -150,7 +149,3 @@ def _stop_due(trial: OpenTrial, spec: StudySpec) -> float | None:
 
 def _due(since: float | None, duration: str | None) -> float | None:
     return None if since is None or duration is None else since + seconds_of(duration)
-
-
-Rule = Callable[[OpenTrial, TrialJob | None, Snapshot], Outcome | None]
-"""One way in which a trial ends."""

@@ -34,14 +34,12 @@ from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import Settings
+from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-SWITCH_INTERVAL_SECONDS = 0.0005
-"""How soon a sampler's thread lets the event loop run; Python's default of 5 ms would delay every report."""
 RETRY_SECONDS = 3.0
 """Seconds between attempts at what the operator can't start without."""
 FLUSH_SECONDS = 2.0

@@ -27,11 +27,8 @@ from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import Settings
+from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
-
-SWITCH_INTERVAL_SECONDS = 0.0005
-"""How soon a sampler's thread lets the event loop run; Python's default of 5 ms would delay every report."""
 
 
 @dataclass(frozen=True)
