@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class AuditEvent:
     code: int
     """The HTTP status of the answer."""
     user_agent: str
+    received_at: float
+    """When the request came, in seconds since 1970."""
 
 
 class AuditLog:
@@ -74,4 +77,5 @@ def _event(entry: dict[str, Any]) -> AuditEvent:
         uri=entry["requestURI"],
         code=entry.get("responseStatus", {}).get("code", 0),
         user_agent=entry.get("userAgent", ""),
+        received_at=datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp(),
     )
