@@ -14,13 +14,13 @@ from datetime import datetime
 
 from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
-from tuning_operator.decisions.actions import Launch, Outcome, Plan
+from tuning_operator.decisions.actions import Deletion, Launch, Outcome, Plan
 from tuning_operator.decisions.events import announcements
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
-from tuning_operator.errors import JobRefused
+from tuning_operator.errors import JobRefused, TuningError
 from tuning_operator.ports import (
     Addresses,
     Clock,
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 REFUSAL_SECONDS = 30.0
 """After a refused Job, how long no other is tried: policies and names change, but not by the second."""
+AWAY_SECONDS = 5.0
+"""After a Job that could not be created or deleted now, how long none is tried again: a quota, an API server away."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class StudyEngine:
         self._blocked_until: float | None = None
         self._warnings: tuple[str, ...] = ()
         self._checked_generation = -1
+        self._refusal, self._refused_generation = "", 0
+
+    def refuse(self, problem: str, generation: int) -> None:
+        """Take note that a newer spec is wrong: the study goes on with the last good one, and its status says so."""
+        self._refusal, self._refused_generation = problem, generation
 
     @property
     def shown(self) -> StudyStatus:
@@ -77,13 +84,15 @@ class StudyEngine:
         await self._check_template(resource, trials)
         snapshot = self._observe(resource, trials)
         plan = decide(snapshot)
+        dues: list[float | None] = []
         if not plan.is_empty:
-            await self._apply(plan, snapshot, trials, woken_at)
+            done = await self._apply(plan, snapshot, trials, woken_at)
             snapshot = self._observe(resource, trials)
             plan = decide(snapshot)
-        again = [self._world.clock.now()] if not plan.is_empty and not self._problem else []
-        again += [due for due in (plan.requeue_at, await self._show(snapshot)) if due is not None]
-        return min(again, default=None)
+            if not plan.is_empty:
+                dues.append(self._world.clock.now() + (0 if done else AWAY_SECONDS))
+        dues += [plan.requeue_at, await self._show(snapshot)]
+        return min((due for due in dues if due is not None), default=None)
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
         jobs = tuple(self._world.jobs.observed(self._study))
@@ -92,7 +101,7 @@ class StudyEngine:
         return Snapshot(
             now=self._world.clock.now(),
             study=self._study,
-            generation=resource.metadata.generation,
+            generation=max(resource.metadata.generation, self._refused_generation),
             spec=resource.spec,
             history=trials.history(),
             jobs=jobs,
@@ -100,6 +109,7 @@ class StudyEngine:
             vanished=self._world.jobs.vanished(self._study),
             status=self._shown,
             problem=self._problem,
+            refusal=self._refusal,
             blocked_until=self._blocked_until,
             warnings=self._warnings,
         )
@@ -118,23 +128,23 @@ class StudyEngine:
             self._take_refusal(error)
         self._checked_generation = generation
 
-    def _take_refusal(self, error: JobRefused | None) -> None:
+    def _take_refusal(self, error: TuningError | None) -> None:
+        pause = REFUSAL_SECONDS if isinstance(error, JobRefused) else AWAY_SECONDS
         self._problem = "" if error is None else str(error)
-        self._blocked_until = None if error is None else self._world.clock.now() + REFUSAL_SECONDS
+        self._blocked_until = None if error is None else self._world.clock.now() + pause
 
     def _may_try_again(self) -> bool:
         return self._blocked_until is not None and self._world.clock.now() >= self._blocked_until
 
-    async def _apply(self, plan: Plan, snapshot: Snapshot, trials: TrialRepository, woken_at: float) -> None:
+    async def _apply(self, plan: Plan, snapshot: Snapshot, trials: TrialRepository, woken_at: float) -> bool:
+        """Do what is planned; return whether all of it could be done. One Job's trouble stops no other."""
         if plan.outcomes:
             await trials.tell(plan.outcomes)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
             log.info("trial %d waits: %s", new.number, new.reason, extra=self._fields(new.number))
             await trials.start_attempt(new.number, new.attempt)
-        for deletion in plan.deletions:
-            log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
-            await self._world.jobs.delete(self._study, deletion.job)
+        deleted = [await self._delete(deletion) for deletion in plan.deletions]
         ended_at = woken_at if plan.outcomes else None
         await self._launch(plan.launches, snapshot, ended_at)
         if plan.ask:
@@ -142,17 +152,27 @@ class StudyEngine:
             await self._launch([Launch(trial, "it was asked for") for trial in asked], snapshot, ended_at)
         if snapshot.history.started_at is None and self._created_at is not None and not self._problem:
             self._world.metrics.first_job_posted(self._study, self._world.clock.now() - self._created_at)
+        return all(deleted) and not self._problem
+
+    async def _delete(self, deletion: Deletion) -> bool:
+        log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
+        try:
+            await self._world.jobs.delete(self._study, deletion.job)
+        except TuningError as error:
+            log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields())
+            return False
+        return True
 
     async def _launch(self, launches: Sequence[Launch], snapshot: Snapshot, ended_at: float | None) -> None:
         """Create the Jobs; `ended_at` is when trials ended whose slots they take."""
         creations = (self._create(launch, snapshot) for launch in launches)
         results = await asyncio.gather(*creations, return_exceptions=True)
         now = self._world.clock.now()
-        refused = [error for error in results if isinstance(error, JobRefused)]
+        troubles = [error for error in results if isinstance(error, TuningError)]
         if launches:
-            self._take_refusal(refused[0] if refused else None)
+            self._take_refusal(troubles[0] if troubles else None)
         for error in results:
-            if isinstance(error, BaseException) and not isinstance(error, JobRefused):
+            if isinstance(error, BaseException) and not isinstance(error, TuningError):
                 raise error
             if ended_at is not None and error is None:
                 self._world.metrics.next_job_posted(self._study, now - ended_at)

@@ -46,9 +46,15 @@ class StudyTask:
         """Take a new version of the resource; one that only shows our own status wakes nobody."""
         changed = resource.metadata.generation != self.resource.metadata.generation
         self.resource = resource
+        self._engine.refuse("", 0)
         if changed:
             self._trials = None  # opened again, with the new spec
             self.wake()
+
+    def refuse(self, error: InvalidStudy, generation: int) -> None:
+        """Go on with the last good spec, and say in the status what is wrong with the new one."""
+        self._engine.refuse(str(error), generation)
+        self.wake()
 
     def wake(self) -> None:
         """Let the study be looked at soon."""
@@ -57,7 +63,7 @@ class StudyTask:
         self._mail.set()
 
     async def run(self) -> None:
-        """Step whenever something happened, a time came or a resync is due; end when the study is gone."""
+        """Step whenever something happened, a time came or a resync is due, until cancelled."""
         due: float | None = None
         while True:
             await self._wait(due)
@@ -65,7 +71,9 @@ class StudyTask:
                 due = await self._step()
                 self._failures = 0
             except StudyGone:
-                return
+                # Whoever tells of the deletion ends this task; until then nothing is started.
+                await asyncio.sleep(RETRY_SECONDS[-1])
+                due = None
             except TuningError as error:
                 due = await self._failed(error)
             except Exception:
@@ -87,9 +95,13 @@ class StudyTask:
         self._woken_at = None
         self._mail.clear()
         resource = self.resource
-        if self._trials is None:
-            self._trials = await self._repositories.open(self.study, resource.spec)
-        return await self._engine.step(resource, self._trials, woken_at)
+        trials = self._trials
+        if trials is None:
+            trials = await self._repositories.open(self.study, resource.spec)
+            if resource is not self.resource and resource.spec != self.resource.spec:
+                return self._world.clock.now()  # edited meanwhile: open it with the new spec
+            self._trials = trials
+        return await self._engine.step(resource, trials, woken_at)
 
     async def _failed(self, error: TuningError) -> float:
         """Say in the status what is away or wrong; nothing is lost, for the next step decides anew."""
@@ -177,11 +189,15 @@ class StudyTasks:
             runner.done() and not runner.cancelled() and runner.exception() for _, runner in self._studies.values()
         )
 
-    async def close(self) -> None:
-        """Stop all studies; a step in flight may end anywhere, as in a crash."""
-        runners = [runner for _, runner in self._studies.values()]
-        for runner in runners:
+    def halt(self) -> None:
+        """Let all studies stop at their next pause; a step in flight may end anywhere, as in a crash."""
+        for _, runner in self._studies.values():
             runner.cancel()
+
+    async def close(self) -> None:
+        """Stop all studies, and wait until they have."""
+        self.halt()
+        runners = [runner for _, runner in self._studies.values()]
         await asyncio.gather(*runners, *self._background, return_exceptions=True)
 
     def _refuse(self, key: StudyKey, document: Mapping[str, Any], error: InvalidStudy) -> None:
@@ -191,6 +207,9 @@ class StudyTasks:
             return
         self._refused[key.uid] = generation
         log.warning("study %s is refused: %s", key, error, extra={"namespace": key.namespace, "study": key.name})
+        if key.uid in self._studies:
+            self._studies[key.uid][0].refuse(error, generation)
+            return
         previous = read_status(document.get("status"))
         status = refused_status(previous, error.problems, generation, self._world.clock.now())
         self._world.events.record(key, warning=True, reason="InvalidSpec", message=str(error))

@@ -10,6 +10,7 @@ import pytest
 from tests.cluster_api.cluster import ClusterWorld
 from tests.cluster_api.trial_jobs_suite import TrialJobsSuite, until
 from tests.support.control_plane import ControlPlane
+from tuning_operator.api.names import PARAMETERS_ANNOTATION
 from tuning_operator.decisions.snapshot import JobPhase
 from tuning_operator.errors import ClusterUnavailable, JobRefused
 
@@ -103,3 +104,14 @@ async def test_a_job_that_never_was_seen_running_counts_from_its_start(cluster_w
 
 async def _until_count(control_plane: ControlPlane, path: str, count: int) -> None:
     await until(lambda: len(control_plane.api.get(path)["items"]) == count, f"{path} has not {count} objects")
+
+
+async def test_a_job_with_other_parameters_is_not_taken_for_the_trials(cluster_world: ClusterWorld) -> None:
+    """As after a lost or restored database: its reports would be counted for parameters that it never had."""
+    study = cluster_world.study
+    manifest: Any = cluster_world.manifest(study, 0)
+    await cluster_world.jobs.create(study, manifest)
+    others = {**manifest["metadata"].get("annotations", {}), PARAMETERS_ANNOTATION: '{"lr": 0.5}'}
+    changed = {**manifest, "metadata": {**manifest["metadata"], "annotations": others}}
+    with pytest.raises(JobRefused, match="other parameters"):
+        await cluster_world.jobs.create(study, changed)

@@ -126,13 +126,39 @@ def test_the_job_of_an_older_attempt_is_deleted() -> None:
 
 
 def test_an_ended_trials_pod_may_leave_in_peace_but_not_stay() -> None:
-    told = {0: finished(0, ended_at=NOW - 29)}
+    told = {0: finished(0, "Pruned", ended_at=NOW - 29)}
     leaving = snapshot(jobs=(job(0),), ended=told, complete=1, best=finished(), maxTrials=1, parallelism=1)
     assert decide(leaving).is_empty
     assert decide(leaving).requeue_at == NOW + 1
-    told = {0: finished(0, ended_at=NOW - 30)}
+    told = {0: finished(0, "Pruned", ended_at=NOW - 30)}
     plan = decide(snapshot(jobs=(job(0),), ended=told, complete=1, best=finished(), maxTrials=1, parallelism=1))
     assert [deletion.job for deletion in plan.deletions] == ["digits-11112222-0-1"]
+
+
+@pytest.mark.parametrize(("seconds", "deleted"), [(899, []), (900, ["digits-11112222-0-1"])])
+def test_a_complete_trials_pod_has_time_to_save_its_model(seconds: float, deleted: list[str]) -> None:
+    told = {0: finished(0, ended_at=NOW - seconds)}
+    plan = decide(snapshot(jobs=(job(0),), ended=told, complete=1, best=finished(), maxTrials=1, parallelism=1))
+    assert [deletion.job for deletion in plan.deletions] == deleted
+
+
+def test_a_trial_that_reports_is_not_launched_although_its_job_is_not_seen() -> None:
+    plan = decide(snapshot(reported(0), maxTrials=1, parallelism=1))
+    assert plan.launches == ()
+    assert plan.requeue_at == NOW + 50
+
+
+def test_draining_leaves_a_trial_alone_that_reported_before_its_job_was_seen_running() -> None:
+    plan = decide(snapshot(reported(0), jobs=(job(0, phase="Pending"),), suspend={"enabled": True}))
+    assert plan.is_empty
+
+
+def test_a_wave_of_ends_is_told_at_once() -> None:
+    trials = [reported(number, value=number / 5000, end=ended("Complete")) for number in range(5000)]
+    jobs = tuple(job(number) for number in range(5000))
+    plan = decide(snapshot(*trials, jobs=jobs, maxTrials=9000, parallelism=5000))
+    assert len(plan.outcomes) == 5000
+    assert plan.ask == 4000
 
 
 def test_a_job_that_is_being_deleted_is_not_deleted_again() -> None:

@@ -78,7 +78,19 @@ def test_a_job_that_is_refused_before_the_start_refuses_the_study() -> None:
 def test_a_job_that_is_refused_later_degrades_the_study() -> None:
     shown = status(snapshot(trial(0), problem="quota exceeded"))
     assert shown.phase == "Running"
-    assert true_conditions(shown)["Degraded"] == "JobRefused"
+    assert true_conditions(shown)["Degraded"] == "JobNotCreated"
+
+
+def test_a_wrong_edit_is_named_while_the_study_goes_on() -> None:
+    shown = status(snapshot(reported(0), jobs=(job(0),), refusal="spec.search: no such option", generation=2))
+    assert (shown.phase, shown.observed_generation) == ("Refused", 2)
+    assert true_conditions(shown) == {"Running": "TrialsRunning"}
+
+
+def test_a_study_that_ended_is_not_suspended_any_more() -> None:
+    shown = status(snapshot(complete=10, best=finished(), suspend={"enabled": True}))
+    assert shown.phase == "Complete"
+    assert "Suspended" not in true_conditions(shown)
 
 
 def test_a_wrong_spec_keeps_what_the_study_has_reached() -> None:

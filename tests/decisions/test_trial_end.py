@@ -121,8 +121,15 @@ def test_a_job_that_vanished_is_lost() -> None:
     assert told(trial(), vanished=frozenset({(0, 1)})) == ("Failed", "JobLost")
 
 
-def test_a_trial_that_reported_and_has_no_job_after_a_restart_is_lost() -> None:
-    assert told(reported()) == ("Failed", "JobLost")
+def test_a_trial_that_reported_and_has_no_job_after_a_restart_is_lost_once_it_is_silent() -> None:
+    assert outcome(reported(last_report_at=NOW - 59)) is None
+    assert told(reported(last_report_at=NOW - 60)) == ("Failed", "JobLost")
+
+
+@pytest.mark.parametrize("started", [reported(), trial()])
+def test_a_pod_that_ran_is_not_judged_by_the_start_deadline(started: OpenTrial) -> None:
+    running_at = NOW - 1800 if started.first_report_at is None else None
+    assert outcome(started, job(phase="Pending", created_at=NOW - 3600, running_at=running_at)) is None
 
 
 def test_a_vanished_older_attempt_is_not_the_trials_end() -> None:

@@ -126,6 +126,34 @@ async def test_a_study_whose_job_could_not_be_posted_launches_the_same_trial_lat
     assert world.trials.history().total == 2
 
 
+async def test_a_full_quota_hides_nothing_and_is_tried_again() -> None:
+    world = EngineInAWorld(maxTrials=4, parallelism=2)
+    await world.step()
+    await world.report(0, 0.9, end="Complete")
+    world.jobs.fail_next(ClusterUnavailable("exceeded quota: count/jobs.batch"))
+    due = await world.step()
+    assert world.shown["best"]["value"] == 0.9
+    assert world.shown["trials"]["waiting"] == 1
+    assert due is not None
+    world.clock.advance(due - world.clock.now())
+    await world.step()
+    assert name(2) in world.job_names()
+
+
+async def test_a_deletion_that_is_refused_stops_no_launch_and_is_not_hammered() -> None:
+    world = EngineInAWorld(maxTrials=3, parallelism=1)
+    await world.step()
+    world.jobs.start(name(0))
+    world.trials.prune_on_report.add(0)
+    await world.report(0, 0.1)
+    world.clock.advance(30)
+    world.jobs.fail_next(ClusterUnavailable("a webhook refuses"))
+    due = await world.step()
+    assert name(1) in world.job_names()
+    assert due is not None
+    assert due > world.clock.now()
+
+
 async def test_nothing_is_asked_while_the_storage_is_away() -> None:
     world = EngineInAWorld()
     world.trials.fail_next(StorageUnavailable("the database does not answer"))

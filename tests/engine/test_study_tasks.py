@@ -9,8 +9,10 @@ import pytest
 from tests.builders import STUDY, study_document
 from tests.engine.world import FakeAddresses, FakeMetrics
 from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
-from tests.fakes.trial_repository import FakeTrialRepositories
+from tests.fakes.trial_repository import FakeTrialRepositories, FakeTrialRepository
+from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUnavailable
 from tuning_operator.settings import Settings
@@ -83,6 +85,39 @@ async def test_a_refused_study_is_refused_once_per_generation(cluster: Cluster) 
     await cluster.until(lambda: cluster.shown.get("phase") == "Refused")
     await asyncio.sleep(0)
     assert len(cluster.status.written) == 1
+
+
+async def test_a_wrong_edit_of_a_running_study_is_named_and_the_last_good_spec_goes_on(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+    cluster.tasks.study_changed(study_document(generation=2, search={"sampler": {"name": "TPE", "options": {"x": 1}}}))
+    await cluster.until(lambda: cluster.shown.get("phase") == "Refused")
+    cluster.jobs.fail(next(iter(cluster.jobs.manifests)))
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 3)
+    assert cluster.shown["phase"] == "Refused"
+    cluster.tasks.study_changed(study_document(generation=3))
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+
+
+async def test_an_edit_while_the_history_is_opened_is_not_lost(cluster: Cluster) -> None:
+    opening, go_on = asyncio.Event(), asyncio.Event()
+    really_open = cluster.repositories.open
+
+    async def open_slowly(study: StudyKey, spec: StudySpec) -> FakeTrialRepository:
+        opening.set()
+        await go_on.wait()
+        return await really_open(study, spec)
+
+    cluster.repositories.open = open_slowly  # type: ignore[method-assign]
+    cluster.tasks.study_changed(study_document())
+    await asyncio.wait_for(opening.wait(), 30)
+    momentum = [{"name": "momentum", "type": "Float", "low": 0, "high": 1}]
+    cluster.tasks.study_changed(study_document(generation=2, parameters=momentum))
+    go_on.set()
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
+    repository = cluster.repositories.find(STUDY.uid)
+    assert repository is not None
+    assert [set(trial.parameters) for trial in repository.history().open] == [{"momentum"}] * 2
 
 
 async def test_a_corrected_study_starts(cluster: Cluster) -> None:

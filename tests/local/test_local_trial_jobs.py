@@ -209,7 +209,7 @@ async def test_a_process_that_ignores_the_request_to_end_is_killed(
 async def test_trials_that_start_at_once_share_a_guard(tmp_path: Path) -> None:
     world = LocalWorld(tmp_path)
     await asyncio.gather(*(world.jobs.create(STUDY, world.manifest(STUDY, trial)) for trial in range(3)))
-    children = [pid for pid in _children() if "guard.py" in _command(pid)]
+    children = [pid for pid in _children() if "tuning_operator/local/guard.py" in _command(pid)]
     await world.jobs.close()
     assert len(children) == 1
     assert not is_running(children[0])

@@ -124,3 +124,16 @@ def test_an_unusable_token_is_an_error_that_does_not_show_it(token: str) -> None
 def test_without_a_token_none_is_sent(operator: FakeOperator, open_endpoint: OpenEndpoint) -> None:
     open_endpoint(token=None).post(BODY)
     assert operator.authorizations == [None]
+
+
+def test_after_a_passing_failure_another_connection_is_made(
+    operator: FakeOperator, open_endpoint: OpenEndpoint
+) -> None:
+    """Behind a Service a connection stays with one replica, and a standby takes no reports."""
+    endpoint = open_endpoint()
+    endpoint.post(BODY)
+    operator.answers.append(Answer(503))
+    with pytest.raises(EndpointUnavailable):
+        endpoint.post(BODY)
+    endpoint.post(BODY)
+    assert operator.connections == 2

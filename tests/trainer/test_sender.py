@@ -174,3 +174,17 @@ def test_delays_grow_to_their_ceiling_and_differ() -> None:
     for delay, longest in zip(delays, [1, 2, 4, 8] + [8] * 46, strict=True):
         assert longest / 2 <= delay <= longest
     assert len(set(delays)) == 50
+
+
+def test_a_trial_whose_report_was_refused_is_not_said_to_be_complete(
+    operator: FakeOperator, open_sender: OpenSender
+) -> None:
+    operator.answers.append(Answer(403, b"a proxy in between"))
+    sender = open_sender()
+    sender.report(report(1))
+    assert sender.flush(DEADLINE) == 1
+    sender.report(report(2))
+    sender.end(COMPLETE)
+    assert sender.flush(DEADLINE) == 1
+    assert operator.steps == [1, 2]
+    assert operator.ends == []

@@ -22,6 +22,10 @@ class EndpointUnavailable(Exception):
         self.retry_after = retry_after
 
 
+class _ConnectionLost(EndpointUnavailable):
+    """There was no answer at all."""
+
+
 class ReportsRefused(Exception):
     """The server will never take this request; the message is its sentence."""
 
@@ -65,8 +69,8 @@ class ReportEndpoint:
         reused = self._connection.sock is not None
         try:
             return self._exchange(body)
-        except EndpointUnavailable:
-            if not reused or self._connection.sock is not None:
+        except _ConnectionLost:
+            if not reused:
                 raise
             return self._exchange(body)  # the server had closed the idle connection; reports may be repeated
 
@@ -82,8 +86,12 @@ class ReportEndpoint:
                 self._connection.close()
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self._connection.close()
-            raise EndpointUnavailable(f"{type(error).__name__}: {error}") from error
-        return _reply(response, answer)
+            raise _ConnectionLost(f"{type(error).__name__}: {error}") from error
+        try:
+            return _reply(response, answer)
+        except EndpointUnavailable:
+            self._connection.close()  # behind the same address another replica may be the active one
+            raise
 
 
 def _reply(response: http.client.HTTPResponse, answer: bytes) -> ReportReply:

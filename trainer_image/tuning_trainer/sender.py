@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from itertools import islice
 
 from tuning_contract import Report, ReportBatch, ReportReply, TrialEnd
@@ -70,7 +71,7 @@ class ReportSender:
     def _run(self) -> None:
         while not self._done:
             batch = self._next_batch()
-            accepted = self._deliver(batch)
+            accepted = self._deliver(self._judgeable(batch))
             with self._changed:
                 for _ in batch.reports:
                     self._waiting.popleft()
@@ -91,8 +92,14 @@ class ReportSender:
                     return batch
                 size //= 2
 
+    def _judgeable(self, batch: ReportBatch) -> ReportBatch:
+        """Leave the end out once a report was refused: the process exits with 75, and nobody judges the rest."""
+        return replace(batch, end=None) if self._refused else batch
+
     def _deliver(self, batch: ReportBatch) -> bool:
         """Send a batch until the operator acknowledges it (true) or refuses it for good (false)."""
+        if batch == ReportBatch():
+            return True
         body = batch.to_json()
         for delay in self._backoff.delays():
             try:

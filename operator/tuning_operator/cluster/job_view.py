@@ -84,6 +84,7 @@ def merge(seen: SeenJob, before: SeenJob | None, started_at: float | None, now: 
     if phase is JobPhase.PENDING:
         asked = known.message if before and known and not before.suspended else ""
         message = _QUEUED if seen.suspended else asked
+        running_at = known.running_at if known else None
     elif known and known.running_at is not None:
         running_at = known.running_at
     elif phase is JobPhase.RUNNING:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from tuning_operator.api.names import PARAMETERS_ANNOTATION
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.answers import RequestRefused
 from tuning_operator.cluster.client import ClusterClient
@@ -39,7 +40,7 @@ class ClusterTrialJobs:
         except RequestRefused as refused:
             if refused.code != 409:
                 raise JobRefused(str(refused)) from refused
-            created = await self._existing(study, manifest["metadata"]["name"])
+            created = await self._existing(study, manifest)
         except (Forbidden, NotFound) as refused:
             raise _refused(refused) from refused
         self._cache.put_created(created)
@@ -75,8 +76,9 @@ class ClusterTrialJobs:
             raise _refused(refused) from refused
         return answer.warnings
 
-    async def _existing(self, study: StudyKey, name: str) -> dict[str, Any]:
-        """Return the Job that has the name, if it is this study's."""
+    async def _existing(self, study: StudyKey, manifest: Manifest) -> dict[str, Any]:
+        """Return the Job that has the name, if it is this trial's."""
+        name = manifest["metadata"]["name"]
         try:
             document = await self._client.request("GET", f"{paths.jobs(study.namespace)}/{name}")
             seen = read_job(document)
@@ -86,6 +88,11 @@ class ClusterTrialJobs:
             raise JobRefused(f"the name {name} is taken by a Job that is not this study's: {problem}") from problem
         if seen.study_uid != study.uid:
             raise JobRefused(f"the name {name} is taken by a Job of another study")
+        if _parameters(document) != _parameters(manifest):
+            raise JobRefused(
+                f"the Job {name} trains other parameters than the storage has for its trial: was the storage lost or "
+                "restored? Delete the Job, or the study"
+            )
         if seen.job.deleting:
             raise ClusterUnavailable(f"an earlier Job {name} is still being deleted")
         return document
@@ -95,6 +102,10 @@ class ClusterTrialJobs:
             return read_job(await self._client.request("GET", f"{paths.jobs(study.namespace)}/{name}"))
         except (NotFound, UnreadableJob):
             return None
+
+
+def _parameters(job: Mapping[str, Any]) -> Any:
+    return (job["metadata"].get("annotations") or {}).get(PARAMETERS_ANNOTATION)
 
 
 def _refused(refusal: TuningError) -> TuningError:

@@ -32,7 +32,7 @@ def claims_of(snapshot: Snapshot, verdict: Verdict | None) -> Claims:
         return refusal("JobRefused", snapshot.problem)
     ended = verdict if not snapshot.history.open else None
     return {
-        ConditionType.ACCEPTED: Claim(True, "Valid", "; ".join(snapshot.warnings)),
+        ConditionType.ACCEPTED: _accepted(snapshot),
         ConditionType.RUNNING: _running(snapshot, verdict),
         ConditionType.SUSPENDED: _suspended(snapshot, ended),
         ConditionType.COMPLETE: _ended(ended, failed=False),
@@ -93,6 +93,12 @@ STOPPING = "Stopping"
 """Reason of Running while no trial is started any more because the study ends early."""
 
 
+def _accepted(snapshot: Snapshot) -> Claim:
+    if snapshot.refusal:
+        return Claim(False, "InvalidSpec", snapshot.refusal)
+    return Claim(True, "Valid", "; ".join(snapshot.warnings))
+
+
 def _running(snapshot: Snapshot, verdict: Verdict | None) -> Claim:
     if verdict is not None and not snapshot.history.open:
         return Claim(False, "Ended")
@@ -114,7 +120,7 @@ def _suspended(snapshot: Snapshot, ended: Verdict | None) -> Claim:
 def _degraded(snapshot: Snapshot) -> Claim:
     if not snapshot.problem:
         return Claim(False, "AsExpected")
-    return Claim(True, "JobRefused", snapshot.problem)
+    return Claim(True, "JobNotCreated", snapshot.problem)
 
 
 def _ended(verdict: Verdict | None, *, failed: bool) -> Claim:

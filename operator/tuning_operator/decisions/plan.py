@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from tuning_operator.api.durations import seconds_of
+from tuning_operator.api.status import MAX_RECENT
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.best_trial import is_better
 from tuning_operator.decisions.parallelism import free_slots, trials_to_ask
@@ -40,41 +42,40 @@ def decide(snapshot: Snapshot) -> Plan:
 
 def after(history: History, outcomes: tuple[Outcome, ...], snapshot: Snapshot) -> History:
     """Return the history as it will be once the outcomes are told, as far as the stop rules look at it."""
-    parameters = {trial.number: trial for trial in history.open}
-    for outcome in outcomes:
-        trial = parameters[outcome.number]
-        finished = FinishedTrial(
-            number=outcome.number,
-            state=outcome.state,
-            parameters=trial.parameters,
-            value=outcome.value,
-            reason=outcome.reason,
-            message=outcome.message,
-            attempt=trial.attempt,
-            ended_at=snapshot.now,
-            running_seconds=outcome.running_seconds,
-        )
-        history = _with(history, finished, snapshot)
-    return history
-
-
-def _with(history: History, trial: FinishedTrial, snapshot: Snapshot) -> History:
-    failed = trial.state is EndState.FAILED
-    best = history.best
-    if trial.state is EndState.COMPLETE and trial.value is not None:
-        than = best.value if best else None
-        best = trial if is_better(trial.value, than, snapshot.spec.objective.direction) else best
-    streak = history.failed_streak + 1 if failed else 0
+    told = {outcome.number: outcome for outcome in outcomes}
+    ended = [_finished(trial, told[trial.number], snapshot) for trial in history.open if trial.number in told]
+    best, streak, longest = history.best, history.failed_streak, history.longest_failed_streak
+    for trial in ended:
+        streak = streak + 1 if trial.state is EndState.FAILED else 0
+        longest = max(longest, streak)
+        if trial.state is EndState.COMPLETE and trial.value is not None:
+            than = best.value if best else None
+            best = trial if is_better(trial.value, than, snapshot.spec.objective.direction) else best
+    states = Counter(trial.state for trial in ended)
     return replace(
         history,
-        open=tuple(open_trial for open_trial in history.open if open_trial.number != trial.number),
-        complete=history.complete + (trial.state is EndState.COMPLETE),
-        pruned=history.pruned + (trial.state is EndState.PRUNED),
-        failed=history.failed + failed,
+        open=tuple(trial for trial in history.open if trial.number not in told),
+        complete=history.complete + states[EndState.COMPLETE],
+        pruned=history.pruned + states[EndState.PRUNED],
+        failed=history.failed + states[EndState.FAILED],
         failed_streak=streak,
-        longest_failed_streak=max(history.longest_failed_streak, streak),
+        longest_failed_streak=longest,
         best=best,
-        recent=(trial, *history.recent),
+        recent=(*reversed(ended), *history.recent)[:MAX_RECENT],
+    )
+
+
+def _finished(trial: OpenTrial, outcome: Outcome, snapshot: Snapshot) -> FinishedTrial:
+    return FinishedTrial(
+        number=outcome.number,
+        state=outcome.state,
+        parameters=trial.parameters,
+        value=outcome.value,
+        reason=outcome.reason,
+        message=outcome.message,
+        attempt=trial.attempt,
+        ended_at=snapshot.now,
+        running_seconds=outcome.running_seconds,
     )
 
 
@@ -90,7 +91,7 @@ def _given_up(snapshot: Snapshot, jobs: Jobs, outcomes: tuple[Outcome, ...], ver
     return tuple(
         given_up(trial, job, snapshot, verdict.reason)
         for trial, job in with_jobs
-        if trial.number not in told and gives_way(job, mode)
+        if trial.number not in told and gives_way(trial, job, mode)
     )
 
 
@@ -101,7 +102,9 @@ def _suspended(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> tupl
     with_jobs = [(trial, jobs[key]) for trial in staying if (key := (trial.number, trial.attempt)) in jobs]
     mode = snapshot.spec.suspend.mode
     return tuple(
-        NewAttempt(trial.number, trial.attempt + 1, "Suspended") for trial, job in with_jobs if gives_way(job, mode)
+        NewAttempt(trial.number, trial.attempt + 1, "Suspended")
+        for trial, job in with_jobs
+        if gives_way(trial, job, mode)
     )
 
 
@@ -111,7 +114,9 @@ def _starts(
     blocked = snapshot.blocked_until is not None and snapshot.now < snapshot.blocked_until
     if blocked or snapshot.spec.suspend.enabled or (verdict is not None and verdict.early):
         return 0, ()
-    waiting = [trial for trial in staying if (trial.number, trial.attempt) not in jobs]
+    jobless = [trial for trial in staying if (trial.number, trial.attempt) not in jobs]
+    # A trial that reported has a Job, which is still to be seen.
+    waiting = [trial for trial in jobless if trial.first_report_at is None]
     slots = free_slots(snapshot.spec, occupied=len(staying) - len(waiting))
     launches = tuple(Launch(trial, "it has no Job") for trial in waiting[:slots])
     if verdict is not None:
@@ -126,7 +131,8 @@ def _deletions(
     newest = {trial.number: trial.attempt for trial in snapshot.history.open}
     newest |= {new.number: new.attempt for new in new_attempts}
     cut_off = {outcome.number: outcome.reason for outcome in outcomes if outcome.reason in CUTTING_REASONS}
-    ignored = {outcome.number for outcome in outcomes if _ignored_stop(outcome, snapshot)}
+    silent = {trial.number for trial in snapshot.history.open if trial.end is None}
+    ignored = {it.number for it in outcomes if it.reason in ("Pruned", "NotFinite") and it.number in silent}
     deletions = []
     for (number, attempt), job in jobs.items():
         if not job.is_active or job.deleting:
@@ -146,14 +152,14 @@ CUTTING_REASONS = frozenset({"StartDeadlineExceeded", "RunDeadlineExceeded", "St
 """Outcomes that end a trial from outside: its pod does not know and must be deleted."""
 
 
-def _ignored_stop(outcome: Outcome, snapshot: Snapshot) -> bool:
-    """A pruned or diverged trial without a last message was told to stop and its grace is over."""
-    trial = next(trial for trial in snapshot.history.open if trial.number == outcome.number)
-    return outcome.reason in ("Pruned", "NotFinite") and trial.end is None
+COMPLETE_GRACE_SECONDS = 900.0
+"""How long a complete trial's pod may stay: it may still save its model."""
 
 
 def _leaving_until(snapshot: Snapshot, number: int) -> float:
-    return snapshot.ended[number].ended_at + seconds_of(snapshot.spec.trial.prune_grace)
+    trial = snapshot.ended[number]
+    complete = trial.state is EndState.COMPLETE
+    return trial.ended_at + (COMPLETE_GRACE_SECONDS if complete else seconds_of(snapshot.spec.trial.prune_grace))
 
 
 def _requeue_at(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> float | None:

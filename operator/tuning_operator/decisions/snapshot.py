@@ -130,7 +130,7 @@ class TrialJob:
     created_at: float
     """Seconds since 1970."""
     running_at: float | None = None
-    """When its pod was first seen running."""
+    """When its pod was first seen running; it stays when a queue suspends the Job later."""
     ended_at: float | None = None
     """When it became Complete or Failed."""
     deleting: bool = False
@@ -172,6 +172,8 @@ class Snapshot:
     """The status that was written last."""
     problem: str = ""
     """Why no Job can be created (the API server's words on the dry run); empty when there is none."""
+    refusal: str = ""
+    """What is wrong with a newer spec than this one; empty when there is none."""
     blocked_until: float | None = None
     """When creating Jobs may be tried again after a problem; seconds since 1970."""
     warnings: tuple[str, ...] = ()

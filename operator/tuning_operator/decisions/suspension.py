@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tuning_operator.api.study import Suspension
-from tuning_operator.decisions.snapshot import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import OpenTrial, TrialJob
+from tuning_operator.decisions.trial_state import TrialState, state_of
 
 
-def gives_way(job: TrialJob | None, mode: Suspension) -> bool:
+def gives_way(trial: OpenTrial, job: TrialJob | None, mode: Suspension) -> bool:
     """Return whether an open trial gives way: Drain lets running pods finish, Terminate none.
 
     A trial without a Job gives way always.
     """
-    return job is None or mode is Suspension.TERMINATE or job.phase is JobPhase.PENDING
+    return mode is Suspension.TERMINATE or state_of(trial, job) is not TrialState.RUNNING

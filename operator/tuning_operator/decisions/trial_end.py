@@ -31,9 +31,12 @@ def given_up(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, why: st
 
 def next_check_of(trial: OpenTrial, job: TrialJob | None, spec: StudySpec) -> float | None:
     """Return when a rule may hold next although nothing happens; seconds since 1970."""
-    if job is None or not job.is_active:
+    if job is None:
+        return _lost_due(trial)
+    if not job.is_active:
         return None
-    times = [due for due in (_start_due(job, spec), _run_due(job, spec), _stop_due(trial, spec)) if due is not None]
+    dues = (_start_due(trial, job, spec), _run_due(job, spec), _stop_due(trial, spec))
+    times = [due for due in dues if due is not None]
     return min(times, default=None)
 
 
@@ -103,8 +106,11 @@ def _by_finished_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot)
 
 def _by_lost_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
     """A trial without a Job is launched, unless its Job was there: somebody deleted it."""
-    was_there = (trial.number, trial.attempt) in snapshot.vanished or trial.first_report_at is not None
-    if job is not None or not was_there:
+    if job is not None:
+        return None
+    due = _lost_due(trial)
+    vanished = (trial.number, trial.attempt) in snapshot.vanished
+    if not vanished and (due is None or snapshot.now < due):
         return None
     if trial.prune_decided_at is not None:
         return _pruned(trial, job, snapshot)
@@ -119,7 +125,7 @@ def _by_ignored_stop(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot)
 def _by_deadline(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
     if job is None:
         return None
-    start, run = _start_due(job, snapshot.spec), _run_due(job, snapshot.spec)
+    start, run = _start_due(trial, job, snapshot.spec), _run_due(job, snapshot.spec)
     if start is not None and snapshot.now >= start:
         waited = f"no pod of Job {job.name} was running after {snapshot.spec.trial.deadlines.start}"
         why = f": {job.message}" if job.message else ""
@@ -130,12 +136,24 @@ def _by_deadline(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> 
     return None
 
 
-def _start_due(job: TrialJob, spec: StudySpec) -> float | None:
-    return _due(job.created_at, spec.trial.deadlines.start) if job.phase is JobPhase.PENDING else None
+def _start_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
+    """A pod that reported, or was seen running, has started, whatever its readiness says now."""
+    if job.phase is not JobPhase.PENDING or job.running_at is not None or trial.first_report_at is not None:
+        return None
+    return _due(job.created_at, spec.trial.deadlines.start)
 
 
 def _run_due(job: TrialJob, spec: StudySpec) -> float | None:
     return _due(job.running_at, spec.trial.deadlines.run) if job.phase is JobPhase.RUNNING else None
+
+
+LOST_SECONDS = 60.0
+"""A trial that reports is not lost although its Job has not been seen: after its last report the watch has so long."""
+
+
+def _lost_due(trial: OpenTrial) -> float | None:
+    """When a trial without a Job that reported counts as lost."""
+    return None if trial.last_report_at is None else trial.last_report_at + LOST_SECONDS
 
 
 def _stop_due(trial: OpenTrial, spec: StudySpec) -> float | None:

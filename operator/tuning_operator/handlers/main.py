@@ -122,12 +122,18 @@ class Operator:
         self._feed = feed = StudyFeed(tasks, lambda: reader.studies(namespaces))
         jobs = JobWatch(self._client, self._cache, namespaces, relist_seconds=self._settings.relist_seconds)
         await self._until_stopped(
-            self._lease.hold(),
+            self._hold_lease(tasks),
             jobs.run(),
             PendingJobs(self._client, self._cache, self._clock).run(),
             self._follow_studies(jobs, feed),
             feed.keep_listing(self._settings.relist_seconds),
         )
+
+    async def _hold_lease(self, tasks: StudyTasks) -> None:
+        try:
+            await self._lease.hold()
+        finally:
+            tasks.halt()  # at once: stopping the rest in order takes seconds, and another operator may act already
 
     async def _follow_studies(self, jobs: JobWatch, feed: StudyFeed) -> None:
         # A study that acts before its Jobs are known would take them for missing.

@@ -79,8 +79,9 @@ class StudyFeed:
         if kind == "DELETED":
             self._forget(uid)
             return
-        if uid not in self._gone:  # a deletion's last event may come after the list that missed the study
-            self._known[uid] = max(_generation(document), self._known.get(uid, 0))
+        is_older = _generation(document) < self._known.get(uid, 0)
+        if uid not in self._gone and not is_older:  # a deletion's last event may come after the list that missed it
+            self._known[uid] = _generation(document)
             self._events.study_changed(document)
 
     def _forget(self, uid: str) -> None:
