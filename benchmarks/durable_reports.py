@@ -19,8 +19,8 @@ from benchmarks.histories import STUDY, MissingServer, empty_database, make_hist
 from benchmarks.http_load import Latency, Load
 from benchmarks.program import parser, run, sized
 from benchmarks.report_servers import bare_server, report_endpoint
-from tuning_operator.local.runner import SWITCH_INTERVAL_SECONDS
 from tuning_operator.search.repositories import StudyRepositories
+from tuning_operator.settings import SWITCH_INTERVAL_SECONDS
 
 BUDGET = 4_000.0
 """Reports per second."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from benchmarks.bare_jobs import Plan, run_jobs
 from benchmarks.cluster import MISSING, Cluster, cluster, pod, study
@@ -42,16 +43,30 @@ def histogram_quantile(exposition: str, name: str, part: float) -> float:
     return next((1_000 * limit for limit, count in buckets if total and count >= part * total), float("nan"))
 
 
-def measure_operator(on: Cluster, trials: int, parallelism: int) -> tuple[list[float], dict[float, float]]:
-    """Run a study; return the waits, and the histogram's quantiles, in milliseconds."""
+@dataclass(frozen=True)
+class Study:
+    """What a study showed, in milliseconds."""
+
+    waits: list[float]
+    """How long each freed slot was empty."""
+    histogram: dict[float, float]
+    """The operator's own figures by quantile."""
+    posts: list[float]
+    """How long the API server took for the Jobs' POSTs."""
+
+
+def measure_operator(on: Cluster, trials: int, parallelism: int) -> Study:
+    """Run a study."""
     since, file = on.control_plane.audit_log.position(), on.folder / "study-ends"
     on.apply(study("next", trials, parallelism, SECONDS, file))
     on.wait_complete("next")
     posts = on.job_posts(since)
     exposition = on.operator.metrics()
-    return waits(read_ends(file), posts, parallelism), {
-        part: histogram_quantile(exposition, HISTOGRAM, part) for part in BUDGETS
-    }
+    return Study(
+        waits(read_ends(file), posts, parallelism),
+        {part: histogram_quantile(exposition, HISTOGRAM, part) for part in BUDGETS},
+        [1_000 * (post.answered_at - post.received_at) for post in posts[parallelism:]],
+    )
 
 
 def measure_bare(on: Cluster, trials: int, parallelism: int) -> tuple[list[float], list[float]]:
@@ -68,18 +83,20 @@ def measure_bare(on: Cluster, trials: int, parallelism: int) -> tuple[list[float
 def measure_both(on: Cluster, trials: int, parallelism: int) -> list[Figure]:
     """Run the study, then the bare Jobs."""
     say(f"{trials} trials of {SECONDS[0]:g} to {SECONDS[1]:g} s, {parallelism} at once")
-    measured, own = measure_operator(on, trials, parallelism)
+    found = measure_operator(on, trials, parallelism)
     on.delete_jobs()
     bare, bare_seen = measure_bare(on, trials, parallelism)
     figures = []
     for part, budget in BUDGETS.items():
         label = f"p{100 * part:.0f}"
+        answers = f"the API server took {quantile(found.posts, part):.0f} ms for a POST"
         seen = f"the bare loop needs {quantile(bare_seen, part):.0f} ms from a Job's end as seen"
-        note = f"{trials} trials, {parallelism} at once; the operator's histogram: at most {own[part]:.0f} ms; {seen}"
+        own = f"the operator's histogram: at most {found.histogram[part]:.0f} ms"
+        note = f"{trials} trials, {parallelism} at once; {own}; {answers}; {seen}"
         compared = "a loop that watches bare Jobs, from the pod's end"
         figures.append(
             Figure(
-                f"{NAME}, {label}", "ms", budget, quantile(measured, part), quantile(bare, part), compared, note=note
+                f"{NAME}, {label}", "ms", budget, quantile(found.waits, part), quantile(bare, part), compared, note=note
             )
         )
     return figures

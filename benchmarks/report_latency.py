@@ -29,8 +29,8 @@ from benchmarks.histories import STUDY, MissingServer, commit_seconds, empty_dat
 from benchmarks.http_load import Latency, Load
 from benchmarks.program import parser, run, say, sized
 from benchmarks.report_servers import bare_server, report_endpoint
-from tuning_operator.local.runner import SWITCH_INTERVAL_SECONDS
 from tuning_operator.search.repositories import StudyRepositories
+from tuning_operator.settings import SWITCH_INTERVAL_SECONDS
 
 BUDGETS = {"p50": (0.5, 5.0), "p99": (0.99, 30.0)}
 """Quantile and milliseconds."""

@@ -37,6 +37,8 @@ class AuditEvent:
     user_agent: str
     received_at: float
     """When the request came, in seconds since 1970."""
+    answered_at: float
+    """When its answer was complete."""
 
 
 class AuditLog:
@@ -77,5 +79,10 @@ def _event(entry: dict[str, Any]) -> AuditEvent:
         uri=entry["requestURI"],
         code=entry.get("responseStatus", {}).get("code", 0),
         user_agent=entry.get("userAgent", ""),
-        received_at=datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp(),
+        received_at=_seconds(entry["requestReceivedTimestamp"]),
+        answered_at=_seconds(entry["stageTimestamp"]),
     )
+
+
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
