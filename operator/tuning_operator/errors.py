@@ -9,6 +9,7 @@ TuningError
 │   └── StorageUnavailable  the database
 ├── StorageDamaged          the database answers, but its content is not what this version can use
 ├── NotFound                a study or trial that somebody asked for does not exist
+├── TooManySteps            a trial reports more steps than are kept of it
 ├── Forbidden               the caller may not do this
 ├── LeaseLost               another operator is active; this process must end
 ├── InvalidSetting          in `settings`: the operator's environment is wrong
@@ -59,6 +60,10 @@ class StorageDamaged(TuningError):
 
 class NotFound(TuningError):
     """There is no such study or trial."""
+
+
+class TooManySteps(TuningError):
+    """A trial reports more steps than are kept of it; nothing of the batch was stored."""
 
 
 class Forbidden(TuningError):

@@ -155,7 +155,11 @@ class TrialRepository(Protocol):
         which `history().exhausted` then says."""
 
     async def start_attempt(self, number: int, attempt: int) -> None:
-        """Store that an attempt follows; its Job may be created only after this."""
+        """Store that an attempt follows; its Job may be created only after this.
+
+        A trial whose newest attempt said that it ended, or that is to be pruned, stays as it is: that came in
+        after the caller's look at it, and what is left is to tell it. `history()` says which attempt is the newest.
+        """
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Store how trials ended; a trial that is finished already stays as it is."""
@@ -170,6 +174,8 @@ class TrialRepository(Protocol):
         ------
         NotFound
             The study has no such trial or attempt.
+        TooManySteps
+            Nothing was stored, and nothing will be: the trial has reported as many steps as are kept.
         StorageUnavailable
             Nothing was stored; the sender must repeat the batch.
         """

@@ -110,7 +110,8 @@ class FakeTrialRepository:
         """Let an attempt follow."""
         self._fail()
         trial = self._trials[number]
-        if attempt > trial.open.attempt:
+        has_ended = trial.open.end is not None or trial.open.prune_decided_at is not None
+        if attempt > trial.open.attempt and not has_ended:
             trial.open = replace(trial.open, attempt=attempt, end=None, first_report_at=None, last_report_at=None)
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
@@ -179,8 +180,8 @@ class FakeTrialRepository:
         if pruned_now:
             self.prune_on_report.discard(trial.open.number)
             self.decide_to_prune(trial.open.number)
-        values = trial.objective_values(self.spec.objective.metric)
-        not_finite = not all(math.isfinite(value) for value in values.values())
+        value = self._view(trial).value
+        not_finite = value is not None and not math.isfinite(value)
         if trial.open.prune_decided_at is not None:
             reply = ReportReply(stop=True, reason="Pruned")
         elif not_finite:

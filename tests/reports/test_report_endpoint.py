@@ -12,7 +12,7 @@ import pytest
 from tests.reports.running_server import STUDY, RunningServer, running_server
 from tuning_contract import ReportBatch
 from tuning_operator.decisions.snapshot import EndState
-from tuning_operator.errors import LeaseLost, StorageUnavailable, StudyGone
+from tuning_operator.errors import LeaseLost, StorageUnavailable, StudyGone, TooManySteps
 from tuning_operator.ports import Outcome, ReportAnswer
 from tuning_operator.reports.credentials import read_token, report_token
 from tuning_operator.reports.report_endpoint import report_url
@@ -56,6 +56,19 @@ async def test_numbers_that_json_does_not_know_arrive_as_strings(operator: Runni
     stored = operator.repository.reports(0)[0].values
     assert math.isnan(stored["a"])
     assert (stored["b"], stored["c"]) == (math.inf, -math.inf)
+
+
+async def test_too_many_steps_are_refused_with_a_way_out(
+    operator: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentence = "a trial may report at most 3 steps; report less often, for example once an epoch"
+
+    async def full(*_: object) -> ReportAnswer:
+        raise TooManySteps(sentence)
+
+    monkeypatch.setattr(operator.repository, "report", full)
+    answer = await operator.report(ACCURACY)
+    assert (answer.status, answer.document) == (400, {"error": sentence})
 
 
 async def test_an_older_attempt_is_told_to_stop(operator: RunningServer) -> None:

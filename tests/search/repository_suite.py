@@ -131,6 +131,28 @@ class RepositorySuite:
         assert trial.value is not None
         assert not math.isfinite(trial.value)
 
+    @pytest.mark.parametrize(
+        ("reduce", "values", "stops"),
+        [
+            ("Last", (0.5, math.nan, 0.7), (False, True, False)),
+            ("Best", (0.5, math.nan, 0.7), (False, False, False)),
+            ("Best", (math.nan, 0.5, math.inf), (True, False, False)),
+            ("Mean", (0.5, math.nan, 0.7), (False, True, True)),
+        ],
+    )
+    async def test_a_trial_is_told_to_stop_when_its_value_as_it_is_reduced_is_not_finite(
+        self, world: World, reduce: str, values: tuple[float, ...], stops: tuple[bool, ...]
+    ) -> None:
+        repository = await _open(world, study_spec(reduce=reduce))
+        await repository.ask(1)
+        await repository.report(0, 1, ReportBatch((Report(0, {"loss": 1.0}),)))
+        for step, (value, stop) in enumerate(zip(values, stops, strict=True), start=1):
+            answer = await repository.report(0, 1, batch((step, value)))
+            assert (answer.reply.stop, answer.wake) == (stop, stop)
+            (trial,) = repository.history().open
+            assert trial.value is not None
+            assert math.isfinite(trial.value) == (not stop)
+
     async def test_an_attempts_last_message_is_kept(self, world: World) -> None:
         repository = await _with_trials(world, 1)
         await repository.report(0, 1, batch((1, 0.5), end=FinalState.FAILED, message="out of memory"))
@@ -147,7 +169,7 @@ class RepositorySuite:
 
     async def test_a_new_attempt_starts_without_reports_and_keeps_the_value(self, world: World) -> None:
         repository = await _with_trials(world, 1)
-        await repository.report(0, 1, batch((1, 0.5), end=FinalState.FAILED))
+        await repository.report(0, 1, batch((1, 0.5)))
         await repository.start_attempt(0, 2)
         (trial,) = repository.history().open
         assert (trial.attempt, trial.end, trial.last_step, trial.first_report_at) == (2, None, None, None)
@@ -178,6 +200,16 @@ class RepositorySuite:
         await repository.report(0, 2, batch((1, 0.5)))
         await repository.start_attempt(0, 2)
         assert repository.history().open[0].last_step == 1
+
+    @pytest.mark.parametrize("state", list(FinalState))
+    async def test_no_attempt_follows_one_whose_end_was_acknowledged(self, world: World, state: FinalState) -> None:
+        repository = await _with_trials(world, 1)
+        await repository.report(0, 1, batch((1, 0.5), end=state))
+        before = repository.history().open
+        await repository.start_attempt(0, 2)
+        assert repository.history().open == before
+        await world.restart()
+        assert (await _open(world)).history().open == before
 
     @pytest.mark.parametrize(("number", "attempt"), [(1, 1), (-1, 1), (0, 2), (0, 0)])
     async def test_reports_of_unknown_trials_and_attempts_are_not_found(

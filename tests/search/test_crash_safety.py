@@ -23,10 +23,10 @@ Step = Callable[[StudyRepository], Awaitable[object]]
 STEPS: tuple[Step, ...] = (
     lambda study: study.ask(3),
     lambda study: study.report(0, 1, batch((1, 0.8), (2, 0.9))),
-    lambda study: study.report(1, 1, batch((1, 0.7), (2, 0.7), (3, 0.7), end=FinalState.FAILED)),
+    lambda study: study.report(1, 1, batch((1, 0.7), (2, 0.7), (3, 0.7))),
     lambda study: study.tell([outcome(0, 0.9)]),
     lambda study: study.start_attempt(1, 2),
-    lambda study: study.report(1, 2, batch((2, 0.95))),
+    lambda study: study.report(1, 2, batch((2, 0.95), end=FinalState.COMPLETE)),
     lambda study: study.report(2, 1, batch((1, 0.1))),
     lambda study: study.tell([outcome(1, 0.95), outcome(2, 0.1, EndState.PRUNED)]),
     lambda study: study.ask(2),

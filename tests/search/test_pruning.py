@@ -21,6 +21,7 @@ from tuning_contract import FinalState, Report, ReportBatch
 from tuning_operator.api.search import MedianOptions
 from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.errors import StorageUnavailable
+from tuning_operator.search.curve import Curve
 from tuning_operator.search.median import MedianRule
 
 curves = st.dictionaries(
@@ -76,9 +77,10 @@ def test_the_median_rule_is_optunas_for_any_curves(
         study.add_trial(create_trial(value=0.0, intermediate_values=curve))
         rule.add_complete(study.trials[-1])
     trial = create_trial(state=TrialState.RUNNING, intermediate_values=running)
+    so_far = Curve(study_spec(direction=direction.name.capitalize()).objective, running)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # numpy's, of NaN and infinities
         expected = _optunas(parsed).prune(study, trial)
-    assert rule.should_prune(trial) == expected
+    assert rule.should_prune(so_far) == expected
 
 
 def _optunas(options: MedianOptions) -> MedianPruner:
@@ -115,6 +117,15 @@ async def test_a_decision_is_the_same_for_a_repeated_report_and_after_a_restart(
         assert (better.reply.reason, better.wake) == ("Pruned", False)
         assert study.history().open[0].prune_decided_at == decided_at
         study = await world.reopen()
+
+
+async def test_no_attempt_follows_the_decision_to_prune(world: DatabaseWorld) -> None:
+    study = await _with_a_good_trial(world)
+    await study.report(1, 1, batch((1, 0.1)))
+    before = study.history().open[0]
+    await study.start_attempt(1, 2)
+    assert study.history().open[0] == before
+    assert (await study.report(1, 1, batch((2, 0.1)))).reply.reason == "Pruned"
 
 
 async def test_a_decision_that_could_not_be_stored_is_made_again(world: DatabaseWorld) -> None:

@@ -109,8 +109,7 @@ class LocalRun:
         trials = await repositories.open(key, spec)
         for trial in trials.history().open:
             # Its process went with the last run. Unless it had come to its end, it starts over under the same number.
-            if trial.end is None and trial.prune_decided_at is None:
-                await trials.start_attempt(trial.number, trial.attempt + 1)
+            await trials.start_attempt(trial.number, trial.attempt + 1)
         changed = asyncio.Event()
 
         def shown(status: StudyStatus) -> None:

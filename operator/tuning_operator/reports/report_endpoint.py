@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 
 from tuning_contract import ReportBatch, ReportReply, WireError
 from tuning_contract.reports import MAX_BODY_BYTES
-from tuning_operator.errors import LeaseLost, NotFound, StorageUnavailable, StudyGone
+from tuning_operator.errors import LeaseLost, NotFound, StorageUnavailable, StudyGone, TooManySteps
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import ReportAnswer, TrialRepositories
 from tuning_operator.reports.credentials import is_report_token
@@ -104,6 +104,8 @@ class ReportEndpoint:
             return await repository.report(trial, attempt, batch)
         except NotFound as error:
             raise Refused(404, Reason.NOT_FOUND, str(error)) from error
+        except TooManySteps as error:
+            raise Refused(400, Reason.TOO_MANY, str(error)) from error
         except StudyGone:
             return _stop()
         except (StorageUnavailable, LeaseLost) as error:

@@ -6,11 +6,11 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from optuna.pruners._percentile import _is_first_in_interval_step
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuning_operator.api.search import MedianOptions
+from tuning_operator.search.curve import Curve
 
 
 class MedianRule:
@@ -32,22 +32,26 @@ class MedianRule:
         for step, value in trial.intermediate_values.items():
             self._by_step[step].add(value)
 
-    def should_prune(self, trial: FrozenTrial) -> bool:
+    def should_prune(self, curve: Curve) -> bool:
         """Return whether to prune a running trial at its largest step."""
-        options, step = self._options, trial.last_step
+        options, step = self._options, curve.last_step
         if step is None or self._complete < max(1, options.n_startup_trials) or step < options.n_warmup_steps:
             return False
-        steps = trial.intermediate_values.keys()
-        if not _is_first_in_interval_step(step, steps, options.n_warmup_steps, options.interval_steps):
+        if not self._is_first_in_interval(step, curve.step_before_last):
             return False
-        numbers = [value for value in trial.intermediate_values.values() if not math.isnan(value)]
-        if not numbers:
+        if curve.best is None:
             return True
         if step not in self._by_step or self._by_step[step].count < options.n_min_trials:
             return False
         median = self._by_step[step].median()
         # Of NaN, every comparison is false.
-        return max(numbers) < median if self._maximize else min(numbers) > median
+        return curve.best < median if self._maximize else curve.best > median
+
+    def _is_first_in_interval(self, step: int, step_before: int | None) -> bool:
+        """Whether no earlier step lies in the interval of `step`; intervals begin after the warm-up."""
+        warmup, interval = self._options.n_warmup_steps, self._options.interval_steps
+        begin = (step - warmup) // interval * interval + warmup
+        return step_before is None or step_before < begin
 
 
 class _Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +11,15 @@ from tuning_contract import Report, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Objective
 from tuning_operator.decisions.snapshot import OpenTrial
-from tuning_operator.decisions.trial_value import reduce_values
+from tuning_operator.errors import TooManySteps
+from tuning_operator.search.curve import Curve
 
 MAX_METRICS = 64
 """Names of metrics that are kept of a trial; they are there to help people who misspelt the objective."""
+
+MAX_STEPS = 100_000
+"""Steps that are kept of a trial: they are in memory while it runs, and the objective's for as long as its study is
+open. A step takes some 200 bytes."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class NewReports:
     """Those whose step was not reported before, each step once."""
     values: Mapping[int, float]
     """The objective by step, where reported."""
-    stale_steps: frozenset[int]
+    stale_steps: Sequence[int]
     """Steps whose values of earlier attempts these replace."""
 
 
@@ -46,8 +51,8 @@ class TrialProgress:
         self.trial_id = trial_id
         self.objective = objective
         self.attempt = attempt
-        self.values: Mapping[int, float] = {}
-        """The objective by step; a newer attempt replaces the steps at or after its first."""
+        self.curve = Curve(objective)
+        """The objective; a newer attempt replaces the steps at or after its first."""
         self.end: TrialEnd | None = None
         self.prune_decided_at: float | None = None
         self.prune_due = False
@@ -56,8 +61,10 @@ class TrialProgress:
         self._parameters = parameters
         self._seed = seed
         self._asked_at = asked_at
-        self._inherited: frozenset[int] = frozenset()
+        self._inherited: list[int] = []
+        """Steps with a value of an earlier attempt, ascending."""
         self._steps: set[int] = set()
+        self._last_step: int | None = None
         self._metrics: set[str] = set()
         self._first_report_at: float | None = None
         self._last_report_at: float | None = None
@@ -69,16 +76,17 @@ class TrialProgress:
         return bool(self._steps)
 
     @property
-    def is_finite(self) -> bool:
-        """Whether all values of the objective are."""
-        return all(math.isfinite(value) for value in self.values.values())
+    def has_ended(self) -> bool:
+        """Whether the newest attempt said that it ended, or it was decided to prune the trial."""
+        return self.end is not None or self.prune_decided_at is not None
 
     def start(self, attempt: int) -> None:
         """Let a new attempt follow."""
         self.attempt = attempt
         self.end = None
-        self._inherited = frozenset(self.values)
+        self._inherited = sorted(self.curve.steps)
         self._steps.clear()
+        self._last_step = None
         self._metrics.clear()
         self._first_report_at = self._last_report_at = None
         self._view = None
@@ -93,15 +101,26 @@ class TrialProgress:
         return NewReports(
             reports=tuple(new.values()),
             values={step: report.values[metric] for step, report in new.items() if metric in report.values},
-            stale_steps=frozenset(step for step in self._inherited if step >= min(new)) if new else frozenset(),
+            stale_steps=self._inherited[bisect_left(self._inherited, min(new)) :] if new else (),
         )
+
+    def check_room(self, new: NewReports) -> None:
+        """Raise `TooManySteps` when there is no room for reports."""
+        kept = len(self._steps) + len(self._inherited) - len(new.stale_steps)
+        if new.reports and kept + len(new.reports) > MAX_STEPS:
+            raise TooManySteps(
+                f"a trial may report at most {MAX_STEPS} steps; report less often, for example once an epoch"
+            )
 
     def accept(self, new: NewReports, first_at: float, last_at: float) -> None:
         """Take reports that are stored."""
-        kept = {step: value for step, value in self.values.items() if step not in new.stale_steps}
-        self.values = kept | dict(new.values)
-        self._inherited -= new.stale_steps
-        self._steps.update(report.step for report in new.reports)
+        if new.stale_steps:
+            self.curve.remove(new.stale_steps)
+            del self._inherited[-len(new.stale_steps) :]
+        self.curve.add(new.values)
+        steps = [report.step for report in new.reports]
+        self._steps.update(steps)
+        self._last_step = max(steps if self._last_step is None else [self._last_step, *steps])
         self._keep_metrics(new.reports)
         if self._first_report_at is None:
             self._first_report_at = first_at
@@ -131,9 +150,9 @@ class TrialProgress:
                 asked_at=self._asked_at,
                 first_report_at=self._first_report_at,
                 last_report_at=self._last_report_at,
-                last_step=max(self._steps, default=None),
+                last_step=self._last_step,
                 metrics=tuple(sorted(self._metrics)),
-                value=reduce_values(self.values, self.objective.reduce, self.objective.direction),
+                value=self.curve.value,
                 prune_decided_at=self.prune_decided_at,
                 end=self.end,
             )

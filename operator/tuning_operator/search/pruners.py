@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.search import MedianOptions, Pruner, PrunerName
+from tuning_operator.search.curve import Curve
 from tuning_operator.search.median import MedianRule
 
 
@@ -23,7 +24,7 @@ class TrialPruner(Protocol):
     def add_complete(self, trial: FrozenTrial) -> None:
         """Take a complete trial, once."""
 
-    def should_prune(self, trial: FrozenTrial) -> bool:
+    def should_prune(self, curve: Curve) -> bool:
         """Return whether to prune a running trial at its largest step."""
 
 

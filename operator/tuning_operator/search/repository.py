@@ -92,12 +92,12 @@ class StudyRepository(StudyHistory):
         return await asyncio.shield(task)
 
     async def start_attempt(self, number: int, attempt: int) -> None:
-        """Store that an attempt follows."""
+        """Store that an attempt follows, unless the trial has come to its end meanwhile."""
         trial = self._open.get(number)
         if trial is None:
             raise NotFound(f"the study {self.key} has no open trial {number}")
         async with trial.lock:
-            if attempt <= trial.attempt:
+            if attempt <= trial.attempt or trial.has_ended:
                 return
 
             def follow(_: None) -> None:
@@ -143,6 +143,7 @@ class StudyRepository(StudyHistory):
 
     async def _take(self, trial: TrialProgress, batch: ReportBatch) -> ReportAnswer:
         new = trial.sift(batch.reports)
+        trial.check_room(new)
         is_first = bool(new.reports) and not trial.has_reported
         if new.reports or batch.end is not None:
             now = self._workers.clock.now()
@@ -154,14 +155,12 @@ class StudyRepository(StudyHistory):
                 rows.add_end(key, batch.end, now)
             await self._workers.writer.add(rows, partial(self._accept, trial, new, batch, now))
         seconds, pruned_now = await self._decide(trial)
-        wake = is_first or batch.end is not None or pruned_now or (bool(new.values) and not trial.is_finite)
+        wake = is_first or batch.end is not None or pruned_now or (bool(new.values) and not trial.curve.is_finite)
         return ReportAnswer(_reply(trial, ended=False), wake, seconds)
 
     def _accept(self, trial: TrialProgress, new: NewReports, batch: ReportBatch, now: float) -> None:
         if new.reports:
             trial.accept(new, now, now)
-        if new.values or new.stale_steps:
-            self._storage.replace(trial.trial_id, intermediate_values=dict(trial.values))
         if batch.end is not None:
             trial.accept_end(batch.end)
 
@@ -170,10 +169,10 @@ class StudyRepository(StudyHistory):
 
         The decision is stored before anybody hears of it, so that it is the same after a restart.
         """
-        if self._pruner is None or not trial.prune_due or trial.end is not None or trial.prune_decided_at is not None:
+        if self._pruner is None or not trial.prune_due or trial.has_ended:
             return None, False
         start = time.perf_counter()
-        prune = self._pruner.should_prune(self._storage.get_trial(trial.trial_id))
+        prune = self._pruner.should_prune(trial.curve)
         seconds = time.perf_counter() - start
         if prune:
             now = self._workers.clock.now()
@@ -240,14 +239,15 @@ class StudyRepository(StudyHistory):
     def _finish(self, endings: Sequence[TrialEnding]) -> None:
         for ending in endings:
             attrs = self._storage.get_trial(ending.trial_id).user_attrs
+            number = self._storage.get_trial_number_from_id(ending.trial_id)
             told = self._storage.replace(
                 ending.trial_id,
+                intermediate_values=self._open.pop(number).curve.values(),
                 state=ending.state,
                 values=None if ending.value is None else [ending.value],
                 datetime_complete=ending.completed_at,
                 user_attrs={**attrs, **ending.user_attrs},
             )
-            del self._open[told.number]
             self._tally.add(self._finished(told))
             if self._pruner is not None and told.state is TrialState.COMPLETE:
                 self._pruner.add_complete(told)
@@ -256,6 +256,6 @@ class StudyRepository(StudyHistory):
 def _reply(trial: TrialProgress, ended: bool = True) -> ReportReply:
     if trial.prune_decided_at is not None:
         return ReportReply(stop=True, reason="Pruned")
-    if not trial.is_finite:
+    if not trial.curve.is_finite:
         return ReportReply(stop=True, reason="NotFinite")
     return ReportReply(stop=True, reason="Ended") if ended else ReportReply()

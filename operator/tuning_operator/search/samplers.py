@@ -1,7 +1,9 @@
 """Samplers: adding one is an option model in `api/search.py` and an entry here.
 
 A sampler must draw its random numbers from Optuna's `LazyRandomState`, else `seeds.reseed` does not reach it, and must
-keep no other state than the storage's. One that needs `after_trial` would need a call of it where trials are told.
+keep no other state than the storage's. It may not read the intermediate values of running trials: the mirror gets them
+when a trial is told, so that a report costs the same however many came before. One that needs `after_trial` would need
+a call of it where trials are told.
 """
 
 from __future__ import annotations
