@@ -37,6 +37,23 @@ class RepositorySuite:
         assert history.best is None
         assert history.started_at is None
 
+    @pytest.mark.parametrize("restarts", [False, True])
+    async def test_a_study_without_trials_takes_another_search(self, world: World, restarts: bool) -> None:
+        await _open(world)
+        if restarts:
+            await world.restart()
+        momentum = {"name": "momentum", "type": "Float", "low": 0, "high": 1}
+        spec = study_spec(parameters=(momentum,), metric="loss", direction="Minimize")
+        repository = await _open(world, spec)
+        assert [list(trial.parameters) for trial in await repository.ask(2)] == [["momentum"]] * 2
+        await repository.report(0, 1, ReportBatch((Report(1, {"loss": 0.25}),)))
+        assert repository.history().open[0].value == 0.25
+        await repository.tell([outcome(0, 0.25), outcome(1, 0.5)])
+        await world.restart()
+        best = (await _open(world, spec)).history().best
+        assert best is not None
+        assert best.number == 0
+
     async def test_trials_are_numbered_from_zero_in_the_order_of_asks(self, world: World) -> None:
         repository = await _open(world)
         first = await repository.ask(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -185,7 +186,7 @@ async def test_a_study_that_was_deleted_behind_our_back_is_damaged(world: Databa
 
 
 async def test_a_study_with_another_search_space_is_refused_with_each_difference(world: DatabaseWorld) -> None:
-    await world.open()
+    await (await world.open()).ask(1)
     await world.restart()
     world.spec = study_spec(
         parameters=(
@@ -204,6 +205,17 @@ async def test_a_study_with_another_search_space_is_refused_with_each_difference
         "the parameter `layers` is not in the study's stored history",
         "`objectives` differs from the study's stored history",
     ]
+
+
+async def test_a_study_whose_first_ask_is_under_way_keeps_its_search(world: DatabaseWorld) -> None:
+    study = await world.open()
+    asking = asyncio.create_task(study.ask(1))
+    await asyncio.sleep(0)
+    with pytest.raises(InvalidStudy):
+        await world.repositories.open(KEY, study_spec(metric="loss"))
+    (trial,) = await asking
+    assert trial.number == 0
+    assert await world.open() is study
 
 
 def _somebody_asks(world: DatabaseWorld) -> None:

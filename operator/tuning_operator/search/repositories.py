@@ -20,7 +20,7 @@ from tuning_operator.search import tables
 from tuning_operator.search.database import Database
 from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.repository import StudyRepository, Workers
-from tuning_operator.search.study_record import CREATED, create_study, find_study
+from tuning_operator.search.study_record import CREATED, create_study, find_study, rewrite_search
 from tuning_operator.search.trial_rows import delete_study
 from tuning_operator.search.writer import GroupCommit
 
@@ -58,10 +58,13 @@ class StudyRepositories:
         return self._open.get(uid)
 
     async def open(self, study: StudyKey, spec: StudySpec) -> StudyRepository:
-        """Load or create a study's history; opening an open one again applies the new spec."""
+        """Load or create a study's history; opening an open one again applies the new spec.
+
+        As long as there is no trial, that may have another search space or objective.
+        """
         async with self._opening:
             repository = self._open.get(study.uid)
-            if repository is None:
+            if repository is None or await repository.gives_way_to(spec):
                 repository = await asyncio.to_thread(self._load, study, spec)
                 self._open[study.uid] = repository
             else:
@@ -115,6 +118,8 @@ class StudyRepositories:
             study_id = find_study(connection, key)
             if study_id is None:
                 study_id = create_study(connection, key, spec, self._workers.clock.now())
+            else:
+                rewrite_search(connection, study_id, spec)
         return StudyRepository(self._database, key, study_id, spec, self._workers)
 
     def _read(self, key: StudyKey) -> StudyHistory:

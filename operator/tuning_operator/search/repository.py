@@ -26,7 +26,7 @@ from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
-from tuning_operator.search.study_record import check_same_search
+from tuning_operator.search.study_record import check_same_search, differences
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
 from tuning_operator.search.writer import GroupCommit
@@ -59,6 +59,12 @@ class StudyRepository(StudyHistory):
         self._ask_in_doubt = False
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
         self._use(spec)
+
+    async def gives_way_to(self, spec: StudySpec) -> bool:
+        """Return whether the study should be loaded anew for a spec: its search is another one, and it has no trial."""
+        if self._asks:
+            await asyncio.wait(self._asks)
+        return not self._frozen() and bool(differences(self._record, spec))
 
     async def apply(self, spec: StudySpec) -> None:
         """Take a changed spec.

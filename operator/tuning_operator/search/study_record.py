@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optuna.study import StudyDirection
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, select, update
 
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.api.study import Objective, StudySpec
@@ -27,7 +27,7 @@ _METRIC_NAMES = "study:metric_names"
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """A study as it was created."""
+    """A study as it was when its first trial was asked for."""
 
     study_id: int
     seed: int
@@ -57,18 +57,27 @@ def create_study(connection: Connection, key: StudyKey, spec: StudySpec, now: fl
     row = {"study_id": study_id, "objective": 0, "direction": direction}
     connection.execute(tables.insert(connection, tables.study_directions).on_conflict_do_nothing(), row)
     user_attrs = {NAMESPACE: key.namespace, NAME: key.name, UID: key.uid, CREATED: now}
-    system_attrs = {
-        _SEARCH: _search_document(spec),
-        _SEED: random_seed(),
-        _METRIC_NAMES: [spec.objective.metric],
-    }
+    system_attrs = {**_search_attrs(spec), _SEED: random_seed()}
     _add_attrs(connection, tables.study_user_attributes, study_id, user_attrs)
     _add_attrs(connection, tables.study_system_attributes, study_id, system_attrs)
     return study_id
 
 
+def rewrite_search(connection: Connection, study_id: int, spec: StudySpec) -> None:
+    """Let a study that has no trial yet be of this spec's search; one that has some stays as it is."""
+    trials = tables.trials.c
+    if connection.execute(select(trials.trial_id).where(trials.study_id == study_id).limit(1)).first() is not None:
+        return
+    directions, attrs = tables.study_directions, tables.study_system_attributes
+    direction = StudyDirection[spec.objective.direction.name]
+    connection.execute(update(directions).where(directions.c.study_id == study_id).values(direction=direction))
+    for key, value in _search_attrs(spec).items():
+        of_key = (attrs.c.study_id == study_id) & (attrs.c.key == key)
+        connection.execute(update(attrs).where(of_key).values(value_json=json.dumps(value)))
+
+
 def read_record(study_id: int, system_attrs: Mapping[str, Any]) -> StudyRecord:
-    """Return what a study was created with.
+    """Return what a study's trials are of.
 
     Raises
     ------
@@ -90,13 +99,20 @@ def read_record(study_id: int, system_attrs: Mapping[str, Any]) -> StudyRecord:
 
 
 def check_same_search(record: StudyRecord, spec: StudySpec) -> None:
-    """Compare a study's spec with what it was created with.
+    """Compare a study's spec with what its trials are of.
 
     Raises
     ------
     InvalidStudy
         Its trials so far are of another search: they would mislead the sampler, and the best of both is not comparable.
     """
+    problems = differences(record, spec)
+    if problems:
+        raise InvalidStudy(problems)
+
+
+def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
+    """Return what of a spec's search is not as stored, as sentences."""
     problems = []
     stored, given = (
         {parameter.name: parameter.to_document() for parameter in parameters}
@@ -108,18 +124,18 @@ def check_same_search(record: StudyRecord, spec: StudySpec) -> None:
             problems.append(f"the parameter `{name}` {what} the study's stored history; {_WAY_OUT}")
     if _without_goal(record.objective) != _without_goal(spec.objective):
         problems.append(f"`objectives` differs from the study's stored history; {_WAY_OUT}")
-    if problems:
-        raise InvalidStudy(problems)
+    return problems
 
 
 _WAY_OUT = "change it back, or start a new study"
 
 
-def _search_document(spec: StudySpec) -> dict[str, Any]:
-    return {
+def _search_attrs(spec: StudySpec) -> dict[str, Any]:
+    search = {
         "objective": _without_goal(spec.objective),
         "parameters": [parameter.to_document() for parameter in spec.parameters],
     }
+    return {_SEARCH: search, _METRIC_NAMES: [spec.objective.metric]}
 
 
 def _without_goal(objective: Objective) -> dict[str, Any]:
