@@ -25,7 +25,17 @@ trial.prune()
 
 @pytest.mark.parametrize(
     ("environ", "reports"),
-    [({}, True), ({"RANK": "0"}, True), ({"RANK": ""}, True), ({"RANK": "1"}, False), ({"RANK": "12"}, False)],
+    [
+        ({}, True),
+        ({"RANK": "0"}, True),
+        ({"RANK": ""}, True),
+        ({"RANK": "1"}, False),
+        ({"RANK": "12"}, False),
+        ({"RANK": "4", "LOCAL_RANK": "0"}, False),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True),
+        ({"LOCAL_RANK": "1", "NODE_RANK": "0"}, False),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, False),
+    ],
 )
 def test_rank_zero_reports(environ: dict[str, str], reports: bool) -> None:
     assert is_reporting_rank(environ) is reports

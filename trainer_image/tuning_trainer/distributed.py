@@ -7,8 +7,12 @@ from collections.abc import Mapping
 
 
 def is_reporting_rank(environ: Mapping[str, str]) -> bool:
-    """Whether this process speaks for its trial: rank 0, by the variable that torchrun and its likes set."""
-    return environ.get("RANK", "0").strip() in ("", "0")
+    """Whether this process speaks for its trial: rank 0, by the variable that torchrun and its likes set.
+
+    Lightning's own launcher does not set it, but the rank on the node and the node's.
+    """
+    ranks = ("RANK",) if environ.get("RANK", "").strip() else ("LOCAL_RANK", "NODE_RANK")
+    return all(environ.get(name, "0").strip() in ("", "0") for name in ranks)
 
 
 def agree(answer: bool) -> bool:
