@@ -10,8 +10,9 @@
             trial.prune()
 
 Importing this package needs the standard library and `tuning_contract` only, on Python 3.10 and newer. Only
-`tuning_trainer.tasks`, the ready-made trainer's tasks, may import anything else, and only while a task runs. Nothing
-here knows of Kubernetes, and nothing imports `tuning_operator`.
+`tuning_trainer.tasks`, the ready-made trainer's tasks, may import anything else, and only while a task runs, and the
+modules of `tuning_trainer.callbacks`, each its training framework. Nothing here knows of Kubernetes, and nothing
+imports `tuning_operator`.
 """
 
 from tuning_trainer.errors import ParameterError, ReportError, TrialPruned
