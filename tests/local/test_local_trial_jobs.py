@@ -215,6 +215,28 @@ async def test_trials_that_start_at_once_share_a_guard(tmp_path: Path) -> None:
     assert not is_running(children[0])
 
 
+async def test_a_run_goes_on_when_its_guard_is_killed(world: LocalWorld) -> None:
+    first, second = world.manifest(STUDY, 0), world.manifest(STUDY, 1)
+    await world.jobs.create(STUDY, first)
+    await _kill_guard(world)
+    await world.end(first["metadata"]["name"], 0)
+    await until(lambda: len(world.changes) == 1, "nobody is told of the end")
+    await world.jobs.create(STUDY, second)
+    await world.end(second["metadata"]["name"], 0)
+    await until(lambda: len(world.changes) == 2, "nobody is told of the end")
+    assert [job.phase for job in world.jobs.observed(STUDY)] == [JobPhase.COMPLETE] * 2
+
+
+async def test_a_new_guard_ends_what_began_under_a_killed_one(world: LocalWorld, tmp_path: Path) -> None:
+    await world.jobs.create(STUDY, program(SHOWS_ITS_PID, str(tmp_path / "pids"), "stay"))
+    await until(lambda: _has_text(tmp_path / "pids"), "the process does not start")
+    await _kill_guard(world)
+    await world.jobs.create(STUDY, world.manifest(STUDY, 1))
+    await world.jobs._guarded.close()  # as with the runner's death
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    await until(lambda: not any(is_running(pid) for pid in pids), "a process outlives its runner")
+
+
 async def test_closing_ends_all_processes(tmp_path: Path) -> None:
     world = LocalWorld(tmp_path)
     await world.jobs.create(STUDY, program(SHOWS_ITS_PID, str(tmp_path / "pids"), "stay"))
@@ -222,6 +244,13 @@ async def test_closing_ends_all_processes(tmp_path: Path) -> None:
     await world.jobs.close()
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     await until(lambda: not any(is_running(pid) for pid in pids), "a process outlives its runner")
+
+
+async def _kill_guard(world: LocalWorld) -> None:
+    guard = world.jobs._guarded._guard
+    assert guard is not None
+    guard.kill()
+    await until(lambda: guard.returncode is not None, "the guard lives on")
 
 
 def _children() -> list[int]:

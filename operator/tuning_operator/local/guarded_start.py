@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ class GuardedStart:
     def __init__(self) -> None:
         self._guard: asyncio.subprocess.Process | None = None
         self._pipe = -1
+        self._groups: set[int] = set()
+        """Groups that run, for the next guard: should this one be killed, trials go on."""
         self._starting = asyncio.Lock()
 
     async def start(
@@ -30,9 +33,9 @@ class GuardedStart:
     ) -> asyncio.subprocess.Process:
         """Start a command as a process group of its own; stdout and stderr go to `output`."""
         async with self._starting:  # several trials start at once, under one guard
-            if self._guard is None:
+            if self._guard is None or self._guard.returncode is not None:
                 await self._start_guard()
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
             _REGISTER,
@@ -44,10 +47,13 @@ class GuardedStart:
             stderr=output,
             start_new_session=True,
         )
+        self._groups.add(process.pid)
+        return process
 
     def forget(self, group: int) -> None:
         """Take a group that has ended off the guard's list, before its id can belong to somebody else."""
-        os.write(self._pipe, f"-{group}\n".encode())
+        self._groups.discard(group)
+        self._tell(f"-{group}\n")
 
     async def close(self) -> None:
         """End the guard, and with it every group that is left."""
@@ -56,10 +62,17 @@ class GuardedStart:
             await self._guard.wait()
             self._guard = None
 
+    def _tell(self, lines: str) -> None:
+        with contextlib.suppress(OSError):  # the guard was killed; the next start makes another one
+            os.write(self._pipe, lines.encode())
+
     async def _start_guard(self) -> None:
+        if self._guard is not None:
+            os.close(self._pipe)
         reader, self._pipe = os.pipe()
         guard = Path(__file__).with_name("guard.py")
         self._guard = await asyncio.create_subprocess_exec(
             sys.executable, "-I", str(guard), stdin=reader, start_new_session=True
         )
         os.close(reader)
+        self._tell("".join(f"+{group}\n" for group in self._groups))

@@ -113,13 +113,13 @@ class LocalTrialJobs:
     async def _follow(self, study: StudyKey, name: str, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         _signal_group(process, signal.SIGKILL)  # what the trainer left behind, data loaders for example
-        self._guarded.forget(process.pid)
         del self._processes[name]
         _, job = self._jobs[name]
         if job.deleting:
             self._remove(name)
         else:
             self._jobs[name] = study.uid, _ended(job, code, self._clock.now())
+        self._guarded.forget(process.pid)
         self._on_change(study.uid)
 
     def _remove(self, name: str) -> None:
