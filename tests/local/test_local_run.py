@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.workplace import study_document
+from tests.cluster_api.trial_jobs_suite import until
+from tests.local.processes import is_running
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.validation import parse_study
 from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.errors import StorageUnavailable
+from tuning_operator.local import runner
 from tuning_operator.local.places import NAMESPACE, AlreadyRunning, Places
 from tuning_operator.local.runner import LocalRun, Observer
 from tuning_operator.ports import TrialRepository
-from tuning_operator.search import StudyRepositories
+from tuning_operator.search import StudyRepositories, database
 
 
 @pytest.fixture
@@ -40,6 +46,27 @@ async def test_a_run_that_is_stopped_before_it_begins_starts_no_trial(places: Pl
     status = await run.run()
     assert status.trials.total == 0
     assert status.start_time is None
+
+
+async def test_a_run_whose_storage_fails_can_be_stopped(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
+    pid = tmp_path / "pid"
+    code = f"import os, pathlib, time; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    run = LocalRun(document(code), places)
+    running = asyncio.create_task(run.run())
+    await until(lambda: pid.exists() and pid.read_text() != "", "the trial does not start")
+    with closing(sqlite3.connect(places.database, isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        run.stop()
+        run.stop()
+        with pytest.raises(
+            StorageUnavailable, match=r"the running trials are ended, but .*studies\.db did not take it"
+        ):
+            await running
+    await until(lambda: not is_running(int(pid.read_text())), "the trial outlives its run")
 
 
 async def test_a_trial_whose_end_was_stored_is_told_and_not_trained_again(places: Places) -> None:
@@ -77,6 +104,8 @@ async def test_the_machines_cpus_bound_the_parallelism(places: Places) -> None:
 async def test_the_lock_of_a_dead_runner_is_free(places: Places) -> None:
     code = f"""
 import os, pathlib
+from tuning_operator.errors import StorageUnavailable
+from tuning_operator.local import runner
 from tuning_operator.local.places import Places
 with Places(pathlib.Path({str(places.directory)!r})).locked("quick"):
     print("locked", flush=True)

@@ -7,7 +7,7 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.events import Announcement
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
-from tuning_operator.errors import InvalidStudy, JobRefused
+from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalEvents, LocalStatus
@@ -29,6 +29,12 @@ from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
+
+STOP_SECONDS = 8.0
+"""How long the engine may take to end the trials once somebody asked twice to stop: a process that ignores SIGTERM
+needs 5 of them. Then the run ends without it, for its storage may be what fails."""
+_CLOSING_SECONDS = 1.0
+"""How long what waits for the storage may then take to close."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,9 @@ class LocalRun:
     _generation: int = field(default=1, init=False)
     _tasks: StudyTasks | None = field(default=None, init=False)
     _object: dict[str, Any] = field(default_factory=dict, init=False)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _give_up_at: float | None = field(default=None, init=False)
+    """In seconds of the event loop's clock."""
 
     async def run(self) -> StudyStatus:
         """Run until the study ends, is refused, or is stopped and no process is left; return its last status.
@@ -69,7 +78,7 @@ class LocalRun:
         AlreadyRunning
             Another process runs the study.
         StorageUnavailable, StorageDamaged
-            `.tuning/` can't be used.
+            `.tuning/` can't be used, or could not when the run was to be stopped.
         """
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         study = parse_study(self.document)
@@ -84,14 +93,18 @@ class LocalRun:
                 self._object = self._as_object(key, study.spec)
                 return await self._run(key, study.spec, repositories)
             finally:
-                await repositories.aclose()
+                async with self._bounded():
+                    await repositories.aclose()
 
     def stop(self) -> None:
-        """Let running trials finish and start no more; called again, end the running ones too.
+        """Let running trials finish and start no more; called again, end the running ones too, within some 10 s.
 
         The trials that were cut off start over when the study is run again.
         """
         self._stops += 1
+        if self._stops == 2:
+            self._give_up_at = asyncio.get_running_loop().time() + STOP_SECONDS
+            self._changed.set()
         self._generation += 1
         if self._tasks is not None:
             self._tasks.study_changed(self._wanted_object())
@@ -110,11 +123,10 @@ class LocalRun:
         for trial in trials.history().open:
             # Its process went with the last run. Unless it had come to its end, it starts over under the same number.
             await trials.start_attempt(trial.number, trial.attempt + 1)
-        changed = asyncio.Event()
 
         def shown(status: StudyStatus) -> None:
             self.observer.on_status(status)
-            changed.set()
+            self._changed.set()
 
         status = LocalStatus(shown)
         async with self._started(key, repositories, status) as tasks:
@@ -122,9 +134,19 @@ class LocalRun:
             self._tasks = tasks
             tasks.study_changed(self._wanted_object())
             while not self._is_over(status.latest):
-                await changed.wait()
-                changed.clear()
+                await self._next_change()
         return status.latest
+
+    async def _next_change(self) -> None:
+        try:
+            async with asyncio.timeout_at(self._give_up_at):
+                await self._changed.wait()
+        except TimeoutError:
+            raise StorageUnavailable(
+                f"the running trials are ended, but {self.places.database} did not take it in time; see that it can be "
+                "written and run the study again: they start over"
+            ) from None
+        self._changed.clear()
 
     def _is_over(self, status: StudyStatus) -> bool:
         if any(status.is_true(kind) for kind in (ConditionType.COMPLETE, ConditionType.FAILED)):
@@ -156,7 +178,15 @@ class LocalRun:
         finally:
             await tasks.close()
             await jobs.close()
-            await server.stop()
+            async with self._bounded():
+                await server.stop()
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Give up on what waits for the storage, once somebody asked twice to stop: nothing more depends on it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS if self._stops > 1 else None):
+                yield
 
     async def _key(self, repositories: StudyRepositories, name: str) -> StudyKey:
         known = [] if self.new else await repositories.list_studies()
