@@ -15,18 +15,19 @@ TORCH_VERSION ?= 2.13.0
 help: ## List the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(BIN)/.installed: pyproject.toml tools/install.sh
-	PYTHON=$(PYTHON) TORCH_VERSION=$(TORCH_VERSION) tools/install.sh
+# .for-demo: what a study needs; .for-dev: that and all that the tests need.
+$(BIN)/.for-%: pyproject.toml tools/install.sh
+	PYTHON=$(PYTHON) TORCH_VERSION=$(TORCH_VERSION) tools/install.sh $*
 	@touch $@
 
-demo: $(BIN)/.installed ## Tune a real PyTorch model on this machine, and show the result
+demo: $(BIN)/.for-demo ## Tune a real PyTorch model on this machine, and show the result
 	$(BIN)/tuning run $(STUDY)
 
-test: $(BIN)/.installed ## Run all checks and tests; with KUBEBUILDER_ASSETS also those on a real API server
+test: $(BIN)/.for-dev ## Run all checks and tests; with KUBEBUILDER_ASSETS also those on a real API server
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest
 
-check: $(BIN)/.installed ## Lint, types, layers, and that generated files are current
+check: $(BIN)/.for-dev ## Lint, types, layers, and that generated files are current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -34,20 +35,20 @@ check: $(BIN)/.installed ## Lint, types, layers, and that generated files are cu
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate.py --check
 
-format: $(BIN)/.installed ## Format the code
+format: $(BIN)/.for-dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: $(BIN)/.installed ## Write what is made from the models: CRD, chart's copy, references, OpenAPI
+generate: $(BIN)/.for-dev ## Write what is made from the models: CRD, chart's copy, references, OpenAPI
 	$(BIN)/python tools/generate.py
 
-images: $(BIN)/.installed ## Build the images of operator and trainer
+images: $(BIN)/.for-dev ## Build the images of operator and trainer
 	$(BIN)/python -m tests.e2e images
 
-e2e: $(BIN)/.installed ## Walk the user's path on a real cluster: images, chart, study, result, uninstall
+e2e: $(BIN)/.for-dev ## Walk the user's path on a real cluster: images, chart, study, result, uninstall
 	$(BIN)/python -m tests.e2e
 
-benchmark: $(BIN)/.installed ## Measure the budgets of docs/performance.md and print the table
+benchmark: $(BIN)/.for-dev ## Measure the budgets of docs/performance.md and print the table
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove what the targets above made

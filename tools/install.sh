@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
-# Makes .venv with everything that developing and running need. Called by make; safe to repeat.
+# Makes .venv with what running a study needs (install.sh demo) or developing too (install.sh dev). Called by make; safe
+# to repeat.
 set -euo pipefail
+case ${1:?usage: install.sh demo|dev} in
+    demo) extras=operator,trainer ;;
+    *) extras=dev ;;
+esac
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 
@@ -25,4 +30,4 @@ if ! .venv/bin/python -c 'import torch' 2>/dev/null; then
             $pip install --quiet "torch==${TORCH_VERSION:-2.13.0}"
     fi
 fi
-$pip install --quiet --editable '.[dev]'
+$pip install --quiet --editable ".[$extras]"
