@@ -156,7 +156,7 @@ class LocalRun:
             raise InvalidStudy([accepted.message])
         drained = status.trials.running + status.trials.pending == 0
         degraded = status.condition(ConditionType.DEGRADED)
-        if drained and degraded is not None and (degraded.status, degraded.reason) == ("True", "JobRefused"):
+        if drained and degraded is not None and (degraded.status, degraded.reason) == ("True", "JobNotCreated"):
             raise JobRefused(degraded.message)  # nobody but the user can change that
         return self._stops > 0 and drained and status.observed_generation == self._generation
 
