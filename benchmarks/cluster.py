@@ -15,10 +15,10 @@ from typing import Any
 from benchmarks.simulated_trainer import ENDS_VARIABLE, SECONDS_VARIABLE
 from tests.chart.helm import Helm, MissingHelm, find_helm
 from tests.control_plane.operator_process import InstalledOperator
-from tests.support.api_client import ApiRefused
 from tests.support.audit import AuditEvent
 from tests.support.binaries import MissingBinaries
 from tests.support.control_plane import ControlPlane
+from tests.support.fixtures import wait_for_default_account
 from tests.support.process_node import ProcessNode
 from tuning_operator.settings import Settings
 
@@ -104,7 +104,7 @@ def cluster() -> Iterator[Cluster]:
         stack.enter_context(ProcessNode(control_plane, simulation="benchmarks.simulated_trainer:train"))
         namespace = f"benchmark-{secrets.token_hex(4)}"
         control_plane.kubectl("create", "namespace", namespace)
-        _wait_for_account(control_plane, namespace)
+        wait_for_default_account(control_plane, namespace)
         operator = ConfiguredOperator(control_plane, Helm(binary, folder), namespace, folder)
         operator.start()
         stack.callback(operator.terminate)
@@ -137,16 +137,3 @@ def pod(seconds: tuple[float, float], ends: Path | None = None) -> dict[str, Any
     if ends is not None:
         environment.append({"name": ENDS_VARIABLE, "value": str(ends)})
     return {"containers": [{"name": "trainer", "image": "trainer", "command": ["python"], "env": environment}]}
-
-
-def _wait_for_account(control_plane: ControlPlane, namespace: str) -> None:
-    """Admission refuses pods until the namespace has its account."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            control_plane.api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/default")
-            return
-        except ApiRefused as refusal:
-            if refusal.status != 404 or time.monotonic() > deadline:
-                raise
-        time.sleep(0.1)

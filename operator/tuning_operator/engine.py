@@ -189,14 +189,13 @@ class StudyEngine:
     async def _show(self, snapshot: Snapshot) -> float | None:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
         status = study_status(snapshot, self._world.addresses.read_token(self._study))
-        self._world.metrics.study_shown(self._study, status)
-        if status == self._shown:
-            return None
         due = self._shown_at + self._status_seconds
-        if not _is_transition(self._shown, status) and snapshot.now < due:
-            return due
-        await self.write(status)
-        return None
+        changed = status != self._shown
+        if changed and (_is_transition(self._shown, status) or snapshot.now >= due):
+            await self.write(status)
+            return None
+        self._world.metrics.study_shown(self._study, status)
+        return due if changed else None
 
     async def write(self, status: StudyStatus) -> None:
         """Write a status, and announce what turned once it is written."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.builders import STUDY
 from tests.engine.world import EngineInAWorld
-from tuning_operator.decisions.snapshot import JobPhase
+from tuning_operator.decisions.snapshot import JobPhase, TrialJob
 from tuning_operator.errors import ClusterUnavailable, StorageUnavailable, Unavailable
 
 MAX_TRIALS = 8
@@ -41,7 +41,9 @@ async def _something_happens(world: EngineInAWorld, dice: random.Random) -> None
         await _something_happens_to_a_job(world, dice, event, dice.choice(active), open_numbers)
 
 
-async def _something_happens_to_a_job(world, dice, event, job, open_numbers) -> None:  # type: ignore[no-untyped-def]
+async def _something_happens_to_a_job(
+    world: EngineInAWorld, dice: random.Random, event: str, job: TrialJob, open_numbers: set[tuple[int, int]]
+) -> None:
     alive = job.phase is JobPhase.RUNNING and (job.trial, job.attempt) in open_numbers
     if event == "start" and job.phase is JobPhase.PENDING:
         world.jobs.start(job.name)

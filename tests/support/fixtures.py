@@ -66,13 +66,13 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     """The name of a namespace of the test's own; it is deleted afterwards, in the background."""
     name = f"test-{secrets.token_hex(4)}"
     control_plane.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
-    _wait_for_default_account(control_plane, name)
+    wait_for_default_account(control_plane, name)
     yield name
     control_plane.api.delete(f"/api/v1/namespaces/{name}")
 
 
-def _wait_for_default_account(control_plane: ControlPlane, namespace: str) -> None:
-    # Admission refuses pods until the account exists.
+def wait_for_default_account(control_plane: ControlPlane, namespace: str) -> None:
+    """Waits for a new namespace's account: admission refuses pods until it exists."""
     deadline = time.monotonic() + _NAMESPACE_DEADLINE_S
     while True:
         try:
