@@ -14,7 +14,7 @@ from datetime import datetime
 
 from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
-from tuning_operator.decisions.actions import Deletion, Launch, Outcome, Plan
+from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.events import announcements
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
@@ -138,12 +138,14 @@ class StudyEngine:
 
     async def _apply(self, plan: Plan, snapshot: Snapshot, trials: TrialRepository, woken_at: float) -> bool:
         """Do what is planned; return whether all of it could be done. One Job's trouble stops no other."""
+        if plan.active_time is not None:
+            await trials.keep_active_time(plan.active_time)
         if plan.outcomes:
             await trials.tell(plan.outcomes)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
-            log.info("trial %d waits: %s", new.number, new.reason, extra=self._fields(new.number))
-            await trials.start_attempt(new.number, new.attempt)
+            await trials.start_attempt(new)
+            log.info(_retry_line(new), extra=self._fields(new.number))
         deleted = [await self._delete(deletion) for deletion in plan.deletions]
         ended_at = woken_at if plan.outcomes else None
         await self._launch(plan.launches, snapshot, ended_at)
@@ -190,7 +192,7 @@ class StudyEngine:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
         status = study_status(snapshot, self._world.addresses.read_token(self._study))
         due = self._shown_at + self._status_seconds
-        changed = status != self._shown
+        changed = status.model_copy(update={"usage": self._shown.usage}) != self._shown  # usage rides along
         if changed and (_is_transition(self._shown, status) or snapshot.now >= due):
             await self.write(status)
             return None
@@ -228,6 +230,11 @@ def _is_transition(before: StudyStatus, now: StudyStatus) -> bool:
 
 def _seconds(timestamp: str | None) -> float | None:
     return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
+
+
+def _retry_line(new: NewAttempt) -> str:
+    why = f"{new.reason}{': ' + new.earlier.message if new.earlier.message else ''}"
+    return f"trial {new.number} waits for attempt {new.attempt}, for the one before ended: {why}"
 
 
 def _end_line(trial: FinishedTrial, best: FinishedTrial | None) -> str:

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.actions import NewAttempt as NewAttempt
 from tuning_operator.decisions.actions import Outcome as Outcome
-from tuning_operator.decisions.snapshot import FinishedTrial, History, OpenTrial, StudyKey, TrialJob
+from tuning_operator.decisions.snapshot import ActiveTime, FinishedTrial, History, OpenTrial, StudyKey, TrialJob
 
 Manifest = Mapping[str, Any]
 """A batch/v1 Job as a JSON document."""
@@ -154,12 +155,15 @@ class TrialRepository(Protocol):
         """Ask for trials and store them, with attempt 1, before returning; fewer (or none) once the space is exhausted,
         which `history().exhausted` then says."""
 
-    async def start_attempt(self, number: int, attempt: int) -> None:
+    async def start_attempt(self, new: NewAttempt) -> None:
         """Store that an attempt follows; its Job may be created only after this.
 
-        A trial whose newest attempt said that it ended, or that is to be pruned, stays as it is: that came in
-        after the caller's look at it, and what is left is to tell it. `history()` says which attempt is the newest.
+        A trial whose newest attempt has another last message than the caller knew, or that is to be pruned, stays as
+        it is: that came in after the caller's look at it. `history()` says which attempt is the newest.
         """
+
+    async def keep_active_time(self, active: ActiveTime) -> None:
+        """Store the study's clock."""
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Store how trials ended; a trial that is finished already stays as it is."""

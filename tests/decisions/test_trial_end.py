@@ -50,7 +50,7 @@ def test_running_time_is_bounded_by_the_reports_when_no_job_tells_it() -> None:
 def test_a_message_of_failure_carries_the_trainers_words() -> None:
     found = outcome(trial(end=ended("Failed", "ValueError: no data")), job())
     assert found is not None
-    assert (found.state, found.reason, found.message) == ("Failed", "TrainingFailed", "ValueError: no data")
+    assert (found.state, found.reason, found.message) == ("Failed", "Error", "ValueError: no data")
 
 
 def test_a_finished_job_without_a_message_is_told_from_its_reports() -> None:
@@ -104,9 +104,9 @@ def test_patience_with_a_trial_that_does_not_stop_ends_after_the_grace() -> None
 @pytest.mark.parametrize(
     ("fields", "reason", "words"),
     [
-        ({"exit_code": 1}, "TrainingFailed", "exited with code 1"),
+        ({"exit_code": 1}, "Error", "exited with code 1"),
         ({"exit_code": 75}, "ReportsLost", "could not deliver its reports"),
-        ({"message": "node is gone"}, "JobFailed", "node is gone"),
+        ({"message": "node is gone"}, "Error", "node is gone"),
     ],
 )
 def test_a_failed_job_says_why(fields: dict[str, object], reason: str, words: str) -> None:
@@ -140,7 +140,7 @@ def test_a_pod_that_never_runs_fails_by_the_start_deadline_with_the_clusters_wor
     waiting = job(phase="Pending", created_at=NOW - 1800, message="ErrImagePull: no such image")
     found = outcome(trial(), waiting)
     assert found is not None
-    assert found.reason == "StartDeadlineExceeded"
+    assert found.reason == "ImageProblem"
     assert found.message.endswith("ErrImagePull: no such image")
     assert outcome(trial(), job(phase="Pending", created_at=NOW - 1799)) is None
 

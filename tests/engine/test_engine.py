@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import STUDY
+from tests.builders import STUDY, trial_fields
 from tests.engine.world import EngineInAWorld
 from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable
 
@@ -177,7 +177,7 @@ async def test_a_restarted_operator_goes_on_where_it_was() -> None:
 
 
 async def test_a_deleted_jobs_trial_is_lost_and_another_one_follows() -> None:
-    world = EngineInAWorld()
+    world = EngineInAWorld(trial=trial_fields(retries={"reasons": []}))
     await world.step()
     world.jobs.remove(name(0))
     await world.step()

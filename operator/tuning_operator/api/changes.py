@@ -24,6 +24,12 @@ def _fixed(field: str, expression: str = "self.spec.{0} == oldSelf.spec.{0}") ->
     )
 
 
+def _fixed_if_set(field: str) -> JsonDict:
+    """Without `has()` on both sides, removing an optional field would pass."""
+    same = "has(self.spec.{0}) == has(oldSelf.spec.{0}) && (!has(self.spec.{0}) || self.spec.{0} == oldSelf.spec.{0})"
+    return _fixed(field, f"({same})")
+
+
 _OBJECTIVES = "{side}.spec.objectives.map(o, [o.metric, o.direction, o.reduce])"
 
 IMMUTABLE_AFTER_START: list[JsonDict] = [
@@ -34,7 +40,9 @@ IMMUTABLE_AFTER_START: list[JsonDict] = [
     _fixed("search"),
     _fixed("trial.template"),
     _fixed("trial.deadlines"),
+    _fixed("trial.retries"),
     _fixed("trial.pruneGrace"),
+    _fixed_if_set("trial.queue"),
 ]
 """Everything of `spec` but `objectives[].goal`, `maxTrials`, `parallelism`, `suspend`, `stopping` and
 `trial.ttlAfterFinished`."""

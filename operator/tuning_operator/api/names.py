@@ -12,10 +12,12 @@ API_VERSION = f"{GROUP}/{VERSION}"
 STUDY_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 PARAMETER_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 METRIC_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_./@:-]{0,127}$"
+LABEL_VALUE = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 
 IN_WORDS = {
     STUDY_NAME: "must consist of lower-case letters, digits and `-`, without dots",
     PARAMETER_NAME: "must consist of letters, digits and `_`, and not begin with a digit",
+    LABEL_VALUE: "must consist of letters, digits and `-_.`, and begin and end with a letter or a digit",
     METRIC_NAME: "must consist of letters, digits and `_./@:-`, and begin with a letter, a digit or `_`",
 }
 """A pattern -> what to say when a name does not match it."""
@@ -28,6 +30,10 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 """Label of Jobs and pods: the attempt, from 1."""
 STUDY_ANNOTATION = f"{GROUP}/study"
 """Annotation of Jobs and pods: name of the study."""
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+"""Kueue's label of Jobs: the LocalQueue that admits them."""
+PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+"""Kueue's label of Jobs: the WorkloadPriorityClass."""
 PARAMETERS_ANNOTATION = f"{GROUP}/parameters"
 """Annotation of Jobs: the parameters as JSON, for people who read the Job."""
 

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from tuning_contract.environment import PARAMETER_PREFIX, RESERVED_PREFIXES
 from tuning_operator.api.durations import Duration
 from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.names import LABEL_VALUE
+from tuning_operator.api.retries import Retries
 from tuning_operator.api.sentences import shown
 
 TRAINER = "trainer"
@@ -27,7 +29,21 @@ class Deadlines(ResourceModel):
     start: Duration | None = "30m"
     """From the Job's creation to its first running pod; null: for ever."""
     run: Duration | None = None
-    """From the first running pod to the end; unset: for ever."""
+    """From the first running pod to the end, without the time that a queue holds the Job; unset: for ever."""
+    silence: Duration | None = None
+    """From the last report, or the first running pod, to the next report; unset: for ever."""
+
+
+LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=LABEL_VALUE)]
+
+
+class Queue(ResourceModel):
+    """Which queue of Kueue admits the trials' Jobs. While it holds a Job back, its trial waits and no clock runs."""
+
+    kueue: LabelValue
+    """Name of a LocalQueue in the study's namespace."""
+    priority_class: LabelValue | None = None
+    """Name of a WorkloadPriorityClass."""
 
 
 def _checked(template: dict[str, Any]) -> dict[str, Any]:
@@ -62,10 +78,14 @@ PodTemplate = Annotated[
 class Trial(ResourceModel):
     """How each trial is run."""
 
+    retries: Retries = Retries()
+    """Which failed attempts are tried again."""
     deadlines: Deadlines = Deadlines()
-    """When a trial counts as failed."""
+    """When an attempt counts as failed."""
     prune_grace: Duration = "30s"
     """A pod that is still there this long after its pruning was decided is deleted."""
+    queue: Queue | None = None
+    """The queue that admits the trials' Jobs."""
     ttl_after_finished: Duration = "1h"
     """How long a finished trial's Job and its log stay."""
     template: PodTemplate

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuning_operator.decisions.snapshot import EndState, OpenTrial
+from tuning_contract import TrialEnd
+from tuning_operator.decisions.snapshot import ActiveTime, EarlierAttempts, EndState, OpenTrial
 
 
 @dataclass(frozen=True)
@@ -15,10 +16,10 @@ class Outcome:
     state: EndState
     value: float | None
     reason: str
-    """A CamelCase word."""
+    """A CamelCase word; of a failed trial a `FailureClass`."""
     message: str
     running_seconds: float
-    """With a running pod, in the newest attempt."""
+    """With a running pod, over all attempts."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class NewAttempt:
     number: int
     attempt: int
     reason: str
+    """A CamelCase word: a `FailureClass`, or what else ended the attempt before."""
+    earlier: EarlierAttempts
+    """The attempts before this one."""
+    after_end: TrialEnd | None = None
+    """The last message of the attempt before, as far as it was known when this was decided."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Launch:
 class Plan:
     """Everything to do for a study now, in the order of the fields: each step may be the last one before a crash."""
 
+    active_time: ActiveTime | None = None
+    """The study's clock, when it starts or stops."""
     outcomes: tuple[Outcome, ...] = ()
     new_attempts: tuple[NewAttempt, ...] = ()
     deletions: tuple[Deletion, ...] = ()
@@ -62,4 +70,5 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.outcomes or self.new_attempts or self.deletions or self.ask or self.launches)
+        actions = (self.outcomes, self.new_attempts, self.deletions, self.launches)
+        return not any(actions) and not self.ask and self.active_time is None

@@ -14,6 +14,8 @@ from tuning_operator.api.names import (
     ATTEMPT_LABEL,
     KIND,
     PARAMETERS_ANNOTATION,
+    PRIORITY_LABEL,
+    QUEUE_LABEL,
     STUDY_ANNOTATION,
     STUDY_UID_LABEL,
     TRIAL_LABEL,
@@ -21,7 +23,7 @@ from tuning_operator.api.names import (
 )
 from tuning_operator.api.parameters import Parameter, ParameterType, Scalar
 from tuning_operator.api.study import StudySpec
-from tuning_operator.api.trial_template import trainer_container
+from tuning_operator.api.trial_template import Queue, trainer_container
 from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
 
 
@@ -51,7 +53,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: st
         "metadata": {
             "name": job_name(study.name, study.uid, trial.number, trial.attempt),
             "namespace": study.namespace,
-            "labels": _labels(study, trial),
+            "labels": {**_labels(study, trial), **_queue_labels(spec.trial.queue)},
             "annotations": {
                 STUDY_ANNOTATION: study.name,
                 PARAMETERS_ANNOTATION: json.dumps(dict(trial.parameters), sort_keys=True),
@@ -85,6 +87,14 @@ def _sample_value(parameter: Parameter) -> Scalar:
 
 def _labels(study: StudyKey, trial: OpenTrial) -> dict[str, str]:
     return {STUDY_UID_LABEL: study.uid, TRIAL_LABEL: str(trial.number), ATTEMPT_LABEL: str(trial.attempt)}
+
+
+def _queue_labels(queue: Queue | None) -> dict[str, str]:
+    """Kueue's webhook suspends a Job that has them; nobody else may touch `spec.suspend`."""
+    if queue is None:
+        return {}
+    priority = {} if queue.priority_class is None else {PRIORITY_LABEL: queue.priority_class}
+    return {QUEUE_LABEL: queue.kueue, **priority}
 
 
 def _owner(study: StudyKey) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tuning_operator.clock import SystemClock
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import Credentials, load_credentials
 from tuning_operator.cluster.event_recorder import ClusterEventRecorder
+from tuning_operator.cluster.failure_causes import FailureCauses
 from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.job_watch import JobWatch
 from tuning_operator.cluster.lease import Lease
@@ -125,6 +126,7 @@ class Operator:
             self._hold_lease(tasks),
             jobs.run(),
             PendingJobs(self._client, self._cache, self._clock).run(),
+            FailureCauses(self._client, self._cache).run(),
             self._follow_studies(jobs, feed),
             feed.keep_listing(self._settings.relist_seconds),
         )

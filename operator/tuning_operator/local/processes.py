@@ -133,7 +133,7 @@ def _ended(job: TrialJob, code: int, now: float) -> TrialJob:
         return replace(job, phase=JobPhase.COMPLETE, ended_at=now, exit_code=0)
     exit_code = code if code > 0 else 128 - code  # as a shell and containers tell of signals
     message = f"the process exited with code {exit_code}"
-    return replace(job, phase=JobPhase.FAILED, ended_at=now, exit_code=exit_code, message=message)
+    return replace(job, phase=JobPhase.FAILED, ended_at=now, exit_code=exit_code, message=message, cause="")
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

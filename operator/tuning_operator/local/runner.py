@@ -16,7 +16,9 @@ from tuning_operator.api.study import StudySpec, Suspend, Suspension
 from tuning_operator.api.validation import parse_study
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.events import Announcement
+from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
 from tuning_operator.local.places import NAMESPACE, Places
@@ -122,7 +124,7 @@ class LocalRun:
         trials = await repositories.open(key, spec)
         for trial in trials.history().open:
             # Its process went with the last run. Unless it had come to its end, it starts over under the same number.
-            await trials.start_attempt(trial.number, trial.attempt + 1)
+            await trials.start_attempt(put_off(trial, attempt_seconds(trial, None, SystemClock().now()), "Resumed"))
 
         def shown(status: StudyStatus) -> None:
             self.observer.on_status(status)

@@ -16,17 +16,18 @@ from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
-from tuning_operator.ports import Clock, Outcome, ReportAnswer
+from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search.asking import Asking
+from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, written
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
 from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
-from tuning_operator.search.study_record import check_same_search, differences
+from tuning_operator.search.study_record import check_same_search, differences, set_study_user_attr
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
 from tuning_operator.search.writer import GroupCommit
@@ -97,22 +98,34 @@ class StudyRepository(StudyHistory):
         task.add_done_callback(self._asks.discard)
         return await asyncio.shield(task)
 
-    async def start_attempt(self, number: int, attempt: int) -> None:
+    async def start_attempt(self, new: NewAttempt) -> None:
         """Store that an attempt follows, unless the trial has come to its end meanwhile."""
-        trial = self._open.get(number)
+        trial = self._open.get(new.number)
         if trial is None:
-            raise NotFound(f"the study {self.key} has no open trial {number}")
+            raise NotFound(f"the study {self.key} has no open trial {new.number}")
         async with trial.lock:
-            if attempt <= trial.attempt or trial.has_ended:
+            if new.attempt <= trial.attempt or trial.prune_decided_at is not None or trial.end != new.after_end:
                 return
+            attrs = {ATTEMPT: new.attempt, EARLIER_ATTEMPTS: written(new.earlier)}
 
             def follow(_: None) -> None:
-                trial.start(attempt)
-                attrs = self._storage.get_trial(trial.trial_id).user_attrs
-                self._storage.replace(trial.trial_id, user_attrs={**attrs, ATTEMPT: attempt})
+                trial.start(new.attempt, new.earlier)
+                known = self._storage.get_trial(trial.trial_id).user_attrs
+                self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
 
-            attrs = {trial.trial_id: {ATTEMPT: attempt}}
-            await self._workers.writer.run(lambda connection: set_user_attrs(connection, attrs), follow)
+            rows = {trial.trial_id: attrs}
+            await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), follow)
+
+    async def keep_active_time(self, active: ActiveTime) -> None:
+        """Store the study's clock."""
+
+        def keep(_: None) -> None:
+            self._active = active
+
+        study_id, value = self._record.study_id, written(active)
+        await self._workers.writer.run(
+            lambda connection: set_study_user_attr(connection, study_id, ACTIVE_TIME, value), keep
+        )
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Store how trials ended, all in one transaction."""
