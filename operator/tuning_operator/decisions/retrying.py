@@ -49,7 +49,7 @@ def put_off(trial: OpenTrial, running_seconds: float, reason: str) -> NewAttempt
         message="",
         retry_at=None,
     )
-    return NewAttempt(trial.number, trial.attempt + 1, reason, earlier, trial.end)
+    return NewAttempt(trial.number, trial.attempt + 1, reason, earlier)
 
 
 def is_disruption(reason: str) -> bool:
