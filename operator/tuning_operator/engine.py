@@ -16,6 +16,7 @@ from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.events import announcements
+from tuning_operator.decisions.hold_ups import hold_ups
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
@@ -145,6 +146,7 @@ class StudyEngine:
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
             await trials.start_attempt(new)
+            self._world.metrics.attempt_replaced(self._study, snapshot.spec, new)
             log.info(_retry_line(new), extra=self._fields(new.number))
         deleted = [await self._delete(deletion) for deletion in plan.deletions]
         ended_at = woken_at if plan.outcomes else None
@@ -191,6 +193,7 @@ class StudyEngine:
     async def _show(self, snapshot: Snapshot) -> float | None:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
         status = study_status(snapshot, self._world.addresses.read_token(self._study))
+        self._world.metrics.trials_held_up(self._study, hold_ups(snapshot))
         due = self._shown_at + self._status_seconds
         changed = status.model_copy(update={"usage": self._shown.usage}) != self._shown  # usage rides along
         if changed and (_is_transition(self._shown, status) or snapshot.now >= due):
@@ -208,12 +211,12 @@ class StudyEngine:
             self._world.events.record(self._study, warning=event.warning, reason=event.reason, message=event.message)
 
     def _report_ends(self, outcomes: Sequence[Outcome], snapshot: Snapshot, trials: TrialRepository) -> None:
-        best = trials.history().best
+        best, typical = trials.history().best, snapshot.history.typical_seconds
         for outcome in outcomes:
             trial = trials.finished(outcome.number)
             if trial is None:
                 continue
-            self._world.metrics.trial_ended(self._study, snapshot.spec, outcome)
+            self._world.metrics.trial_ended(self._study, snapshot.spec, outcome, typical)
             log.info(_end_line(trial, best), extra=self._fields(trial.number))
 
     def _fields(self, trial: int | None = None) -> dict[str, object]:

@@ -14,6 +14,7 @@ from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import NewAttempt as NewAttempt
 from tuning_operator.decisions.actions import Outcome as Outcome
+from tuning_operator.decisions.hold_ups import HoldUp as HoldUp
 from tuning_operator.decisions.snapshot import ActiveTime, FinishedTrial, History, OpenTrial, StudyKey, TrialJob
 
 Manifest = Mapping[str, Any]
@@ -91,8 +92,14 @@ class StudyMetrics(Protocol):
     def study_shown(self, study: StudyKey, status: StudyStatus) -> None:
         """Take the counts and the best value of a status."""
 
-    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome) -> None:
-        """Count a trial's end and the GPU time that it held."""
+    def trials_held_up(self, study: StudyKey, counts: Mapping[HoldUp, int]) -> None:
+        """Show how many trials are not running for which reason."""
+
+    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome, typical_seconds: float) -> None:
+        """Count a trial's end and the GPU time that it held; complete trials take `typical_seconds` so far."""
+
+    def attempt_replaced(self, study: StudyKey, spec: StudySpec, new: NewAttempt) -> None:
+        """Count an attempt that another one follows, and the GPU time that it held."""
 
     def next_job_posted(self, study: StudyKey, seconds: float) -> None:
         """Time how long a freed slot waited for its next Job."""

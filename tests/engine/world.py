@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tests.builders import STUDY, study
@@ -10,7 +11,8 @@ from tests.fakes.trial_repository import FakeTrialRepository
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec, TuningStudy
-from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.actions import NewAttempt, Outcome
+from tuning_operator.decisions.hold_ups import HoldUp
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import StudyEngine, World
 
@@ -36,6 +38,8 @@ class FakeMetrics:
 
     def __init__(self) -> None:
         self.ends: list[Outcome] = []
+        self.new_attempts: list[NewAttempt] = []
+        self.held_up: dict[HoldUp, int] = {}
         self.next_jobs: list[float] = []
         self.first_jobs: list[float] = []
         self.shown: list[StudyStatus] = []
@@ -45,9 +49,17 @@ class FakeMetrics:
         """Keep a status."""
         self.shown.append(status)
 
-    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome) -> None:
+    def trials_held_up(self, study: StudyKey, counts: Mapping[HoldUp, int]) -> None:
+        """Keep the counts that are shown."""
+        self.held_up = {reason: count for reason, count in counts.items() if count}
+
+    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome, typical_seconds: float) -> None:
         """Keep an outcome."""
         self.ends.append(outcome)
+
+    def attempt_replaced(self, study: StudyKey, spec: StudySpec, new: NewAttempt) -> None:
+        """Keep an attempt."""
+        self.new_attempts.append(new)
 
     def next_job_posted(self, study: StudyKey, seconds: float) -> None:
         """Keep a time."""

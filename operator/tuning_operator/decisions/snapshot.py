@@ -159,6 +159,11 @@ class History:
     last_ended_at: float | None = None
     """When the last of the finished trials ended."""
 
+    @property
+    def typical_seconds(self) -> float:
+        """Mean time with a running pod of the complete trials; 0 while there is none."""
+        return self.complete_seconds / self.complete if self.complete else 0.0
+
 
 class JobPhase(StrEnum):
     """How far a Job is."""

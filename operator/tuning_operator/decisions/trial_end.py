@@ -58,8 +58,17 @@ def _outcome(
     value = trial.value if state is not EndState.FAILED else None
     if value is not None and not math.isfinite(value):
         value = None
-    seconds = trial.earlier.running_seconds + attempt_seconds(trial, job, snapshot.now)
-    return Outcome(trial.number, state, value, reason, message[:1024], seconds)
+    seconds = attempt_seconds(trial, job, snapshot.now)
+    return Outcome(
+        number=trial.number,
+        state=state,
+        value=value,
+        reason=reason,
+        message=message[:1024],
+        running_seconds=trial.earlier.running_seconds + seconds,
+        attempt_seconds=seconds,
+        queued_seconds=max(0.0, job.running_at - job.created_at) if job and job.running_at is not None else None,
+    )
 
 
 def _failed(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, failure: Failure) -> Outcome:
