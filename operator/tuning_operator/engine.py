@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tuning_operator.api.status import StudyStatus, read_status
@@ -22,6 +22,7 @@ from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.errors import JobRefused, TuningError
+from tuning_operator.fair_use import FairUse
 from tuning_operator.ports import (
     Addresses,
     Clock,
@@ -50,6 +51,7 @@ class World:
     addresses: Addresses
     clock: Clock
     metrics: StudyMetrics
+    fair_use: FairUse
 
 
 class StudyEngine:
@@ -83,28 +85,35 @@ class StudyEngine:
         `woken_at` is when the oldest of the events came that this step answers.
         """
         await self._check_template(resource, trials)
-        snapshot = self._observe(resource, trials)
-        plan = decide(snapshot)
+        snapshot, plan = self._decide(resource, trials)
         dues: list[float | None] = []
         if not plan.is_empty:
             done = await self._apply(plan, snapshot, trials, woken_at)
-            snapshot = self._observe(resource, trials)
-            plan = decide(snapshot)
+            snapshot, plan = self._decide(resource, trials)
             if not plan.is_empty:
                 dues.append(self._world.clock.now() + (0 if done else AWAY_SECONDS))
         dues += [plan.requeue_at, await self._show(snapshot)]
         return min((due for due in dues if due is not None), default=None)
 
+    def _decide(self, resource: TuningStudy, trials: TrialRepository) -> tuple[Snapshot, Plan]:
+        """Observe and decide; what the plan asks for is reserved before any other study looks."""
+        snapshot = self._observe(resource, trials)
+        plan = decide(snapshot)
+        self._world.fair_use.reserve(self._study, plan.ask, held_back=bool(plan.held_back))
+        return replace(snapshot, held_back=plan.held_back), plan
+
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
         jobs = tuple(self._world.jobs.observed(self._study))
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
+        history = trials.history()
+        self._world.fair_use.take_stock(self._study, len(history.open), history.total)
         return Snapshot(
             now=self._world.clock.now(),
             study=self._study,
             generation=max(resource.metadata.generation, self._refused_generation),
             spec=resource.spec,
-            history=trials.history(),
+            history=history,
             jobs=jobs,
             ended={number: trial for number, trial in ended if trial is not None},
             vanished=self._world.jobs.vanished(self._study),
@@ -112,6 +121,7 @@ class StudyEngine:
             problem=self._problem,
             refusal=self._refusal,
             blocked_until=self._blocked_until,
+            allowance=self._world.fair_use.allowance(self._study),
             warnings=self._warnings,
         )
 

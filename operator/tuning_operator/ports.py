@@ -146,6 +146,9 @@ class TrialRepository(Protocol):
     Raises `StorageUnavailable` from every write while the database is away; memory then has not changed.
     """
 
+    key: StudyKey
+    """Whose history it is."""
+
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
 

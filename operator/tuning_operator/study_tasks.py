@@ -174,6 +174,7 @@ class StudyTasks:
         task, runner = found
         runner.cancel()
         self._world.metrics.forget_study(task.study)
+        self._world.fair_use.forget(task.study)
         self._spawn(self._repositories.close(uid))
 
     def wake(self, uid: str) -> None:

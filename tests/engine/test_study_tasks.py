@@ -15,6 +15,7 @@ from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUnavailable
+from tuning_operator.fair_use import FairUse
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
 
@@ -29,7 +30,8 @@ class Cluster:
         self.metrics = FakeMetrics()
         self.repositories = FakeTrialRepositories(clock)
         self.jobs = FakeTrialJobs(clock, lambda uid: self.tasks.wake(uid))
-        world = World(self.jobs, self.status, self.events, FakeAddresses(), clock, self.metrics)
+        fair_use = FairUse(Settings(), lambda _uid: None)
+        world = World(self.jobs, self.status, self.events, FakeAddresses(), clock, self.metrics, fair_use)
         self.tasks = StudyTasks(world, self.repositories, Settings(status_seconds=0, coalesce_seconds=0))
 
     @property

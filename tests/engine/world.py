@@ -15,6 +15,8 @@ from tuning_operator.decisions.actions import NewAttempt, Outcome
 from tuning_operator.decisions.hold_ups import HoldUp
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import StudyEngine, World
+from tuning_operator.fair_use import FairUse
+from tuning_operator.settings import Settings
 
 
 class FakeAddresses:
@@ -77,7 +79,7 @@ class FakeMetrics:
 class EngineInAWorld:
     """One study's engine and all that it sees."""
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, caps: dict[str, int] | None = None, **fields: Any) -> None:
         self.clock = FakeClock()
         self.jobs = FakeTrialJobs(self.clock)
         self.status = FakeStudyStatusWriter()
@@ -85,7 +87,9 @@ class EngineInAWorld:
         self.metrics = FakeMetrics()
         self.resource = study(**fields)
         self.trials = FakeTrialRepository(self.resource.spec, self.clock)
-        self.world = World(self.jobs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
+        self.fair_use = FairUse(Settings(**(caps or {})), lambda _uid: None)
+        ports = (self.jobs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
+        self.world = World(*ports, self.fair_use)
         self.engine = self.new_engine()
 
     def new_engine(self) -> StudyEngine:

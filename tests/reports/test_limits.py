@@ -160,3 +160,12 @@ async def test_a_hanging_database_does_not_take_other_studies_places(
     assert {task.result().status for task in done} == {429}
     hang.set()
     assert {answer.status for answer in await asyncio.gather(*waiting)} == {200}
+
+
+async def test_a_namespace_above_its_rate_is_told_which_cap_it_met_and_others_go_on() -> None:
+    async with running_server(limits=Limits(namespace_rate=0.5)) as operator:
+        statuses = [(await operator.report(ACCURACY)).status for _ in range(3)]
+        assert statuses == [200, 429, 429]
+        refused = await operator.report(ACCURACY)
+        assert "namespace team together" in refused.document["error"]
+        assert "namespaceReportRate" in refused.document["error"]

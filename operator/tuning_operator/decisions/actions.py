@@ -70,6 +70,8 @@ class Plan:
     launches: tuple[Launch, ...] = ()
     ask: int = 0
     """Trials to ask for and launch."""
+    held_back: str = ""
+    """The cap, as a sentence, without which more would be asked for; empty: none."""
     requeue_at: float | None = None
     """When the study must be looked at again though nothing happens; seconds since 1970."""
 

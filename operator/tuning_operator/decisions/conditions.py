@@ -126,6 +126,8 @@ def _suspended(snapshot: Snapshot, ended: Verdict | None) -> Claim:
 def _degraded(snapshot: Snapshot) -> Claim:
     if snapshot.problem:
         return Claim(True, "JobNotCreated", snapshot.problem)
+    if snapshot.held_back:
+        return Claim(True, "CapReached", f"no further trial is started: {snapshot.held_back}")
     active = [job for job in snapshot.jobs if job.is_active and not job.deleting]
     held_up = [job for job in active if is_held_up(job)]
     if not held_up:

@@ -33,13 +33,15 @@ def decide(snapshot: Snapshot) -> Plan:
     settled = {outcome.number for outcome in outcomes} | {retry.number for retry in retries}
     staying = [trial for trial in snapshot.history.open if trial.number not in settled]
     new_attempts = retries + _suspended(snapshot, jobs, staying)
-    ask, launches = _starts(snapshot, jobs, staying, verdict, retrying=len(retries))
+    wanted, launches = _starts(snapshot, jobs, staying, verdict, retrying=len(retries))
+    ask = min(wanted, snapshot.allowance.trials)
     return Plan(
         active_time=active_time_after(snapshot, verdict),
         outcomes=outcomes,
         new_attempts=new_attempts,
         deletions=_deletions(snapshot, jobs, outcomes, new_attempts),
         ask=ask,
+        held_back=snapshot.allowance.cap if ask < wanted else "",
         launches=launches,
         requeue_at=_requeue_at(snapshot, jobs, staying, usage),
     )

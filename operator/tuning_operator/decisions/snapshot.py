@@ -241,6 +241,19 @@ class TrialJob:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """What an operator's caps leave to a study."""
+
+    trials: int
+    """How many more may be asked for now."""
+    cap: str = ""
+    """The cap that leaves so few, as a sentence."""
+
+
+UNLIMITED = Allowance(1_000_000)
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """One study at one moment."""
 
@@ -264,5 +277,9 @@ class Snapshot:
     """What is wrong with a newer spec than this one; empty when there is none."""
     blocked_until: float | None = None
     """When creating Jobs may be tried again after a problem; seconds since 1970."""
+    allowance: Allowance = UNLIMITED
+    """How many trials the operator's caps let the study ask for."""
+    held_back: str = ""
+    """The cap that the study met last; empty: none."""
     warnings: tuple[str, ...] = ()
     """What the API server warned of on the dry run."""

@@ -25,6 +25,7 @@ from tuning_operator.cluster.study_status import ClusterStudyStatusWriter
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
 from tuning_operator.engine import World
 from tuning_operator.errors import NotFound, Unavailable
+from tuning_operator.fair_use import FairUse
 from tuning_operator.handlers.active_repositories import ActiveRepositories
 from tuning_operator.handlers.logs import configure_logging
 from tuning_operator.handlers.probes import ProbeServer
@@ -33,6 +34,7 @@ from tuning_operator.handlers.study_watch import StudyWatch
 from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
+from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
@@ -152,6 +154,7 @@ class Operator:
             ReportAddresses(self._settings.report_url, key),
             self._clock,
             self._metrics,
+            FairUse(self._settings, self._wake),
         )
 
     async def _start_reports(self, stack: AsyncExitStack, key: bytes) -> None:
@@ -162,6 +165,7 @@ class Operator:
             gone=lambda uid: self._feed is not None and self._feed.is_gone(uid),
             find_study=self._find_study,
             metrics=self._metrics,
+            limits=Limits(namespace_rate=self._settings.namespace_report_rate),
             host=self._settings.report_host,
             port=self._settings.report_port,
         )

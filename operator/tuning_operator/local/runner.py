@@ -21,6 +21,7 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
+from tuning_operator.fair_use import FairUse
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalEvents, LocalStatus
@@ -173,8 +174,10 @@ class LocalRun:
         server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
         addresses = ReportAddresses(f"http://127.0.0.1:{port}", secret)
-        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics())
-        tasks = StudyTasks(world, repositories, Settings(status_seconds=0.5, coalesce_seconds=0.005))
+        settings = Settings(status_seconds=0.5, coalesce_seconds=0.005)
+        fair_use = FairUse(settings, lambda uid: tasks.wake(uid))
+        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics(), fair_use)
+        tasks = StudyTasks(world, repositories, settings)
         try:
             yield tasks
         finally:
