@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tuning_contract import TrialEnvironment
@@ -61,8 +60,6 @@ def replaced_trial(trial: Trial) -> Iterator[None]:
 def _open(environment: TrialEnvironment | None, flush_seconds: float) -> Trial:
     if environment is None:
         return Trial(None, PrintedReports())
-    if environment.checkpoint_dir is not None:
-        Path(environment.checkpoint_dir).mkdir(parents=True, exist_ok=True)
     channel = _channel(environment)
     ProcessEnd(channel, flush_seconds).install()
     return Trial(environment, channel)
