@@ -23,6 +23,7 @@ from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.errors import JobRefused, TuningError
 from tuning_operator.fair_use import FairUse
+from tuning_operator.fault_points import Defect, Point, has, reach, twin
 from tuning_operator.ports import (
     Addresses,
     Clock,
@@ -153,9 +154,11 @@ class StudyEngine:
             await trials.keep_active_time(plan.active_time)
         if plan.outcomes:
             await trials.tell(plan.outcomes)
+            reach(Point.END_STORED)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
             await trials.start_attempt(new)
+            reach(Point.ATTEMPT_STORED)
             self._world.metrics.attempt_replaced(self._study, snapshot.spec, new)
             log.info(_retry_line(new), extra=self._fields(new.number))
         deleted = [await self._delete(deletion) for deletion in plan.deletions]
@@ -163,6 +166,7 @@ class StudyEngine:
         await self._launch(plan.launches, snapshot, ended_at)
         if plan.ask:
             asked = await trials.ask(plan.ask)
+            reach(Point.TRIALS_STORED)
             await self._launch([Launch(trial, "it was asked for") for trial in asked], snapshot, ended_at)
         if snapshot.history.started_at is None and self._created_at is not None and not self._problem:
             self._world.metrics.first_job_posted(self._study, self._world.clock.now() - self._created_at)
@@ -172,6 +176,7 @@ class StudyEngine:
         log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
         try:
             await self._world.jobs.delete(self._study, deletion.job)
+            reach(Point.JOB_DELETED)
         except TuningError as error:
             log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields())
             return False
@@ -197,6 +202,9 @@ class StudyEngine:
         token = addresses.report_token(self._study, trial.number, trial.attempt)
         manifest = trial_job(self._study, snapshot.spec, trial, url, token)
         await self._world.jobs.create(self._study, manifest)
+        if has(Defect.DOUBLE_LAUNCH):
+            await self._world.jobs.create(self._study, twin(manifest))
+        reach(Point.JOB_CREATED)
         fields = self._fields(trial.number)
         log.info("trial %d starts, for %s: %s", trial.number, launch.reason, dict(trial.parameters), extra=fields)
 
@@ -216,6 +224,7 @@ class StudyEngine:
         """Write a status, and announce what turned once it is written."""
         self._world.metrics.study_shown(self._study, status)
         await self._world.status.write(self._study, status.to_document())
+        reach(Point.STATUS_WRITTEN)
         before, self._shown, self._shown_at = self._shown, status, self._world.clock.now()
         for event in announcements(before, status):
             self._world.events.record(self._study, warning=event.warning, reason=event.reason, message=event.message)

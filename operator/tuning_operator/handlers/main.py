@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
+from tuning_operator import fault_points
 from tuning_operator.clock import SystemClock
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import Credentials, load_credentials
@@ -220,6 +221,7 @@ class Operator:
 async def run_operator(settings: Settings, load: Callable[[], Credentials] = load_credentials) -> None:
     """Run an operator until SIGTERM or SIGINT, and log as the settings say; raises what `Operator.run` raises."""
     configure_logging(settings.log_format)
+    fault_points.arm()
     await Operator(settings, load).run()
 
 

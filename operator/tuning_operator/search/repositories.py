@@ -15,6 +15,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import NotFound
+from tuning_operator.fault_points import Point, reach
 from tuning_operator.ports import Clock
 from tuning_operator.search import tables
 from tuning_operator.search.database import Database
@@ -66,6 +67,7 @@ class StudyRepositories:
             repository = self._open.get(study.uid)
             if repository is None or await repository.gives_way_to(spec):
                 repository = await asyncio.to_thread(self._load, study, spec)
+                reach(Point.STUDY_STORED)
                 self._open[study.uid] = repository
             else:
                 await repository.apply(spec)
