@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 from optuna.storages._rdb import models
@@ -79,14 +78,3 @@ trial_system_attributes = optuna_metadata.tables["trial_system_attributes"]
 def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return an INSERT that knows ON CONFLICT; both databases write it alike."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-@lru_cache
-def insert_missing(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Return the INSERT that leaves rows alone which are there already.
-
-    One object for each table: making it anew, and SQLAlchemy's look for what it compiled of it, takes a quarter of the
-    processor time of a commit.
-    """
-    made = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-    return made.on_conflict_do_nothing()
