@@ -12,11 +12,11 @@ from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
-from sqlalchemy import URL, Connection, Engine, make_url, select
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
 from tuning_operator.errors import StorageDamaged
-from tuning_operator.search import tables
+from tuning_operator.search import migrations
 from tuning_operator.search.storage_errors import converted
 from tuning_operator.settings import InvalidSetting
 
@@ -25,7 +25,7 @@ _BUSY_SECONDS = 10.0
 _CONNECT_SECONDS = 10
 """How long PostgreSQL may take to accept a connection."""
 _SCHEMA_TRIES = 5
-"""Processes that create the schema at the same moment disturb each other; each finds it made at a later try."""
+"""Processes that make Optuna's tables at the same moment disturb each other; each finds them made at a later try."""
 
 
 def parse_url(text: str) -> URL:
@@ -109,51 +109,43 @@ class Database:
     def _connected(self) -> RDBStorage:
         with self._opening:
             if self._optuna is None:
-                self._optuna = self._with_schema()
+                self._optuna = self._opened()
             return self._optuna
 
-    def _with_schema(self) -> RDBStorage:
+    def _opened(self) -> RDBStorage:
+        storage = self._with_optunas_tables()
+        try:
+            with converted(self.url):
+                migrations.prepare(storage)
+        except BaseException:
+            storage.engine.dispose()
+            raise
+        return storage
+
+    def _with_optunas_tables(self) -> RDBStorage:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         for attempt in range(1, _SCHEMA_TRIES + 1):
             try:
                 with converted(self.url):
-                    return self._open()
+                    return self._make_optunas_tables()
             except StorageDamaged:
                 if attempt == _SCHEMA_TRIES:
                     raise
                 time.sleep(0.05 * attempt)
         raise AssertionError("unreachable")
 
-    def _open(self) -> RDBStorage:
+    def _make_optunas_tables(self) -> RDBStorage:
         # Optuna replaces {SCHEMA_VERSION} in URLs, so that other braces must be doubled.
         url = self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
         storage = RDBStorage.__new__(RDBStorage)
         try:
             # Optuna's own check of the version takes ten times as long as all the rest.
             RDBStorage.__init__(storage, url, engine_kwargs=_engine_arguments(self.url), skip_compatibility_check=True)
-            tables.metadata.create_all(storage.engine)
-            self._check_versions(storage.engine)
         except BaseException:
             if hasattr(storage, "engine"):
                 storage.engine.dispose()
             raise
         return storage
-
-    def _check_versions(self, engine: Engine) -> None:
-        with engine.begin() as connection:
-            row = {"one": 1, "version": tables.SCHEMA_VERSION}
-            connection.execute(tables.insert(connection, tables.schema).values(row).on_conflict_do_nothing())
-            ours = connection.execute(select(tables.schema.c.version)).scalar_one()
-            optunas = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
-        for whose, found, needed in (
-            ("this project's", ours, tables.SCHEMA_VERSION),
-            ("Optuna's", optunas, tables.OPTUNA_SCHEMA_VERSION),
-        ):
-            if found != needed:
-                raise StorageDamaged(
-                    f"the database {self.url!r} has version {found} of {whose} tables, but this program needs "
-                    f"{needed}; use the program that made it, or another database"
-                )
 
 
 def _engine_arguments(url: URL) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The tables: Optuna's, and our own beside them."""
+"""The tables: Optuna's, and our own beside them. A change of ours needs a step in `migrations.py` too."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from typing import cast
 from optuna.storages._rdb import models
 from sqlalchemy import Column, Connection, Double, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
-
-SCHEMA_VERSION = 1
-"""Version of our own tables; raise it with any change to them."""
 
 OPTUNA_SCHEMA_VERSION = "v3.2.0.a"
 """Version of Optuna's tables that this project reads and writes itself: the newest one of the pinned Optuna."""
@@ -61,7 +58,7 @@ schema = Table(
     Column("one", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
 )
-"""One row: the version of these tables."""
+"""One row: the version of these tables, which `migrations.py` counts."""
 
 optuna_metadata = cast(MetaData, models.BaseModel.metadata)
 studies = optuna_metadata.tables["studies"]
