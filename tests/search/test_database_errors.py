@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from tests.search.studies import KEY, batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_operator.errors import InvalidStudy, StorageDamaged, StorageUnavailable
-from tuning_operator.search import StudyRepositories, database
+from tuning_operator.search import StudyRepositories, connections
 from tuning_operator.settings import InvalidSetting
 
 
@@ -67,7 +67,7 @@ async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
 async def test_a_locked_file_is_unavailable_until_it_is_unlocked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.05)
     path = tmp_path / "tuning.db"
     world = DatabaseWorld(f"sqlite:///{path}")
     study = await world.open()

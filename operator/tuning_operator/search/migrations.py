@@ -12,14 +12,25 @@ import optuna
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from optuna.storages import RDBStorage
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Column, Connection, Integer, String, inspect, select, update
 
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.search import tables
+from tuning_operator.search.connections import unhurried
 
 Step = Callable[[Operations], None]
 
-STEPS: tuple[Step, ...] = ()
+
+def _add_leaders(operations: Operations) -> None:
+    operations.create_table(
+        "tuning_leaders",
+        Column("election", String(320), primary_key=True),
+        Column("number", Integer, nullable=False),
+        Column("holder", String(320), nullable=False),
+    )
+
+
+STEPS: tuple[Step, ...] = (_add_leaders,)
 """The first step leads from version 1 to 2, and so on; a released one is never changed or moved.
 
 During a rollout the operator of the version before goes on writing for some seconds. So a step adds tables, indices
@@ -53,7 +64,8 @@ def prepare(storage: RDBStorage) -> None:
         if found is None:
             tables.metadata.create_all(connection)
             connection.execute(tables.schema.insert(), {"one": 1, "version": version()})
-        else:
+            return
+        with unhurried(connection):
             _upgrade(connection, found)
 
 

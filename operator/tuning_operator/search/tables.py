@@ -52,6 +52,15 @@ keys = Table(
 )
 """Secrets; apart from studies' attributes, which dashboards show."""
 
+leaders = Table(
+    "tuning_leaders",
+    metadata,
+    Column("election", String(320), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("holder", String(320), nullable=False),
+)
+"""Of each election (namespace/name of a Lease) the newest leader's fencing number, and its name for people."""
+
 schema = Table(
     "tuning_schema",
     metadata,
