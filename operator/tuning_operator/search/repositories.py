@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, select
 from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
-from tuning_operator.errors import NotFound
+from tuning_operator.errors import LeaseLost, NotFound
 from tuning_operator.fault_points import Point, reach
 from tuning_operator.ports import Clock
 from tuning_operator.search import tables
@@ -80,6 +80,19 @@ class StudyRepositories:
     async def secret_key(self) -> bytes:
         """Return the key that credentials are derived from; it is made at the first call and kept in the storage."""
         return await asyncio.to_thread(self._secret_key)
+
+    async def take_over(self, election: str, holder: str, on_lost: Callable[[LeaseLost], None]) -> int:
+        """Become the only writer: wait for what an earlier leader is writing, and stop what it wants to write later.
+
+        Call it after winning the election and before opening a study. `on_lost` is called on this loop once another
+        operator has taken over; writes raise `LeaseLost` then. Returns the fencing number.
+        """
+        loop = asyncio.get_running_loop()
+
+        def tell(error: LeaseLost) -> None:
+            loop.call_soon_threadsafe(on_lost, error)
+
+        return await asyncio.to_thread(self._database.take_over, election, holder, tell)
 
     async def delete_history(self, uid: str) -> None:
         """Delete a study's history from the storage; one that does not exist is a success."""

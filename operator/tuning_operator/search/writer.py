@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from tuning_operator.errors import Unavailable
+from tuning_operator.errors import LeaseLost, Unavailable
 from tuning_operator.search.database import Database
 from tuning_operator.search.report_rows import ReportRows
 
@@ -47,6 +47,8 @@ class GroupCommit:
             Nothing was written, as far as can be known: the connection may have been lost after the commit.
         StorageDamaged
             The database refuses the rows.
+        LeaseLost
+            Another operator has taken the database over.
         """
         await self._submit(rows, lambda _: then())
 
@@ -84,7 +86,7 @@ class GroupCommit:
         """Return each write's result or exception."""
         try:
             return self._commit_together(writes)
-        except Unavailable as error:
+        except (Unavailable, LeaseLost) as error:
             return [error] * len(writes)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             if len(writes) == 1:
