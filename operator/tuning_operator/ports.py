@@ -13,6 +13,7 @@ from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import Outcome as Outcome
+from tuning_operator.decisions.report_access import ReportAccess
 from tuning_operator.decisions.snapshot import FinishedTrial, History, OpenTrial, StudyKey, TrialJob
 
 Manifest = Mapping[str, Any]
@@ -74,11 +75,8 @@ class StudyStatusWriter(Protocol):
 class Addresses(Protocol):
     """Where an attempt reports to, and with which credential."""
 
-    def report_url(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return the URL that the attempt POSTs its reports to."""
-
-    def report_token(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return the attempt's bearer credential."""
+    def report_access(self, study: StudyKey, trial: int, attempt: int) -> ReportAccess:
+        """Return how the attempt's pod reports."""
 
     def read_token(self, study: StudyKey) -> str:
         """Return the credential that opens the study's trials at the read API."""
