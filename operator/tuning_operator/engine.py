@@ -132,7 +132,9 @@ class StudyEngine:
         settled = self._checked_generation == generation and not self._may_try_again()
         if trials.history().total or settled:
             return
-        manifest = trial_job(self._study, resource.spec, sample_trial(resource.spec), "http://dry-run", "dry-run")
+        sample = sample_trial(resource.spec)
+        access = self._world.addresses.report_access(self._study, sample.number, sample.attempt)
+        manifest = trial_job(self._study, resource.spec, sample, access)
         try:
             self._warnings = tuple(await self._world.jobs.check(self._study, manifest))
             self._take_refusal(None)
@@ -198,9 +200,8 @@ class StudyEngine:
 
     async def _create(self, launch: Launch, snapshot: Snapshot) -> None:
         trial, addresses = launch.trial, self._world.addresses
-        url = addresses.report_url(self._study, trial.number, trial.attempt)
-        token = addresses.report_token(self._study, trial.number, trial.attempt)
-        manifest = trial_job(self._study, snapshot.spec, trial, url, token)
+        access = addresses.report_access(self._study, trial.number, trial.attempt)
+        manifest = trial_job(self._study, snapshot.spec, trial, access)
         await self._world.jobs.create(self._study, manifest)
         if has(Defect.DOUBLE_LAUNCH):
             await self._world.jobs.create(self._study, twin(manifest))

@@ -15,6 +15,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import NewAttempt as NewAttempt
 from tuning_operator.decisions.actions import Outcome as Outcome
 from tuning_operator.decisions.hold_ups import HoldUp as HoldUp
+from tuning_operator.decisions.report_access import ReportAccess
 from tuning_operator.decisions.snapshot import ActiveTime, FinishedTrial, History, OpenTrial, StudyKey, TrialJob
 
 Manifest = Mapping[str, Any]
@@ -76,11 +77,8 @@ class StudyStatusWriter(Protocol):
 class Addresses(Protocol):
     """Where an attempt reports to, and with which credential."""
 
-    def report_url(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return the URL that the attempt POSTs its reports to."""
-
-    def report_token(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return the attempt's bearer credential."""
+    def report_access(self, study: StudyKey, trial: int, attempt: int) -> ReportAccess:
+        """Return how the attempt's pod reports."""
 
     def read_token(self, study: StudyKey) -> str:
         """Return the credential that opens the study's trials at the read API."""

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from tests.builders import STUDY, spec, spec_document
+from tuning_operator.decisions.report_access import ReportAccess
 from tuning_operator.decisions.snapshot import OpenTrial
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 
@@ -14,6 +15,8 @@ GOLDEN = Path(__file__).parent / "golden" / "trial_job.yaml"
 TRIAL = OpenTrial(
     number=7, parameters={"lr": 0.003, "layers": 2, "name": "a$(HOME)b", "bias": True}, attempt=2, seed=99
 )
+
+ACCESS = ReportAccess("http://operator/v1/reports", "secret")
 
 
 def template(**container: Any) -> dict[str, Any]:
@@ -24,7 +27,7 @@ def template(**container: Any) -> dict[str, Any]:
 
 def manifest(**container: Any) -> dict[str, Any]:
     study_spec = spec(trial={"template": template(**container), "ttlAfterFinished": "10m"})
-    return trial_job(STUDY, study_spec, TRIAL, "http://operator/v1/reports", "secret")
+    return trial_job(STUDY, study_spec, TRIAL, ACCESS)
 
 
 def test_the_job_is_the_one_that_was_agreed_on(update_golden: bool) -> None:
@@ -53,14 +56,14 @@ def test_a_parameters_text_is_not_expanded() -> None:
 def test_the_users_template_is_left_as_it_is() -> None:
     document = spec_document(trial={"template": template()})
     before = json.dumps(document)
-    trial_job(STUDY, spec(trial=document["trial"]), TRIAL, "http://operator", "secret")
+    trial_job(STUDY, spec(trial=document["trial"]), TRIAL, ACCESS)
     assert json.dumps(document) == before
 
 
 def test_a_template_may_ask_for_the_service_accounts_token() -> None:
     pod = template()
     pod["spec"]["automountServiceAccountToken"] = True
-    made = trial_job(STUDY, spec(trial={"template": pod}), TRIAL, "http://operator", "secret")
+    made = trial_job(STUDY, spec(trial={"template": pod}), TRIAL, ACCESS)
     assert made["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
 
 
@@ -75,3 +78,21 @@ def test_a_sample_trial_has_an_allowed_value_of_each_parameter() -> None:
     values = sample_trial(study_spec).parameters
     assert all(parameter.contains(values[parameter.name]) for parameter in study_spec.parameters)
     assert isinstance(values["b"], int)
+
+
+def test_a_pod_with_a_token_of_its_own_gets_it_as_a_file_and_nothing_secret_in_its_variables() -> None:
+    access = ReportAccess("https://operator/v1/reports", audience="https://operator", ca="PEM")
+    study_spec = spec(trial={"template": template(volumeMounts=[{"name": "data", "mountPath": "/data"}])})
+    pod = trial_job(STUDY, study_spec, TRIAL, access)["spec"]["template"]["spec"]
+    sidecar, trainer = pod["containers"]
+    (volume,) = pod["volumes"]
+    (source,) = volume["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "https://operator"
+    mount = trainer["volumeMounts"][1]
+    assert mount == {"name": volume["name"], "mountPath": mount["mountPath"], "readOnly": True}
+    values = {variable["name"]: variable["value"] for variable in trainer["env"]}
+    assert values["TUNING_REPORT_TOKEN_FILE"].startswith(mount["mountPath"] + "/")
+    assert values["TUNING_REPORT_CA"] == "PEM"
+    assert "TUNING_REPORT_TOKEN" not in values
+    assert "volumeMounts" not in sidecar
+    assert pod["automountServiceAccountToken"] is False

@@ -13,6 +13,7 @@ from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec, TuningStudy
 from tuning_operator.decisions.actions import NewAttempt, Outcome
 from tuning_operator.decisions.hold_ups import HoldUp
+from tuning_operator.decisions.report_access import ReportAccess
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import StudyEngine, World
 from tuning_operator.fair_use import FairUse
@@ -22,13 +23,9 @@ from tuning_operator.settings import Settings
 class FakeAddresses:
     """Implements `Addresses`."""
 
-    def report_url(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return a URL that says whose it is."""
-        return f"http://operator/{study.uid}/{trial}/{attempt}"
-
-    def report_token(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return a token that says whose it is."""
-        return f"token-{trial}-{attempt}"
+    def report_access(self, study: StudyKey, trial: int, attempt: int) -> ReportAccess:
+        """Return a URL and a token that say whose they are."""
+        return ReportAccess(f"http://operator/{study.uid}/{trial}/{attempt}", f"token-{trial}-{attempt}")
 
     def read_token(self, study: StudyKey) -> str:
         """Return a token."""

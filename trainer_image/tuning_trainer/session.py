@@ -70,4 +70,10 @@ def _channel(environment: TrialEnvironment) -> ReportChannel:
         return SilentReports()
     if environment.report_url is None:
         return PrintedReports()
-    return ReportSender(ReportEndpoint(environment.report_url, environment.report_token))
+    endpoint = ReportEndpoint(
+        environment.report_url,
+        environment.report_token,
+        token_file=environment.report_token_file,
+        ca=environment.report_ca,
+    )
+    return ReportSender(endpoint)

@@ -24,10 +24,11 @@ from tuning_operator.api.names import (
 from tuning_operator.api.parameters import Parameter, ParameterType, Scalar
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_template import Queue, trainer_container
+from tuning_operator.decisions.report_access import ReportAccess, mount_token
 from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
 
 
-def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: str, report_token: str) -> dict[str, Any]:
+def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: ReportAccess) -> dict[str, Any]:
     """Return the batch/v1 Job of a trial's newest attempt.
 
     Retries are new attempts with Jobs of their own, so the Job itself never retries: its failure policy only makes its
@@ -41,12 +42,14 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: st
         trial=trial.number,
         parameters=trial.parameters,
         attempt=trial.attempt,
-        report_url=report_url,
-        report_token=report_token,
+        report_url=reports.url,
+        report_token=reports.token,
+        report_token_file=reports.token_file,
+        report_ca=reports.ca,
         seed=trial.seed,
         objective=spec.objective.metric,
     )
-    _prepare_pod(template, study, trial, environment)
+    _prepare_pod(template, study, trial, environment, reports.audience)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -116,7 +119,9 @@ def _failure_rules(container: str) -> list[dict[str, Any]]:
     ]
 
 
-def _prepare_pod(template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment) -> None:
+def _prepare_pod(
+    template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment, audience: str | None
+) -> None:
     metadata = template.setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(study, trial)}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), STUDY_ANNOTATION: study.name}
@@ -128,6 +133,8 @@ def _prepare_pod(template: dict[str, Any], study: StudyKey, trial: OpenTrial, en
     container = next(container for container in containers if container is trainer)
     # First, so that the template's own variables can refer to them.
     container["env"] = [*_variables(environment.variables()), *(container.get("env") or ())]
+    if audience is not None:
+        mount_token(spec, container, audience)
 
 
 def _variables(variables: Mapping[str, str]) -> list[dict[str, str]]:
