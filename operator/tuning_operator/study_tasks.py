@@ -165,8 +165,8 @@ class StudyTasks:
         runner = asyncio.create_task(task.run(), name=f"study {key}")
         self._studies[key.uid] = (task, runner)
 
-    def study_deleted(self, uid: str) -> None:
-        """Let a study go; its Jobs go with it, its history stays in the storage."""
+    def study_deleted(self, uid: str, last: Mapping[str, Any] | None = None) -> None:
+        """Let a study go; its Jobs go with it. Its history stays in the storage; others may delete it there."""
         self._refused.pop(uid, None)
         found = self._studies.pop(uid, None)
         if found is None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
+from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import METRIC_NAME, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
@@ -91,6 +92,8 @@ class StudySpec(ResourceModel):
     """Pauses the study."""
     stopping: Stopping = Stopping()
     """When the study ends before `maxTrials`."""
+    deletion_policy: Annotated[DeletionPolicy, Strict(False)] = DeletionPolicy.RETAIN
+    """Whether the storage keeps the trials when this object is deleted: Retain (default) or Delete."""
     trial: Trial
     """How each trial is run."""
 

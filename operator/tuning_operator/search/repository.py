@@ -80,6 +80,16 @@ class StudyRepository(StudyHistory):
             if spec.search != self._search:
                 self._use(spec)
 
+    async def retire(self) -> None:
+        """Let nothing more be written: the study is gone. When it returns, nothing is being written."""
+        if self._asks:
+            await asyncio.wait(self._asks)
+        trials = [*self._open.values()]
+        self._open.clear()
+        for trial in trials:
+            async with trial.lock:
+                pass
+
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
         self._search = spec.search

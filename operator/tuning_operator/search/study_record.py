@@ -41,6 +41,11 @@ def study_name(key: StudyKey) -> str:
     return f"{key.namespace}/{key.name}/{key.uid}"
 
 
+def key_of(name: str) -> StudyKey:
+    """Return which study a name in Optuna's storage is of."""
+    return StudyKey(*name.split("/", 2))
+
+
 def find_study(connection: Connection, key: StudyKey) -> int | None:
     """Return the id of a study in Optuna's storage."""
     query = select(tables.studies.c.study_id).where(tables.studies.c.study_name == study_name(key))
@@ -77,12 +82,10 @@ def rewrite_search(connection: Connection, study_id: int, spec: StudySpec) -> No
     trials = tables.trials.c
     if connection.execute(select(trials.trial_id).where(trials.study_id == study_id).limit(1)).first() is not None:
         return
-    directions, attrs = tables.study_directions, tables.study_system_attributes
+    directions = tables.study_directions
     direction = StudyDirection[spec.objective.direction.name]
     connection.execute(update(directions).where(directions.c.study_id == study_id).values(direction=direction))
-    for key, value in _search_attrs(spec).items():
-        of_key = (attrs.c.study_id == study_id) & (attrs.c.key == key)
-        connection.execute(update(attrs).where(of_key).values(value_json=json.dumps(value)))
+    set_attrs(connection, tables.study_system_attributes, study_id, _search_attrs(spec))
 
 
 def read_record(study_id: int, system_attrs: Mapping[str, Any]) -> StudyRecord:
@@ -151,6 +154,18 @@ def _without_goal(objective: Objective) -> dict[str, Any]:
     return {name: value for name, value in objective.to_document().items() if name != "goal"}
 
 
+def set_attrs(connection: Connection, table: Table, study_id: int, attrs: Mapping[str, Any]) -> None:
+    """Set attributes of a study; `table` says of which kind."""
+    insert = tables.insert(connection, table)
+    upsert = insert.on_conflict_do_update(
+        index_elements=["study_id", "key"], set_={"value_json": insert.excluded.value_json}
+    )
+    connection.execute(upsert, _attr_rows(study_id, attrs))
+
+
 def _add_attrs(connection: Connection, table: Table, study_id: int, attrs: Mapping[str, Any]) -> None:
-    rows = [{"study_id": study_id, "key": key, "value_json": json.dumps(value)} for key, value in attrs.items()]
-    connection.execute(tables.insert(connection, table).on_conflict_do_nothing(), rows)
+    connection.execute(tables.insert(connection, table).on_conflict_do_nothing(), _attr_rows(study_id, attrs))
+
+
+def _attr_rows(study_id: int, attrs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"study_id": study_id, "key": key, "value_json": json.dumps(value)} for key, value in attrs.items()]
