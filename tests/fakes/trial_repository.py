@@ -14,7 +14,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
-from tuning_operator.errors import NotFound
+from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer, StoredReport
 
 
@@ -156,6 +156,12 @@ class FakeTrialRepository:
             return _stop("Superseded")
         return self._keep(trial, batch)
 
+    def start_attempts(self) -> None:
+        """Let an attempt follow for each open trial that has not come to its end."""
+        for trial in self._trials:
+            if trial.finished is None and trial.open.end is None and trial.open.prune_decided_at is None:
+                trial.open = replace(trial.open, attempt=trial.open.attempt + 1, first_report_at=None)
+
     def fail_next(self, *errors: Exception) -> None:
         """Let the next writes raise these, one each, without doing anything."""
         self._errors.extend(errors)
@@ -236,20 +242,38 @@ class FakeTrialRepositories:
         self._clock = clock or FakeClock()
         self._stored: dict[str, FakeTrialRepository] = {}
         self._open: dict[str, FakeTrialRepository] = {}
+        self._keys: list[StudyKey] = []
         self._errors: list[Exception] = []
 
     def find(self, uid: str) -> FakeTrialRepository | None:
         """Return an open study's repository."""
         return self._open.get(uid)
 
-    async def open(self, study: StudyKey, spec: StudySpec) -> FakeTrialRepository:
-        """Open a study's history, or make one."""
+    async def open(self, study: StudyKey, spec: StudySpec, resume: str = "") -> FakeTrialRepository:
+        """Open a study's history, make one, or take the newest earlier one of its name."""
         if self._errors:
             raise self._errors.pop(0)
+        if resume and study.uid not in self._stored:
+            self._resume(study, spec)
+        if study not in self._keys:
+            self._keys.append(study)
         repository = self._stored.setdefault(study.uid, FakeTrialRepository(spec, self._clock))
         repository.spec = spec
         self._open[study.uid] = repository
         return repository
+
+    def _resume(self, study: StudyKey, spec: StudySpec) -> None:
+        of_name = [key for key in self._keys if (key.namespace, key.name) == (study.namespace, study.name)]
+        earlier = [key.uid for key in of_name if key.uid in self._stored and self._stored[key.uid].history().total]
+        if not earlier:
+            return
+        repository = self._stored[earlier[-1]]
+        old = repository.spec
+        if (old.parameters, old.trial.template) != (spec.parameters, spec.trial.template):
+            raise InvalidStudy(["the search differs from the study's stored history"], reason="NotResumable")
+        self._stored[study.uid] = self._stored.pop(earlier[-1])
+        self._open.pop(earlier[-1], None)
+        repository.start_attempts()
 
     async def close(self, uid: str) -> None:
         """Forget an open study."""

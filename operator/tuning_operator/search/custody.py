@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -23,6 +25,16 @@ def keep_policy(connection: Connection, study_id: int, policy: DeletionPolicy) -
 def take_over(connection: Connection, study_id: int, policy: DeletionPolicy, owner: str) -> None:
     """Store that a study is worked on by an operator, and its policy."""
     set_attrs(connection, tables.study_system_attributes, study_id, {_OWNER: owner, _POLICY: policy.value})
+
+
+def owner_of(system_attrs: Mapping[str, Any]) -> str | None:
+    """Return which operator worked on a study last; None: an operator that did not say so."""
+    return system_attrs.get(_OWNER)
+
+
+def goes_with_its_object(system_attrs: Mapping[str, Any]) -> bool:
+    """Return whether a study's history is deleted with its object, and perhaps is deleted in part."""
+    return system_attrs.get(_POLICY) == DeletionPolicy.DELETE
 
 
 def deletable_studies(connection: Connection, owner: str) -> list[StudyKey]:

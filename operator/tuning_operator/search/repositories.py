@@ -22,7 +22,15 @@ from tuning_operator.search.database import Database
 from tuning_operator.search.deletion import delete_part, delete_reports_part
 from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.repository import StudyRepository, Workers
-from tuning_operator.search.study_record import CREATED, create_study, find_study, key_of, rewrite_search
+from tuning_operator.search.resumption import Resumption, resume_study
+from tuning_operator.search.study_record import (
+    CREATED,
+    create_study,
+    find_reports_uid,
+    find_study,
+    key_of,
+    rewrite_search,
+)
 from tuning_operator.search.writer import GroupCommit
 
 _ASKING_THREADS = 4
@@ -64,15 +72,17 @@ class StudyRepositories:
         """Return an open study's repository, from memory."""
         return self._open.get(uid)
 
-    async def open(self, study: StudyKey, spec: StudySpec) -> StudyRepository:
-        """Load or create a study's history; opening an open one again applies the new spec.
+    async def open(self, study: StudyKey, spec: StudySpec, resume: str = "") -> StudyRepository:
+        """Load, resume or create a study's history; opening an open one again applies the new spec.
 
         As long as there is no trial, that may have another search space or objective.
         """
+        if resume:
+            await self._close_earlier(study)
         async with self._opening:
             repository = self._open.get(study.uid)
             if repository is None or await repository.gives_way_to(spec):
-                repository = await asyncio.to_thread(self._load, study, spec)
+                repository = await asyncio.to_thread(self._load, study, spec, resume)
                 self._open[study.uid] = repository
             else:
                 await repository.apply(spec)
@@ -146,11 +156,20 @@ class StudyRepositories:
         self._askers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._database.close)
 
-    def _load(self, key: StudyKey, spec: StudySpec) -> StudyRepository:
+    async def _close_earlier(self, study: StudyKey) -> None:
+        """What still is being written of an earlier study of the name belongs to the history that is resumed."""
+        for key in [repository.key for repository in self._open.values()]:
+            if (key.namespace, key.name) == (study.namespace, study.name) and key.uid != study.uid:
+                await self.close(key.uid)
+
+    def _load(self, key: StudyKey, spec: StudySpec, resume: str) -> StudyRepository:
+        now = self._workers.clock.now()
         with self._database.transaction() as connection:
             study_id = find_study(connection, key)
+            if study_id is None and resume:
+                study_id = resume_study(connection, Resumption(key, spec, resume, self.owner, now))
             if study_id is None:
-                study_id = create_study(connection, key, spec, self._workers.clock.now())
+                study_id = create_study(connection, key, spec, now)
             else:
                 rewrite_search(connection, study_id, spec)
             custody.take_over(connection, study_id, spec.deletion_policy, self.owner)
@@ -190,7 +209,7 @@ class StudyRepositories:
 
 def _delete_part(connection: Connection, study: StudyKey) -> bool:
     """Delete some of a study's history; return whether more may be left. What it reported goes first."""
-    if delete_reports_part(connection, study.uid):
-        return True
     study_id = find_study(connection, study)
+    if delete_reports_part(connection, find_reports_uid(connection, study, study_id)):
+        return True
     return study_id is not None and delete_part(connection, study_id)

@@ -176,7 +176,7 @@ class StudyRepository(StudyHistory):
         is_first = bool(new.reports) and not trial.has_reported
         if new.reports or batch.end is not None:
             now = self._workers.clock.now()
-            key = AttemptKey(self.key.uid, trial.number, trial.attempt)
+            key = AttemptKey(self._record.reports_uid, trial.number, trial.attempt)
             rows = ReportRows()
             rows.add_reports(key, new.reports, now)
             rows.add_values(trial.trial_id, new.values, new.stale_steps)
@@ -206,7 +206,7 @@ class StudyRepository(StudyHistory):
         if prune:
             now = self._workers.clock.now()
             rows = ReportRows()
-            rows.add_prune_decision(AttemptKey(self.key.uid, trial.number, trial.attempt), now)
+            rows.add_prune_decision(AttemptKey(self._record.reports_uid, trial.number, trial.attempt), now)
             await self._workers.writer.add(rows, lambda: trial.accept_prune_decision(now))
         trial.prune_due = False
         return seconds, prune
