@@ -11,6 +11,7 @@ from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
@@ -156,12 +157,6 @@ class FakeTrialRepository:
             return _stop("Superseded")
         return self._keep(trial, batch)
 
-    def start_attempts(self) -> None:
-        """Let an attempt follow for each open trial that has not come to its end."""
-        for trial in self._trials:
-            if trial.finished is None and trial.open.end is None and trial.open.prune_decided_at is None:
-                trial.open = replace(trial.open, attempt=trial.open.attempt + 1, first_report_at=None)
-
     def fail_next(self, *errors: Exception) -> None:
         """Let the next writes raise these, one each, without doing anything."""
         self._errors.extend(errors)
@@ -254,7 +249,7 @@ class FakeTrialRepositories:
         if self._errors:
             raise self._errors.pop(0)
         if resume and study.uid not in self._stored:
-            self._resume(study, spec)
+            await self._resume(study, spec)
         if study not in self._keys:
             self._keys.append(study)
         repository = self._stored.setdefault(study.uid, FakeTrialRepository(spec, self._clock))
@@ -262,7 +257,7 @@ class FakeTrialRepositories:
         self._open[study.uid] = repository
         return repository
 
-    def _resume(self, study: StudyKey, spec: StudySpec) -> None:
+    async def _resume(self, study: StudyKey, spec: StudySpec) -> None:
         of_name = [key for key in self._keys if (key.namespace, key.name) == (study.namespace, study.name)]
         earlier = [key.uid for key in of_name if key.uid in self._stored and self._stored[key.uid].history().total]
         if not earlier:
@@ -273,7 +268,8 @@ class FakeTrialRepositories:
             raise InvalidStudy(["the search differs from the study's stored history"], reason="NotResumable")
         self._stored[study.uid] = self._stored.pop(earlier[-1])
         self._open.pop(earlier[-1], None)
-        repository.start_attempts()
+        for trial in repository.history().open:
+            await repository.start_attempt(put_off(trial, 0.0, "Resumed"))
 
     async def close(self, uid: str) -> None:
         """Forget an open study."""

@@ -10,7 +10,7 @@ from tests.search.studies import KEY, batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, lost_commit
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, StudyKey
 from tuning_operator.errors import InvalidStudy, NotFound, StorageUnavailable
 from tuning_operator.search.repository import StudyRepository
 
@@ -139,11 +139,26 @@ async def test_a_trial_that_was_to_be_pruned_gets_no_new_attempt(world: Database
     assert third.history().pruned == 1
 
 
-async def test_a_resumption_whose_answer_is_lost_is_done_once(
-    world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("nth", "attempt"), [(1, 3), (2, 3), (3, 2)])
+async def test_a_resumption_that_breaks_off_is_done_again(
+    world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch, nth: int, attempt: int
 ) -> None:
     await history(world, FIRST, 1)
-    with lost_commit(monkeypatch), pytest.raises(StorageUnavailable):
+    with lost_commit(monkeypatch, nth), pytest.raises(StorageUnavailable):
         await world.repositories.open(THIRD, study_spec(), "true")
+    await world.restart()
     third = await world.repositories.open(THIRD, study_spec(), "true")
-    assert [trial.attempt for trial in third.history().open] == [2]
+    assert [trial.attempt for trial in third.history().open] == [attempt]
+    assert [stored.key for stored in await world.repositories.list_studies()] == [THIRD]
+
+
+async def test_the_time_between_deletion_and_resumption_is_not_active(world: DatabaseWorld) -> None:
+    first = await history(world, FIRST, 1)
+    started_at = first.history().started_at
+    assert started_at is not None
+    world.clock.advance(30)
+    await first.report(0, 1, batch((2, 0.75)))
+    world.clock.advance(3600)
+    third = await world.repositories.open(THIRD, study_spec(), "true")
+    assert third.history().active == ActiveTime(30.0)
+    assert third.history().open[0].earlier.running_seconds == 30.0

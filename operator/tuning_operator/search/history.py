@@ -68,6 +68,11 @@ class StudyHistory:
         with database.reading() as connection:
             self._restore_progress(connection)
 
+    @property
+    def reports_uid(self) -> str:
+        """Under which uid our own tables have the trials' reports."""
+        return self._record.reports_uid
+
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
         tally = self._tally
@@ -100,7 +105,7 @@ class StudyHistory:
         columns = tables.reports.c
         query = (
             select(columns.attempt, columns.step, columns["values"], columns.time)
-            .where(columns.study_uid == self._record.reports_uid, columns.trial == number)
+            .where(columns.study_uid == self.reports_uid, columns.trial == number)
             .order_by(columns.attempt, columns.step)
         )
         with self._database.reading() as connection:
@@ -165,7 +170,7 @@ class StudyHistory:
         columns = tables.reports.c
         query = select(columns.trial, columns.attempt, columns.step, columns["values"], columns.received_at)
         for numbers in _chunks(self._open):
-            of_open = query.where(columns.study_uid == self._record.reports_uid, columns.trial.in_(numbers))
+            of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
             for number, attempt, step, text, received_at in connection.execute(of_open.order_by(columns.step)):
                 yield number, attempt, Report(step, _values(text)), received_at
 
@@ -173,7 +178,7 @@ class StudyHistory:
         columns = tables.trial_events.c
         query = select(columns.trial, columns.attempt, columns.kind, columns.state, columns.message, columns.time)
         for numbers in _chunks(self._open):
-            of_open = query.where(columns.study_uid == self._record.reports_uid, columns.trial.in_(numbers))
+            of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
             for number, attempt, kind, state, message, time in connection.execute(of_open):
                 end = TrialEnd(FinalState(state) if kind == report_rows.END else FinalState.PRUNED, message)
                 yield number, attempt, kind, end, time

@@ -22,13 +22,14 @@ from tuning_operator.search.database import Database
 from tuning_operator.search.deletion import delete_part, delete_reports_part
 from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.repository import StudyRepository, Workers
-from tuning_operator.search.resumption import Resumption, resume_study
+from tuning_operator.search.resumption import Earlier, Resumption, find_earlier, interrupt
 from tuning_operator.search.study_record import (
     CREATED,
     create_study,
     find_reports_uid,
     find_study,
     key_of,
+    rename_study,
     rewrite_search,
 )
 from tuning_operator.search.writer import GroupCommit
@@ -77,12 +78,12 @@ class StudyRepositories:
 
         As long as there is no trial, that may have another search space or objective.
         """
-        if resume:
-            await self._close_earlier(study)
         async with self._opening:
+            if resume and study.uid not in self._open:
+                await self._resume(Resumption(study, spec, resume, self.owner))
             repository = self._open.get(study.uid)
             if repository is None or await repository.gives_way_to(spec):
-                repository = await asyncio.to_thread(self._load, study, spec, resume)
+                repository = await asyncio.to_thread(self._load, study, spec)
                 self._open[study.uid] = repository
             else:
                 await repository.apply(spec)
@@ -156,24 +157,37 @@ class StudyRepositories:
         self._askers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._database.close)
 
-    async def _close_earlier(self, study: StudyKey) -> None:
-        """What still is being written of an earlier study of the name belongs to the history that is resumed."""
-        for key in [repository.key for repository in self._open.values()]:
-            if (key.namespace, key.name) == (study.namespace, study.name) and key.uid != study.uid:
-                await self.close(key.uid)
+    async def _resume(self, resumption: Resumption) -> None:
+        """Let an earlier history be the study's own; one that is interrupted and not renamed yet is so again."""
+        earlier = await asyncio.to_thread(self._find_earlier, resumption)
+        if earlier is None:
+            return
+        await self.close(earlier.key.uid)  # what still is being written of it belongs to it
+        now, key = self._workers.clock.now(), resumption.study
+        repository = await asyncio.to_thread(self._repository, earlier.key, earlier.study_id, resumption.spec)
+        await interrupt(repository, now)
 
-    def _load(self, key: StudyKey, spec: StudySpec, resume: str) -> StudyRepository:
-        now = self._workers.clock.now()
+        def rename(connection: Connection) -> None:
+            rename_study(connection, earlier.study_id, key, repository.reports_uid, now)
+
+        await self._workers.writer.run(rename, lambda _: None)
+
+    def _find_earlier(self, resumption: Resumption) -> Earlier | None:
+        with self._database.reading() as connection:
+            return find_earlier(connection, resumption)
+
+    def _repository(self, key: StudyKey, study_id: int, spec: StudySpec) -> StudyRepository:
+        return StudyRepository(self._database, key, study_id, spec, self._workers)
+
+    def _load(self, key: StudyKey, spec: StudySpec) -> StudyRepository:
         with self._database.transaction() as connection:
             study_id = find_study(connection, key)
-            if study_id is None and resume:
-                study_id = resume_study(connection, Resumption(key, spec, resume, self.owner, now))
             if study_id is None:
-                study_id = create_study(connection, key, spec, now)
+                study_id = create_study(connection, key, spec, self._workers.clock.now())
             else:
                 rewrite_search(connection, study_id, spec)
             custody.take_over(connection, study_id, spec.deletion_policy, self.owner)
-        return StudyRepository(self._database, key, study_id, spec, self._workers)
+        return self._repository(key, study_id, spec)
 
     def _read(self, key: StudyKey) -> StudyHistory:
         with self._database.reading() as connection:

@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optuna.trial import TrialState
 from sqlalchemy import Connection, exists, select
 
 from tuning_operator.api.names import RESUME_ANNOTATION
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.retrying import put_off
+from tuning_operator.decisions.snapshot import ActiveTime, StudyKey
+from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.errors import InvalidStudy
-from tuning_operator.search import report_rows, tables
+from tuning_operator.search import tables
 from tuning_operator.search.custody import goes_with_its_object, owner_of
-from tuning_operator.search.history import ATTEMPT
 from tuning_operator.search.loading import study_attrs
+from tuning_operator.search.repository import StudyRepository
 from tuning_operator.search.study_record import (
     CREATED,
     differences,
+    find_study,
     key_of,
     read_record,
-    rename_study,
     same_template,
     study_name,
 )
-from tuning_operator.search.trial_rows import set_user_attrs
 
 NEWEST = "true"
 """Value of the annotation that names no history in particular."""
@@ -42,39 +42,49 @@ class Resumption:
     """Uid of an earlier study of its name, or `NEWEST`."""
     owner: str
     """The operator that works on it."""
-    now: float
-    """Seconds since 1970."""
 
 
 @dataclass(frozen=True)
-class _Earlier:
+class Earlier:
+    """A history that is kept."""
+
     study_id: int
     key: StudyKey
     created_at: float
     system_attrs: dict[str, Any]
 
 
-def resume_study(connection: Connection, resumption: Resumption) -> int | None:
-    """Let an earlier history become the study's own; return its id, None: there is no earlier one.
-
-    Trials that were open follow with a new attempt, for the Jobs of the old object go with it.
+def find_earlier(connection: Connection, resumption: Resumption) -> Earlier | None:
+    """Return the history that a study goes on with; None: there is none, or it has its own already.
 
     Raises
     ------
     InvalidStudy
-        The history can't be gone on with; nothing was changed.
+        The history can't be gone on with.
     """
-    earlier = _chosen(_earlier_studies(connection, resumption.study), resumption)
-    if earlier is None:
+    if find_study(connection, resumption.study) is not None:
         return None
-    _require_same_study(earlier, resumption.spec)
-    reports_uid = read_record(earlier.key, earlier.study_id, earlier.system_attrs).reports_uid
-    _start_attempts(connection, earlier.study_id, reports_uid)
-    rename_study(connection, earlier.study_id, resumption.study, reports_uid, resumption.now)
-    return earlier.study_id
+    earlier = _chosen(_earlier_studies(connection, resumption.study), resumption)
+    if earlier is not None:
+        _require_same_study(earlier, resumption.spec)
+    return earlier
 
 
-def _earlier_studies(connection: Connection, study: StudyKey) -> list[_Earlier]:
+async def interrupt(repository: StudyRepository, now: float) -> None:
+    """Let new attempts follow for open trials, whose Jobs went with the old object, and let the study's clock stand.
+
+    What was used until then is kept as far as reports say it.
+    """
+    history = repository.history()
+    for trial in history.open:
+        await repository.start_attempt(put_off(trial, attempt_seconds(trial, None, now), "Resumed"))
+    seen = [history.started_at, history.last_ended_at, *(trial.last_report_at for trial in history.open)]
+    last_sign = max((time for time in seen if time is not None), default=now)
+    if history.active.since is not None:
+        await repository.keep_active_time(ActiveTime(history.active.seconds_at(last_sign)))
+
+
+def _earlier_studies(connection: Connection, study: StudyKey) -> list[Earlier]:
     """Return the kept histories of the name that have trials, the oldest first."""
     name, of_study = tables.studies.c, tables.trials.c.study_id == tables.studies.c.study_id
     of_name = name.study_name.startswith(study_name(StudyKey(study.namespace, study.name, "")), autoescape=True)
@@ -85,11 +95,11 @@ def _earlier_studies(connection: Connection, study: StudyKey) -> list[_Earlier]:
         user_attrs = study_attrs(connection, tables.study_user_attributes, study_id)
         if not goes_with_its_object(system_attrs):
             created_at = float(user_attrs.get(CREATED, 0.0))
-            found.append(_Earlier(study_id, key_of(full_name), created_at, system_attrs))
+            found.append(Earlier(study_id, key_of(full_name), created_at, system_attrs))
     return sorted(found, key=lambda earlier: earlier.created_at)
 
 
-def _chosen(earlier: Sequence[_Earlier], resumption: Resumption) -> _Earlier | None:
+def _chosen(earlier: Sequence[Earlier], resumption: Resumption) -> Earlier | None:
     if resumption.which == NEWEST:
         newest = earlier[-1] if earlier else None
         if newest is not None and owner_of(newest.system_attrs) != resumption.owner:
@@ -108,7 +118,7 @@ def _chosen(earlier: Sequence[_Earlier], resumption: Resumption) -> _Earlier | N
     return chosen
 
 
-def _require_same_study(earlier: _Earlier, spec: StudySpec) -> None:
+def _require_same_study(earlier: Earlier, spec: StudySpec) -> None:
     problems = differences(read_record(earlier.key, earlier.study_id, earlier.system_attrs), spec)
     if not same_template(earlier.system_attrs, spec):
         problems.append("`trial.template` differs from that of the study's stored history")
@@ -119,23 +129,3 @@ def _require_same_study(earlier: _Earlier, spec: StudySpec) -> None:
 
 def _refused(*problems: str) -> InvalidStudy:
     return InvalidStudy(problems, reason="NotResumable")
-
-
-def _start_attempts(connection: Connection, study_id: int, reports_uid: str) -> None:
-    """Let a new attempt follow for each open trial, unless it came to its end and only has to be told."""
-    trials, attrs, events = tables.trials.c, tables.trial_user_attributes.c, tables.trial_events.c
-    query = (
-        select(trials.trial_id, trials.number, attrs.value_json)
-        .join_from(tables.trials, tables.trial_user_attributes)
-        .where(trials.study_id == study_id, trials.state == TrialState.RUNNING, attrs.key == ATTEMPT)
-    )
-    newest = {number: (trial_id, int(attempt)) for trial_id, number, attempt in connection.execute(query)}
-    if not newest:
-        return
-    query = select(events.trial, events.attempt, events.kind).where(
-        events.study_uid == reports_uid, events.trial >= min(newest)
-    )
-    for number, attempt, kind in connection.execute(query):
-        if number in newest and (kind == report_rows.PRUNE_DECIDED or attempt == newest[number][1]):
-            del newest[number]
-    set_user_attrs(connection, {trial_id: {ATTEMPT: attempt + 1} for trial_id, attempt in newest.values()})

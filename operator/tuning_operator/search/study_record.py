@@ -71,15 +71,6 @@ def create_study(connection: Connection, key: StudyKey, spec: StudySpec, now: fl
     return study_id
 
 
-def set_study_user_attr(connection: Connection, study_id: int, key: str, value: Any) -> None:
-    """Write a user attribute of a study, in place of an earlier one."""
-    insert = tables.insert(connection, tables.study_user_attributes)
-    upsert = insert.on_conflict_do_update(
-        index_elements=["study_id", "key"], set_={"value_json": insert.excluded.value_json}
-    )
-    connection.execute(upsert, {"study_id": study_id, "key": key, "value_json": json.dumps(value)})
-
-
 def rewrite_search(connection: Connection, study_id: int, spec: StudySpec) -> None:
     """Let a study that has no trial yet be of this spec's search; one that has some stays as it is."""
     trials = tables.trials.c
