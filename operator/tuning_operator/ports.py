@@ -199,8 +199,11 @@ class TrialRepositories(Protocol):
     def find(self, uid: str) -> TrialRepository | None:
         """Return an open study's repository, from memory."""
 
-    async def open(self, study: StudyKey, spec: StudySpec) -> TrialRepository:
+    async def open(self, study: StudyKey, spec: StudySpec, resume: str = "") -> TrialRepository:
         """Load or create a study's history; opening an open one again applies the new spec.
+
+        A study that has none yet may `resume` an earlier one's of its name: the newest (`true`) or that of a uid. It is
+        its own then; trials that were open follow with a new attempt.
 
         Raises
         ------
@@ -209,7 +212,7 @@ class TrialRepositories(Protocol):
         StorageDamaged
             The history can't be read.
         InvalidStudy
-            The stored history has another search space.
+            The stored history has another search space, or what was to be resumed another template too.
         """
 
     async def close(self, uid: str) -> None:

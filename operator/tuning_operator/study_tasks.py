@@ -44,7 +44,8 @@ class StudyTask:
 
     def change(self, resource: TuningStudy) -> None:
         """Take a new version of the resource; one that only shows our own status wakes nobody."""
-        changed = resource.metadata.generation != self.resource.metadata.generation
+        before, after = self.resource.metadata, resource.metadata
+        changed = (before.generation, before.resume) != (after.generation, after.resume)
         self.resource = resource
         self._engine.refuse("", 0)
         if changed:
@@ -97,11 +98,18 @@ class StudyTask:
         resource = self.resource
         trials = self._trials
         if trials is None:
-            trials = await self._repositories.open(self.study, resource.spec)
+            trials = await self._repositories.open(self.study, resource.spec, resource.metadata.resume)
             if resource is not self.resource and resource.spec != self.resource.spec:
                 return self._world.clock.now()  # edited meanwhile: open it with the new spec
             self._trials = trials
+            self._announce_resumption(trials)
         return await self._engine.step(resource, trials, woken_at)
+
+    def _announce_resumption(self, trials: TrialRepository) -> None:
+        total = trials.history().total
+        if total and self.resource.metadata.resume and self._engine.shown.start_time is None:
+            message = f"the study goes on with the {total} trials of an earlier one of its name"
+            self._world.events.record(self.study, warning=False, reason="HistoryResumed", message=message)
 
     async def _failed(self, error: TuningError) -> float:
         """Say in the status what is away or wrong; nothing is lost, for the next step decides anew."""
@@ -109,7 +117,7 @@ class StudyTask:
         now = self._world.clock.now()
         generation = self.resource.metadata.generation
         if isinstance(error, InvalidStudy):
-            status = refused_status(self._engine.shown, error.problems, generation, now)
+            status = refused_status(self._engine.shown, error, generation, now)
         else:
             status = unusable_status(self._engine.shown, degradation(type(error).__name__, str(error)), generation, now)
         try:
@@ -165,8 +173,8 @@ class StudyTasks:
         runner = asyncio.create_task(task.run(), name=f"study {key}")
         self._studies[key.uid] = (task, runner)
 
-    def study_deleted(self, uid: str) -> None:
-        """Let a study go; its Jobs go with it, its history stays in the storage."""
+    def study_deleted(self, uid: str, last: Mapping[str, Any] | None = None) -> None:
+        """Let a study go; its Jobs go with it. Its history stays in the storage; others may delete it there."""
         self._refused.pop(uid, None)
         found = self._studies.pop(uid, None)
         if found is None:
@@ -212,7 +220,7 @@ class StudyTasks:
             self._studies[key.uid][0].refuse(error, generation)
             return
         previous = read_status(document.get("status"))
-        status = refused_status(previous, error.problems, generation, self._world.clock.now())
+        status = refused_status(previous, error, generation, self._world.clock.now())
         self._world.events.record(key, warning=True, reason="InvalidSpec", message=str(error))
         self._spawn(self._write_refusal(key, status.to_document()))
 

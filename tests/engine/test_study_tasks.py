@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.builders import STUDY, study_document
 from tests.engine.world import FakeAddresses, FakeMetrics
 from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
 from tests.fakes.trial_repository import FakeTrialRepositories, FakeTrialRepository
+from tuning_operator.api.names import job_name
 from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
@@ -18,6 +20,9 @@ from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUn
 from tuning_operator.fair_use import FairUse
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
+
+AGAIN = replace(STUDY, uid="99992222-3333-4444-5555-666677778888")
+"""The study, deleted and created again."""
 
 
 class Cluster:
@@ -105,10 +110,10 @@ async def test_an_edit_while_the_history_is_opened_is_not_lost(cluster: Cluster)
     opening, go_on = asyncio.Event(), asyncio.Event()
     really_open = cluster.repositories.open
 
-    async def open_slowly(study: StudyKey, spec: StudySpec) -> FakeTrialRepository:
+    async def open_slowly(study: StudyKey, spec: StudySpec, resume: str) -> FakeTrialRepository:
         opening.set()
         await go_on.wait()
-        return await really_open(study, spec)
+        return await really_open(study, spec, resume)
 
     cluster.repositories.open = open_slowly  # type: ignore[method-assign]
     cluster.tasks.study_changed(study_document())
@@ -154,6 +159,43 @@ async def test_a_study_that_is_being_deleted_starts_nothing(cluster: Cluster) ->
     cluster.tasks.study_changed(document)
     await asyncio.sleep(0.02)
     assert cluster.jobs.manifests == {}
+
+
+def again(resume: str | None = "true", **fields: Any) -> dict[str, Any]:
+    """Return the study as it is created again under its name."""
+    document = study_document(**fields)
+    document["metadata"]["uid"] = AGAIN.uid
+    if resume is not None:
+        document["metadata"]["annotations"] = {"tuning-operator.io/resume": resume, "other": "{"}
+    return document
+
+
+async def delete_after_two_trials(cluster: Cluster) -> None:
+    """Let the study start and be deleted; its Jobs go with it."""
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+    cluster.tasks.study_deleted(STUDY.uid)
+
+
+async def test_a_study_that_is_created_again_resumes_if_it_says_so(cluster: Cluster) -> None:
+    await delete_after_two_trials(cluster)
+    cluster.tasks.study_changed(again())
+    await cluster.until(lambda: cluster.status.latest(AGAIN).get("phase") == "Running")
+    names = {job_name("digits", AGAIN.uid, trial, 2) for trial in (0, 1)}
+    await cluster.until(lambda: names <= set(cluster.jobs.manifests))
+    assert cluster.events.reasons.count("HistoryResumed") == 1
+
+
+async def test_a_study_that_cant_resume_starts_nothing_until_its_annotation_goes(cluster: Cluster) -> None:
+    await delete_after_two_trials(cluster)
+    momentum = [{"name": "momentum", "type": "Float", "low": 0, "high": 1}]
+    cluster.tasks.study_changed(again(parameters=momentum))
+    await cluster.until(lambda: cluster.status.latest(AGAIN).get("phase") == "Refused")
+    accepted = cluster.status.latest(AGAIN)["conditions"][0]
+    assert (accepted["type"], accepted["status"], accepted["reason"]) == ("Accepted", "False", "NotResumable")
+    assert not any(AGAIN.uid[:8] in name for name in cluster.jobs.manifests)
+    cluster.tasks.study_changed(again(None, parameters=momentum))
+    await cluster.until(lambda: cluster.status.latest(AGAIN).get("phase") == "Running")
 
 
 async def test_a_storage_that_is_away_is_named_in_the_status_and_tried_again(

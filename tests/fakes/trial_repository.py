@@ -12,10 +12,11 @@ from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
-from tuning_operator.errors import NotFound
+from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer, StoredReport
 
 
@@ -238,20 +239,39 @@ class FakeTrialRepositories:
         self._clock = clock or FakeClock()
         self._stored: dict[str, FakeTrialRepository] = {}
         self._open: dict[str, FakeTrialRepository] = {}
+        self._keys: list[StudyKey] = []
         self._errors: list[Exception] = []
 
     def find(self, uid: str) -> FakeTrialRepository | None:
         """Return an open study's repository."""
         return self._open.get(uid)
 
-    async def open(self, study: StudyKey, spec: StudySpec) -> FakeTrialRepository:
-        """Open a study's history, or make one."""
+    async def open(self, study: StudyKey, spec: StudySpec, resume: str = "") -> FakeTrialRepository:
+        """Open a study's history, make one, or take the newest earlier one of its name."""
         if self._errors:
             raise self._errors.pop(0)
+        if resume and study.uid not in self._stored:
+            await self._resume(study, spec)
+        if study not in self._keys:
+            self._keys.append(study)
         repository = self._stored.setdefault(study.uid, FakeTrialRepository(spec, self._clock, study))
         repository.spec = spec
         self._open[study.uid] = repository
         return repository
+
+    async def _resume(self, study: StudyKey, spec: StudySpec) -> None:
+        of_name = [key for key in self._keys if (key.namespace, key.name) == (study.namespace, study.name)]
+        earlier = [key.uid for key in of_name if key.uid in self._stored and self._stored[key.uid].history().total]
+        if not earlier:
+            return
+        repository = self._stored[earlier[-1]]
+        old = repository.spec
+        if (old.parameters, old.trial.template) != (spec.parameters, spec.trial.template):
+            raise InvalidStudy(["the search differs from the study's stored history"], reason="NotResumable")
+        self._stored[study.uid] = self._stored.pop(earlier[-1])
+        self._open.pop(earlier[-1], None)
+        for trial in repository.history().open:
+            await repository.start_attempt(put_off(trial, 0.0, "Resumed"))
 
     async def close(self, uid: str) -> None:
         """Forget an open study."""

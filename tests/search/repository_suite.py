@@ -15,8 +15,11 @@ from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial
-from tuning_operator.errors import NotFound
+from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import TrialRepositories, TrialRepository
+
+AGAIN = replace(KEY, uid="5f2b7c1e-0000-4000-8000-000000000002")
+"""The same study, deleted and created again."""
 
 
 class World(Protocol):
@@ -403,6 +406,42 @@ class RepositorySuite:
         await world.repositories.close(KEY.uid)
         assert world.repositories.find(KEY.uid) is None
         assert (await _open(world)).history().total == 1
+
+    async def test_a_study_that_is_created_again_goes_on_with_the_earlier_history(self, world: World) -> None:
+        repository = await _with_trials(world, 3)
+        await repository.report(0, 1, batch((1, 0.5)))
+        await repository.report(1, 1, batch((1, 0.75), end=FinalState.COMPLETE))
+        await repository.tell([outcome(2, 0.25)])
+        await world.restart()
+        repository = await world.repositories.open(AGAIN, study_spec(), "true")
+        assert [(trial.number, trial.attempt) for trial in repository.history().open] == [(0, 2), (1, 1)]
+        best = repository.history().best
+        assert best is not None
+        assert best.number == 2
+        assert [trial.number for trial in await repository.ask(1)] == [3]
+        await repository.report(0, 2, batch((1, 0.625)))
+        assert repository.history().open[0].value == 0.625
+        await world.restart()
+        assert (await world.repositories.open(AGAIN, study_spec())).history() == repository.history()
+
+    async def test_a_study_that_is_created_again_starts_anew_unless_it_says_so(self, world: World) -> None:
+        await _with_trials(world, 2)
+        assert (await world.repositories.open(AGAIN, study_spec())).history().total == 0
+        assert (await _open(world)).history().total == 2
+
+    async def test_where_there_is_nothing_to_resume_a_study_starts_anew(self, world: World) -> None:
+        await _open(world)
+        repository = await world.repositories.open(AGAIN, study_spec(), "true")
+        assert [trial.number for trial in await repository.ask(1)] == [0]
+
+    async def test_a_history_of_another_search_is_not_resumed_and_stays_as_it_is(self, world: World) -> None:
+        await _with_trials(world, 1)
+        momentum = {"name": "momentum", "type": "Float", "low": 0, "high": 1}
+        with pytest.raises(InvalidStudy) as refused:
+            await world.repositories.open(AGAIN, study_spec(parameters=(momentum,)), "true")
+        assert refused.value.reason == "NotResumable"
+        assert world.repositories.find(AGAIN.uid) is None
+        assert (await _open(world)).history().open[0].attempt == 1
 
     async def test_the_secret_key_stays_the_same(self, world: World) -> None:
         key = await world.repositories.secret_key()

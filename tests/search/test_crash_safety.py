@@ -99,7 +99,7 @@ async def test_a_statement_that_fails_leaves_memory_and_database_equal_and_can_b
         for step in STEPS[index:]:
             await step(study)
         assert _everything(study) == expected
-        await pruning_world.repositories.delete_history(KEY.uid)
+        await pruning_world.repositories.delete_history(KEY)
         statement += 1
     assert statement > 20  # it has tried them all
 
@@ -161,5 +161,5 @@ async def _fault_free(world: DatabaseWorld) -> tuple[object, ...]:
     study = await world.open()
     await _live(study)
     expected = _everything(study)
-    await world.repositories.delete_history(KEY.uid)
+    await world.repositories.delete_history(KEY)
     return expected

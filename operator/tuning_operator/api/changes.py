@@ -44,5 +44,5 @@ IMMUTABLE_AFTER_START: list[JsonDict] = [
     _fixed("trial.pruneGrace"),
     _fixed_if_set("trial.queue"),
 ]
-"""Everything of `spec` but `objectives[].goal`, `maxTrials`, `parallelism`, `suspend`, `stopping` and
-`trial.ttlAfterFinished`."""
+"""Everything of `spec` but `objectives[].goal`, `maxTrials`, `parallelism`, `suspend`, `stopping`, `deletionPolicy`
+and `trial.ttlAfterFinished`."""

@@ -37,6 +37,9 @@ PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 PARAMETERS_ANNOTATION = f"{GROUP}/parameters"
 """Annotation of Jobs: the parameters as JSON, for people who read the Job."""
 
+RESUME_ANNOTATION = f"{GROUP}/resume"
+"""Annotation of studies: `true` resumes the newest earlier history of the study's name, a uid that study's."""
+
 
 def job_name(study: str, uid: str, trial: int, attempt: int) -> str:
     """Return the deterministic name of the Job of an attempt: posting it twice is answered 409."""

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
+from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
-from tuning_operator.api.names import METRIC_NAME, STUDY_NAME
+from tuning_operator.api.names import METRIC_NAME, RESUME_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import GridOptions, SamplerName, Search
@@ -91,6 +92,8 @@ class StudySpec(ResourceModel):
     """Pauses the study."""
     stopping: Stopping = Stopping()
     """When the study ends before `maxTrials`."""
+    deletion_policy: Annotated[DeletionPolicy, Strict(False)] = DeletionPolicy.RETAIN
+    """Whether the storage keeps the trials when this object is deleted: Retain (default) or Delete."""
     trial: Trial
     """How each trial is run."""
 
@@ -174,6 +177,13 @@ class Metadata(ResourceModel):
     uid: str = ""
     generation: int = 1
     creation_timestamp: str | None = None
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def resume(self) -> str:
+        """Which earlier history of its name the study goes on with: `true` or a uid; empty: none."""
+        value = self.annotations.get(RESUME_ANNOTATION, "")
+        return "" if value == "false" else value
 
 
 class TuningStudy(ResourceModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -90,6 +92,11 @@ class Trial(ResourceModel):
     """How long a finished trial's Job and its log stay."""
     template: PodTemplate
     """An ordinary PodTemplateSpec, as in a Job. The container named `trainer` (or the only one) trains."""
+
+
+def fingerprint(template: Mapping[str, Any]) -> str:
+    """Return a text that two templates share only if they are the same."""
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
 
 
 def trainer_container(template: Mapping[str, Any]) -> Mapping[str, Any]:

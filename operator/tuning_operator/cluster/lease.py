@@ -61,6 +61,11 @@ class Lease:
         return _transitions(self._document.get("spec") or {})
 
     @property
+    def uid(self) -> str:
+        """Tells this release from every other one, in this cluster or another; empty before it is acquired."""
+        return str((self._document.get("metadata") or {}).get("uid") or "")
+
+    @property
     def is_held(self) -> bool:
         """Whether this process may still act. A paused process finds out here, before it acknowledges a report."""
         return time.monotonic() - self._renewed_at < self._renew_deadline

@@ -18,6 +18,7 @@ from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.stopping import verdict_of
 from tuning_operator.decisions.trial_state import TrialState, state_of
 from tuning_operator.decisions.usage import usage_of
+from tuning_operator.errors import InvalidStudy
 
 
 def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
@@ -52,9 +53,9 @@ def unusable_status(previous: StudyStatus, claims: Claims, generation: int, now:
     )
 
 
-def refused_status(previous: StudyStatus, problems: tuple[str, ...], generation: int, now: float) -> StudyStatus:
+def refused_status(previous: StudyStatus, error: InvalidStudy, generation: int, now: float) -> StudyStatus:
     """Return the status of a study whose spec is wrong."""
-    return unusable_status(previous, refusal("InvalidSpec", "; ".join(problems)), generation, now)
+    return unusable_status(previous, refusal(error.reason, str(error)), generation, now)
 
 
 def trial_counts(snapshot: Snapshot) -> TrialCounts:

@@ -28,6 +28,7 @@ from tuning_operator.engine import World
 from tuning_operator.errors import NotFound, Unavailable
 from tuning_operator.fair_use import FairUse
 from tuning_operator.handlers.active_repositories import ActiveRepositories
+from tuning_operator.handlers.deleted_studies import DeletedStudies
 from tuning_operator.handlers.logs import configure_logging
 from tuning_operator.handlers.probes import ProbeServer
 from tuning_operator.handlers.study_feed import StudyFeed
@@ -123,7 +124,9 @@ class Operator:
         reader = StudyClient(self._client)
         namespaces = self._settings.namespaces
         self._tasks = tasks
-        self._feed = feed = StudyFeed(tasks, lambda: reader.studies(namespaces))
+        self._repositories.owner = self._lease.uid
+        deleted = DeletedStudies(tasks, self._repositories, lambda: reader.studies(namespaces), namespaces)
+        self._feed = feed = StudyFeed(deleted, lambda: reader.studies(namespaces))
         jobs = JobWatch(self._client, self._cache, namespaces, relist_seconds=self._settings.relist_seconds)
         await self._until_stopped(
             self._hold_lease(tasks),
@@ -132,6 +135,7 @@ class Operator:
             FailureCauses(self._client, self._cache).run(),
             self._follow_studies(jobs, feed),
             feed.keep_listing(self._settings.relist_seconds),
+            deleted.run(self._settings.relist_seconds),
         )
 
     async def _hold_lease(self, tasks: StudyTasks) -> None:

@@ -50,7 +50,7 @@ class StudyHistory:
         self._database = database
         self._storage = MirroredStorage(database)
         self._storage.load(study_id)
-        self._record = read_record(study_id, self._storage.get_study_system_attrs(study_id))
+        self._record = read_record(key, study_id, self._storage.get_study_system_attrs(study_id))
         self._space = Space(self._record.parameters)
         self._open: dict[int, TrialProgress] = {}
         """Open trials by number, in its order."""
@@ -67,6 +67,11 @@ class StudyHistory:
         self._active = active_time(self._storage.get_study_user_attrs(study_id))
         with database.reading() as connection:
             self._restore_progress(connection)
+
+    @property
+    def reports_uid(self) -> str:
+        """Under which uid our own tables have the trials' reports."""
+        return self._record.reports_uid
 
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
@@ -100,7 +105,7 @@ class StudyHistory:
         columns = tables.reports.c
         query = (
             select(columns.attempt, columns.step, columns["values"], columns.time)
-            .where(columns.study_uid == self.key.uid, columns.trial == number)
+            .where(columns.study_uid == self.reports_uid, columns.trial == number)
             .order_by(columns.attempt, columns.step)
         )
         with self._database.reading() as connection:
@@ -165,7 +170,7 @@ class StudyHistory:
         columns = tables.reports.c
         query = select(columns.trial, columns.attempt, columns.step, columns["values"], columns.received_at)
         for numbers in _chunks(self._open):
-            of_open = query.where(columns.study_uid == self.key.uid, columns.trial.in_(numbers))
+            of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
             for number, attempt, step, text, received_at in connection.execute(of_open.order_by(columns.step)):
                 yield number, attempt, Report(step, _values(text)), received_at
 
@@ -173,7 +178,7 @@ class StudyHistory:
         columns = tables.trial_events.c
         query = select(columns.trial, columns.attempt, columns.kind, columns.state, columns.message, columns.time)
         for numbers in _chunks(self._open):
-            of_open = query.where(columns.study_uid == self.key.uid, columns.trial.in_(numbers))
+            of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
             for number, attempt, kind, state, message, time in connection.execute(of_open):
                 end = TrialEnd(FinalState(state) if kind == report_rows.END else FinalState.PRUNED, message)
                 yield number, attempt, kind, end, time

@@ -20,6 +20,7 @@ from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, 
 from tuning_operator.errors import NotFound
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
 from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
+from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
 from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, written
 from tuning_operator.search.database import Database
@@ -28,7 +29,7 @@ from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
-from tuning_operator.search.study_record import check_same_search, differences, set_study_user_attr
+from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
 from tuning_operator.search.writer import GroupCommit
@@ -81,6 +82,16 @@ class StudyRepository(StudyHistory):
             if spec.search != self._search:
                 self._use(spec)
 
+    async def retire(self) -> None:
+        """Let nothing more be written: the study is gone. When it returns, nothing is being written."""
+        if self._asks:
+            await asyncio.wait(self._asks)
+        trials = [*self._open.values()]
+        self._open.clear()
+        for trial in trials:
+            async with trial.lock:
+                pass
+
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
         self._search = spec.search
@@ -123,9 +134,9 @@ class StudyRepository(StudyHistory):
         def keep(_: None) -> None:
             self._active = active
 
-        study_id, value = self._record.study_id, written(active)
+        study_id, attrs = self._record.study_id, {ACTIVE_TIME: written(active)}
         await self._workers.writer.run(
-            lambda connection: set_study_user_attr(connection, study_id, ACTIVE_TIME, value), keep
+            lambda connection: set_attrs(connection, tables.study_user_attributes, study_id, attrs), keep
         )
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
@@ -167,7 +178,7 @@ class StudyRepository(StudyHistory):
         is_first = bool(new.reports) and not trial.has_reported
         if new.reports or batch.end is not None:
             now = self._workers.clock.now()
-            key = AttemptKey(self.key.uid, trial.number, trial.attempt)
+            key = AttemptKey(self.reports_uid, trial.number, trial.attempt)
             rows = ReportRows()
             rows.add_reports(key, new.reports, now)
             rows.add_values(trial.trial_id, new.values, new.stale_steps)
@@ -199,7 +210,7 @@ class StudyRepository(StudyHistory):
         if prune:
             now = self._workers.clock.now()
             rows = ReportRows()
-            rows.add_prune_decision(AttemptKey(self.key.uid, trial.number, trial.attempt), now)
+            rows.add_prune_decision(AttemptKey(self.reports_uid, trial.number, trial.attempt), now)
             await self._workers.writer.add(rows, lambda: trial.accept_prune_decision(now))
             reach(Point.PRUNING_STORED)
         trial.prune_due = False
