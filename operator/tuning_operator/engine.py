@@ -16,6 +16,7 @@ from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.decisions.actions import Deletion, Launch, Outcome, Plan
 from tuning_operator.decisions.events import announcements
+from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
@@ -28,6 +29,7 @@ from tuning_operator.ports import (
     StudyMetrics,
     StudyStatusWriter,
     TrialJobs,
+    TrialLogs,
     TrialRepository,
 )
 
@@ -44,6 +46,7 @@ class World:
     """Everything outside that a study needs; the same for all studies of a process."""
 
     jobs: TrialJobs
+    logs: TrialLogs
     status: StudyStatusWriter
     events: EventRecorder
     addresses: Addresses
@@ -83,6 +86,7 @@ class StudyEngine:
         """
         await self._check_template(resource, trials)
         snapshot = self._observe(resource, trials)
+        self._world.logs.follow(self._study, resource.spec, logs_to_read(snapshot), trials)
         plan = decide(snapshot)
         dues: list[float | None] = []
         if not plan.is_empty:
@@ -107,6 +111,7 @@ class StudyEngine:
             jobs=jobs,
             ended={number: trial for number, trial in ended if trial is not None},
             vanished=self._world.jobs.vanished(self._study),
+            read_logs=self._world.logs.read(self._study),
             status=self._shown,
             problem=self._problem,
             refusal=self._refusal,
