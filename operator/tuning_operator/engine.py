@@ -17,6 +17,7 @@ from tuning_operator.api.study import TuningStudy
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.events import announcements
 from tuning_operator.decisions.hold_ups import hold_ups
+from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
@@ -31,6 +32,7 @@ from tuning_operator.ports import (
     StudyMetrics,
     StudyStatusWriter,
     TrialJobs,
+    TrialLogs,
     TrialRepository,
 )
 
@@ -47,6 +49,7 @@ class World:
     """Everything outside that a study needs; the same for all studies of a process."""
 
     jobs: TrialJobs
+    logs: TrialLogs
     status: StudyStatusWriter
     events: EventRecorder
     addresses: Addresses
@@ -99,6 +102,7 @@ class StudyEngine:
     def _decide(self, resource: TuningStudy, trials: TrialRepository) -> tuple[Snapshot, Plan]:
         """Observe and decide; what the plan asks for is reserved before any other study looks."""
         snapshot = self._observe(resource, trials)
+        self._world.logs.follow(self._study, resource.spec, logs_to_read(snapshot), trials)
         plan = decide(snapshot)
         self._world.fair_use.reserve(self._study, plan.ask, held_back=bool(plan.held_back))
         return replace(snapshot, held_back=plan.held_back), plan
@@ -118,6 +122,7 @@ class StudyEngine:
             jobs=jobs,
             ended={number: trial for number, trial in ended if trial is not None},
             vanished=self._world.jobs.vanished(self._study),
+            read_logs=self._world.logs.read(self._study),
             status=self._shown,
             problem=self._problem,
             refusal=self._refusal,

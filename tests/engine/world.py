@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.builders import STUDY, study
-from tests.fakes import FakeClock, FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
+from tests.fakes import FakeClock, FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs, FakeTrialLogs
 from tests.fakes.trial_repository import FakeTrialRepository
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.status import StudyStatus
@@ -79,13 +79,14 @@ class EngineInAWorld:
     def __init__(self, caps: dict[str, int] | None = None, **fields: Any) -> None:
         self.clock = FakeClock()
         self.jobs = FakeTrialJobs(self.clock)
+        self.logs = FakeTrialLogs()
         self.status = FakeStudyStatusWriter()
         self.events = FakeEventRecorder()
         self.metrics = FakeMetrics()
         self.resource = study(**fields)
         self.trials = FakeTrialRepository(self.resource.spec, self.clock)
         self.fair_use = FairUse(Settings(**(caps or {})), lambda _uid: None)
-        ports = (self.jobs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
+        ports = (self.jobs, self.logs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
         self.world = World(*ports, self.fair_use)
         self.engine = self.new_engine()
 

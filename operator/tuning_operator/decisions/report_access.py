@@ -15,10 +15,10 @@ _LIFETIME_SECONDS = 3600
 
 @dataclass(frozen=True)
 class ReportAccess:
-    """Either `token` or `audience` is set."""
+    """Either `token` or `audience` is set, or nothing at all."""
 
-    url: str
-    """Where the attempt POSTs its reports."""
+    url: str | None = None
+    """Where the attempt POSTs its reports; None: nowhere."""
     token: str | None = field(default=None, repr=False)
     """The bearer credential of the attempt."""
     audience: str | None = None
@@ -30,6 +30,9 @@ class ReportAccess:
     def token_file(self) -> str | None:
         """Where the pod's ServiceAccount token is; None without one."""
         return None if self.audience is None else f"{_FOLDER}/{_FILE}"
+
+
+NO_REPORTS = ReportAccess()
 
 
 def mount_token(pod: dict[str, Any], container: dict[str, Any], audience: str) -> None:

@@ -24,7 +24,7 @@ from tuning_operator.api.names import (
 from tuning_operator.api.parameters import Parameter, ParameterType, Scalar
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_template import Queue, trainer_container
-from tuning_operator.decisions.report_access import ReportAccess, mount_token
+from tuning_operator.decisions.report_access import NO_REPORTS, ReportAccess, mount_token
 from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
 
 
@@ -36,6 +36,8 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
     """
     template = copy.deepcopy(spec.trial.template)
     container = trainer_container(template)
+    if spec.trial.metrics.read_from_logs is not None:
+        reports = NO_REPORTS  # there is one way for metrics
     environment = TrialEnvironment(
         study=study.name,
         namespace=study.namespace,

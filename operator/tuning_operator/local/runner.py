@@ -22,6 +22,7 @@ from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
 from tuning_operator.fair_use import FairUse
+from tuning_operator.local.log_files import LogFiles
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalEvents, LocalStatus
@@ -32,6 +33,7 @@ from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
+from tuning_operator.trial_logs.log_readings import LogReadings
 
 STOP_SECONDS = 8.0
 """How long the engine may take to end the trials once somebody asked twice to stop: a process that ignores SIGTERM
@@ -175,8 +177,9 @@ class LocalRun:
         port = await server.start()
         addresses = ReportAddresses(f"http://127.0.0.1:{port}", secret)
         settings = Settings(status_seconds=0.5, coalesce_seconds=0.005)
+        logs = LogReadings(LogFiles(jobs.log_file).read, lambda uid: tasks.wake(uid))
         fair_use = FairUse(settings, lambda uid: tasks.wake(uid))
-        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics(), fair_use)
+        world = World(jobs, logs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics(), fair_use)
         tasks = StudyTasks(world, repositories, settings)
         try:
             yield tasks
