@@ -128,6 +128,16 @@ def trainer_container(template: Mapping[str, Any]) -> Mapping[str, Any]:
     raise ValueError(f"`template` has {len(containers)} containers; name the one that trains `{TRAINER}`")
 
 
+GRACE_SECONDS = 30.0
+"""Kubernetes' default of `terminationGracePeriodSeconds`."""
+
+
+def grace_seconds(template: Mapping[str, Any]) -> float:
+    """Return how long a pod of the template has to end after it was told to, in seconds."""
+    seconds = template["spec"].get("terminationGracePeriodSeconds")
+    return float(seconds) if isinstance(seconds, int) and seconds >= 0 else GRACE_SECONDS
+
+
 def references(template: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of the parameters that `$(PARAM_…)` in the training container's texts refers to."""
     container = trainer_container(template)

@@ -204,6 +204,8 @@ class TrialJob:
     """When it became Complete or Failed."""
     deleting: bool = False
     """Its deletion has been asked for."""
+    terminating_since: float | None = None
+    """Since when its only pod has been told to end, and is still there; None: it has not."""
     exit_code: int | None = None
     """Exit code of the training container, where the Job's condition names it."""
     message: str = ""
