@@ -132,6 +132,15 @@ class Metrics:
             "tuning_prune_decision_seconds", "Time of a pruning decision, within a report's answer", DECISION_BUCKETS
         )
 
+        self._commit = self._histogram(
+            "tuning_storage_commit_seconds",
+            "A transaction of the database, with all that was written in it",
+            REPORT_BUCKETS,
+        )
+        self._storage_errors = self._counter(
+            "tuning_storage_errors_total", "Transactions that failed, by the kind of error", "error"
+        )
+
     def _define_engine(self) -> None:
         self._launch = self._histogram(
             "tuning_trial_end_to_launch_seconds", "From a trial's end as seen to the next Job's POST", LAUNCH_BUCKETS
@@ -218,6 +227,14 @@ class Metrics:
         """Count lines of trials' logs, and the reports that were made of them."""
         self._log_lines.inc(lines)
         self._log_reports.inc(reports)
+
+    def storage_committed(self, seconds: float) -> None:
+        """Record a transaction of the database."""
+        self._commit.observe(seconds)
+
+    def storage_failed(self, error: str) -> None:
+        """Count a transaction that failed; the names of our errors are a closed set."""
+        self._storage_errors.labels(error).inc()
 
     def api_requested(self, verb: str, code: int) -> None:
         """Count a request to the API server; code 0: there was no answer."""

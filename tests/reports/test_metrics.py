@@ -66,6 +66,8 @@ def _record_everything(metrics: Metrics, study: StudyKey) -> None:
     metrics.first_job_posted(study, 0.5)
     metrics.reports_acknowledged(0.002, 3, 0.0001)
     metrics.report_refused("Malformed")
+    metrics.storage_committed(0.003)
+    metrics.storage_failed("StorageUnavailable")
     metrics.api_requested("create", 201)
     metrics.leadership_changed(True)
     metrics.event_loop_stalled(0.01)

@@ -66,7 +66,7 @@ class Operator:
         # Its own connection: no other request delays a renewal.
         self._lease_client = ClusterClient(load, self._metrics.api_requested, attempts=1)
         self._lease = Lease(self._lease_client, settings, self._clock)
-        self._repositories = StudyRepositories(settings.storage_url)
+        self._repositories = StudyRepositories(settings.storage_url, self._clock, self._metrics)
         self._events = ClusterEventRecorder(self._client, self._clock, settings.holder)
         self._cache = JobCache(self._clock, lambda uid: self._wake(uid))
         self._feed: StudyFeed | None = None

@@ -17,6 +17,7 @@ from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import LeaseLost, NotFound
 from tuning_operator.fault_points import Point, reach
+from tuning_operator.metrics import Metrics
 from tuning_operator.ports import Clock
 from tuning_operator.search import custody, tables
 from tuning_operator.search.database import Database
@@ -58,11 +59,11 @@ class StudyRepositories:
     Making it touches nothing; the first call that needs the database makes its tables. Belongs to one event loop.
     """
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, clock: Clock | None = None, metrics: Metrics | None = None) -> None:
         self._database = Database(url)
         askers = ThreadPoolExecutor(max_workers=_ASKING_THREADS, thread_name_prefix="ask")
         self._askers = askers
-        self._workers = Workers(GroupCommit(self._database), askers, clock or SystemClock())
+        self._workers = Workers(GroupCommit(self._database, metrics or Metrics()), askers, clock or SystemClock())
         self._open: dict[str, StudyRepository] = {}
         self._opening = asyncio.Lock()
         self._policies: dict[str, DeletionPolicy] = {}
