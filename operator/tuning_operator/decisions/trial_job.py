@@ -23,6 +23,7 @@ from tuning_operator.api.parameters import Parameter, ParameterType, Scalar
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_template import trainer_container
 from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
+from tuning_operator.decisions.trial_volumes import add_volumes, checkpoint_dir
 
 
 def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: str, report_token: str) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: st
     """
     template = copy.deepcopy(spec.trial.template)
     container = trainer_container(template)
+    checkpoints = checkpoint_dir(study, spec, trial)
     environment = TrialEnvironment(
         study=study.name,
         namespace=study.namespace,
@@ -41,10 +43,12 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: st
         attempt=trial.attempt,
         report_url=report_url,
         report_token=report_token,
+        checkpoint_dir=checkpoints,
+        resume_from=checkpoints if trial.attempt > 1 else None,
         seed=trial.seed,
         objective=spec.objective.metric,
     )
-    _prepare_pod(template, study, trial, environment)
+    _prepare_pod(template, study, spec, trial, environment)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -106,18 +110,21 @@ def _failure_rules(container: str) -> list[dict[str, Any]]:
     ]
 
 
-def _prepare_pod(template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment) -> None:
+def _prepare_pod(
+    template: dict[str, Any], study: StudyKey, spec: StudySpec, trial: OpenTrial, environment: TrialEnvironment
+) -> None:
     metadata = template.setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(study, trial)}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), STUDY_ANNOTATION: study.name}
-    spec = template["spec"]
-    spec["restartPolicy"] = "Never"
-    spec.setdefault("automountServiceAccountToken", False)
+    pod = template["spec"]
+    pod["restartPolicy"] = "Never"
+    pod.setdefault("automountServiceAccountToken", False)
     trainer = trainer_container(template)
-    containers: list[dict[str, Any]] = spec["containers"]
+    containers: list[dict[str, Any]] = pod["containers"]
     container = next(container for container in containers if container is trainer)
     # First, so that the template's own variables can refer to them.
     container["env"] = [*_variables(environment.variables()), *(container.get("env") or ())]
+    add_volumes(pod, container, spec)
 
 
 def _variables(variables: Mapping[str, str]) -> list[dict[str, str]]:
