@@ -11,7 +11,7 @@ from tuning_operator.decisions.report_access import ReportAccess
 from tuning_operator.decisions.snapshot import OpenTrial
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 
-GOLDEN = Path(__file__).parent / "golden" / "trial_job.yaml"
+GOLDEN = Path(__file__).parent / "golden"
 TRIAL = OpenTrial(
     number=7, parameters={"lr": 0.003, "layers": 2, "name": "a$(HOME)b", "bias": True}, attempt=2, seed=99
 )
@@ -25,16 +25,29 @@ def template(**container: Any) -> dict[str, Any]:
     return {"metadata": {"labels": {"team": "a"}}, "spec": {"containers": [sidecar, trainer]}}
 
 
-def manifest(**container: Any) -> dict[str, Any]:
-    study_spec = spec(trial={"template": template(**container), "ttlAfterFinished": "10m"})
-    return trial_job(STUDY, study_spec, TRIAL, ACCESS)
+def manifest(checkpoints: dict[str, str] | None = None, **container: Any) -> dict[str, Any]:
+    trial = {"template": template(**container), "ttlAfterFinished": "10m", "checkpoints": checkpoints}
+    return trial_job(STUDY, spec(trial=trial), TRIAL, ACCESS)
+
+
+def assert_golden(name: str, made: dict[str, Any], update: bool) -> None:
+    if update:
+        (GOLDEN / name).write_text(yaml.safe_dump(made, sort_keys=False))
+    assert made == yaml.safe_load((GOLDEN / name).read_text())
 
 
 def test_the_job_is_the_one_that_was_agreed_on(update_golden: bool) -> None:
     made = manifest(env=[{"name": "DATA", "value": "/data"}])
-    if update_golden:
-        GOLDEN.write_text(yaml.safe_dump(made, sort_keys=False))
-    assert made == yaml.safe_load(GOLDEN.read_text())
+    assert_golden("trial_job.yaml", made, update_golden)
+
+
+def test_the_job_with_checkpoints_is_the_one_that_was_agreed_on(update_golden: bool) -> None:
+    made = manifest(
+        checkpoints={"claimName": "shared"},
+        securityContext={"readOnlyRootFilesystem": True},
+        volumeMounts=[{"name": "data", "mountPath": "/data"}],
+    )
+    assert_golden("trial_job_with_checkpoints.yaml", made, update_golden)
 
 
 def test_the_trials_variables_come_first_and_only_in_the_trainer() -> None:

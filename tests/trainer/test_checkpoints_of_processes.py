@@ -66,6 +66,15 @@ def test_what_was_reported_before_a_checkpoint_is_delivered_before_it_is_there(
     assert operator.steps == [1]
 
 
+def test_a_script_can_wait_for_its_reports_before_it_writes_a_file_of_its_own(
+    operator: FakeOperator, script: Script
+) -> None:
+    text = reports_and_is_killed(60).replace("trial.save({}, step=1)", "trial.flush()")
+    result = script.run(text)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert operator.steps == [1]
+
+
 def test_a_checkpoint_does_not_wait_for_ever_for_an_operator_that_is_away(
     operator: FakeOperator, script: Script, tmp_path: Path
 ) -> None:

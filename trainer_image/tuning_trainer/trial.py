@@ -17,7 +17,7 @@ from tuning_trainer.errors import CheckpointError, ReportError
 from tuning_trainer.report_checks import checked_step, checked_values
 
 DELIVERY_SECONDS = 10.0
-"""How long saving a checkpoint waits for reports on their way: a resumed training does not make them again."""
+"""How long a checkpoint waits for the reports made before it; the training is worth more than they are."""
 
 
 class Trial:
@@ -118,6 +118,14 @@ class Trial:
         """
         return agree(self._channel.reply.stop)
 
+    def flush(self, seconds: float = DELIVERY_SECONDS) -> None:
+        """Wait until the reports made so far are delivered, but not longer than some seconds.
+
+        `save` does so by itself. Call it before a checkpoint of your own in `checkpoint_dir`: a training that goes on
+        from there does not make those reports again.
+        """
+        self._channel.flush(seconds)
+
     def save(self, state: object, step: int) -> None:
         """Save a checkpoint of a PyTorch training, from which `resume` goes on; this one and the one before are kept.
 
@@ -141,7 +149,7 @@ class Trial:
         """
         done = checked_step(step)
         if is_saving_rank(os.environ):
-            self._channel.flush(DELIVERY_SECONDS)
+            self.flush(DELIVERY_SECONDS)
             self._checkpoints.save(state, done)
 
     def resume(self) -> Checkpoint | None:

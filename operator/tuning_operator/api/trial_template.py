@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema, model_validator
 
 from tuning_contract.environment import PARAMETER_PREFIX, RESERVED_PREFIXES
+from tuning_operator.api.checkpoints import Checkpoints, check_place
 from tuning_operator.api.durations import Duration, seconds_of
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.names import LABEL_VALUE
@@ -63,6 +64,8 @@ def _checked(template: dict[str, Any]) -> dict[str, Any]:
                 f"it sets {shown(name)} in the container's `env`, but names that begin with "
                 f"{' or '.join(RESERVED_PREFIXES)} are the operator's; rename it"
             )
+    _require_objects("`spec.volumes`", template["spec"].get("volumes"))
+    _require_objects("`volumeMounts` of the container", container.get("volumeMounts"))
     for field in ("command", "args"):
         for text in _entries(container, field):
             if not isinstance(text, str):
@@ -93,8 +96,16 @@ class Trial(ResourceModel):
     """The queue that admits the trials' Jobs."""
     ttl_after_finished: Duration = "1h"
     """How long a finished trial's Job and its log stay."""
+    checkpoints: Checkpoints | None = None
+    """A volume for checkpoints, from which a further attempt at a trial goes on."""
     template: PodTemplate
     """An ordinary PodTemplateSpec, as in a Job. The container named `trainer` (or the only one) trains."""
+
+    @model_validator(mode="after")
+    def _checkpoints_have_their_own_place(self) -> Trial:
+        if self.checkpoints is not None:
+            check_place(self.checkpoints, self.template["spec"], trainer_container(self.template))
+        return self
 
     @property
     def stop_grace_seconds(self) -> float:
@@ -155,3 +166,8 @@ def _entries(container: Mapping[str, Any], field: str) -> list[Any]:
     if not isinstance(entries, list):
         raise ValueError(f"`{field}` of the container must be a list")
     return entries
+
+
+def _require_objects(place: str, entries: Any) -> None:
+    if entries is not None and not (isinstance(entries, list) and all(isinstance(each, Mapping) for each in entries)):
+        raise ValueError(f"{place} must be a list of objects with fields")
