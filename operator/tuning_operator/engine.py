@@ -16,6 +16,7 @@ from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.decisions.actions import Deletion, Launch, Outcome, Plan
 from tuning_operator.decisions.events import announcements
+from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
@@ -28,6 +29,7 @@ from tuning_operator.ports import (
     StudyMetrics,
     StudyStatusWriter,
     TrialJobs,
+    TrialLogs,
     TrialRepository,
 )
 
@@ -44,6 +46,7 @@ class World:
     """Everything outside that a study needs; the same for all studies of a process."""
 
     jobs: TrialJobs
+    logs: TrialLogs
     status: StudyStatusWriter
     events: EventRecorder
     addresses: Addresses
@@ -98,7 +101,7 @@ class StudyEngine:
         jobs = tuple(self._world.jobs.observed(self._study))
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
-        return Snapshot(
+        snapshot = Snapshot(
             now=self._world.clock.now(),
             study=self._study,
             generation=max(resource.metadata.generation, self._refused_generation),
@@ -107,12 +110,15 @@ class StudyEngine:
             jobs=jobs,
             ended={number: trial for number, trial in ended if trial is not None},
             vanished=self._world.jobs.vanished(self._study),
+            read_logs=self._world.logs.read(self._study),
             status=self._shown,
             problem=self._problem,
             refusal=self._refusal,
             blocked_until=self._blocked_until,
             warnings=self._warnings,
         )
+        self._world.logs.follow(self._study, resource.spec, logs_to_read(snapshot), trials)
+        return snapshot
 
     async def _check_template(self, resource: TuningStudy, trials: TrialRepository) -> None:
         """Try the first Job once per generation: a template that can't run is refused before anything starts."""

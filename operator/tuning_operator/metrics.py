@@ -88,6 +88,8 @@ class Metrics:
         self._refusals = self._counter(
             "tuning_report_rejections_total", "Requests to the report endpoint that were refused", "reason"
         )
+        self._log_lines = self._counter("tuning_log_lines_total", "Lines read from trials' logs")
+        self._log_reports = self._counter("tuning_log_reports_total", "Reports that were made of lines of logs")
         self._decision = self._histogram(
             "tuning_prune_decision_seconds", "Time of a pruning decision, within a report's answer", DECISION_BUCKETS
         )
@@ -151,6 +153,11 @@ class Metrics:
     def report_refused(self, reason: str) -> None:
         """Count a refused request; the reasons are a closed set."""
         self._refusals.labels(reason).inc()
+
+    def log_read(self, lines: int, reports: int) -> None:
+        """Count lines of trials' logs, and the reports that were made of them."""
+        self._log_lines.inc(lines)
+        self._log_reports.inc(reports)
 
     def api_requested(self, verb: str, code: int) -> None:
         """Count a request to the API server; code 0: there was no answer."""

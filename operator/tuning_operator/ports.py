@@ -56,6 +56,28 @@ class TrialJobs(Protocol):
         """Try a Job without creating it; return warnings. Raises as `create` does."""
 
 
+class TrialLogs(Protocol):
+    """Where trials' logs are read, for studies whose metrics come from there."""
+
+    def follow(self, study: StudyKey, spec: StudySpec, jobs: Collection[TrialJob], trials: TrialRepository) -> None:
+        """Have these Jobs' logs read while they are written, and what they say reported to `trials`.
+
+        Called at each step of a study with all that are to be read; others are left.
+        """
+
+    def read(self, study: StudyKey) -> Mapping[tuple[int, int], str]:
+        """Return (trial, attempt) whose log was read -> why not to its end; empty: it was. From memory."""
+
+    def forget(self, study: StudyKey) -> None:
+        """Read nothing more of a study."""
+
+    def halt(self) -> None:
+        """Read nothing more at all; what is in hand may end anywhere, as in a crash."""
+
+    async def close(self) -> None:
+        """Halt, and return when nothing runs any more."""
+
+
 class StudyStatusWriter(Protocol):
     """Where a study's status is shown."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import STUDY, study_document
 from tests.engine.world import FakeAddresses, FakeMetrics
-from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
+from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs, FakeTrialLogs
 from tests.fakes.trial_repository import FakeTrialRepositories, FakeTrialRepository
 from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
@@ -24,12 +24,13 @@ class Cluster:
 
     def __init__(self) -> None:
         clock = SystemClock()
+        self.logs = FakeTrialLogs()
         self.status = FakeStudyStatusWriter()
         self.events = FakeEventRecorder()
         self.metrics = FakeMetrics()
         self.repositories = FakeTrialRepositories(clock)
         self.jobs = FakeTrialJobs(clock, lambda uid: self.tasks.wake(uid))
-        world = World(self.jobs, self.status, self.events, FakeAddresses(), clock, self.metrics)
+        world = World(self.jobs, self.logs, self.status, self.events, FakeAddresses(), clock, self.metrics)
         self.tasks = StudyTasks(world, self.repositories, Settings(status_seconds=0, coalesce_seconds=0))
 
     @property

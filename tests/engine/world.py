@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.builders import STUDY, study
-from tests.fakes import FakeClock, FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
+from tests.fakes import FakeClock, FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs, FakeTrialLogs
 from tests.fakes.trial_repository import FakeTrialRepository
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.status import StudyStatus
@@ -68,12 +68,13 @@ class EngineInAWorld:
     def __init__(self, **fields: Any) -> None:
         self.clock = FakeClock()
         self.jobs = FakeTrialJobs(self.clock)
+        self.logs = FakeTrialLogs()
         self.status = FakeStudyStatusWriter()
         self.events = FakeEventRecorder()
         self.metrics = FakeMetrics()
         self.resource = study(**fields)
         self.trials = FakeTrialRepository(self.resource.spec, self.clock)
-        self.world = World(self.jobs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
+        self.world = World(self.jobs, self.logs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
         self.engine = self.new_engine()
 
     def new_engine(self) -> StudyEngine:

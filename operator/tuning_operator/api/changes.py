@@ -32,6 +32,7 @@ IMMUTABLE_AFTER_START: list[JsonDict] = [
     # Lists that are maps are equal in any order, but the order in which values are drawn belongs to the seed.
     _fixed("parameters", " == ".join(f"{side}.spec.parameters.map(p, p.name)" for side in ("self", "oldSelf"))),
     _fixed("search"),
+    _fixed("trial.metrics"),
     _fixed("trial.template"),
     _fixed("trial.deadlines"),
     _fixed("trial.pruneGrace"),

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, WithJsonSchema
 
 from tuning_contract.environment import PARAMETER_PREFIX, RESERVED_PREFIXES
-from tuning_operator.api.durations import Duration
+from tuning_operator.api.durations import Duration, seconds_of
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.sentences import shown
+from tuning_operator.api.trial_metrics import TrialMetrics
 
 TRAINER = "trainer"
 """Name of the container that trains, where a template has several."""
@@ -62,14 +63,21 @@ PodTemplate = Annotated[
 class Trial(ResourceModel):
     """How each trial is run."""
 
+    metrics: TrialMetrics = TrialMetrics()
+    """Where a trial's metrics come from."""
     deadlines: Deadlines = Deadlines()
     """When a trial counts as failed."""
     prune_grace: Duration = "30s"
-    """A pod that is still there this long after its pruning was decided is deleted."""
+    """A pod that is still there this long after its pruning was decided is deleted; with source Logs at once."""
     ttl_after_finished: Duration = "1h"
     """How long a finished trial's Job and its log stay."""
     template: PodTemplate
     """An ordinary PodTemplateSpec, as in a Job. The container named `trainer` (or the only one) trains."""
+
+    @property
+    def stop_grace_seconds(self) -> float:
+        """How long a trial that is to stop has for it; no time at all where its container does not hear of it."""
+        return seconds_of(self.prune_grace) if self.metrics.read_from_logs is None else 0.0
 
 
 def trainer_container(template: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.status import MAX_RECENT
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.best_trial import is_better
@@ -142,13 +141,13 @@ def _deletions(
         elif number in cut_off:
             deletions.append(Deletion(job.name, f"trial {number} ended: {cut_off[number]}"))
         elif number in ignored:
-            deletions.append(Deletion(job.name, f"trial {number} was told to stop and went on"))
+            deletions.append(Deletion(job.name, f"trial {number} is to stop and goes on"))
         elif number in snapshot.ended and snapshot.now >= _leaving_until(snapshot, number):
             deletions.append(Deletion(job.name, f"trial {number} has ended, but its pod does not leave"))
     return tuple(deletions)
 
 
-CUTTING_REASONS = frozenset({"StartDeadlineExceeded", "RunDeadlineExceeded", "StudyEnded"})
+CUTTING_REASONS = frozenset({"StartDeadlineExceeded", "RunDeadlineExceeded", "StudyEnded", "LogLost"})
 """Outcomes that end a trial from outside: its pod does not know and must be deleted."""
 
 
@@ -159,7 +158,7 @@ COMPLETE_GRACE_SECONDS = 900.0
 def _leaving_until(snapshot: Snapshot, number: int) -> float:
     trial = snapshot.ended[number]
     complete = trial.state is EndState.COMPLETE
-    return trial.ended_at + (COMPLETE_GRACE_SECONDS if complete else seconds_of(snapshot.spec.trial.prune_grace))
+    return trial.ended_at + (COMPLETE_GRACE_SECONDS if complete else snapshot.spec.trial.stop_grace_seconds)
 
 
 def _requeue_at(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> float | None:

@@ -168,6 +168,8 @@ class Snapshot:
     """Those finished trials that an active Job still belongs to."""
     vanished: frozenset[tuple[int, int]] = frozenset()
     """(trial, attempt) of Jobs that were seen once and exist no more."""
+    read_logs: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; empty: it was."""
     status: StudyStatus = field(default_factory=StudyStatus)
     """The status that was written last."""
     problem: str = ""

@@ -9,6 +9,7 @@ from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.failure import failure_of
+from tuning_operator.decisions.log_reading import awaits_log, why_lost
 from tuning_operator.decisions.snapshot import EndState, JobPhase, OpenTrial, Snapshot, TrialJob
 
 
@@ -17,7 +18,7 @@ def outcome_of(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Ou
 
     `job` is the Job of the trial's newest attempt, if it exists.
     """
-    for rule in (_by_last_message, _by_finished_job, _by_lost_job, _by_ignored_stop, _by_deadline):
+    for rule in (_by_last_message, _by_lost_log, _by_finished_job, _by_lost_job, _by_ignored_stop, _by_deadline):
         outcome = rule(trial, job, snapshot)
         if outcome is not None:
             return outcome
@@ -100,8 +101,17 @@ def _by_finished_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot)
     if trial.prune_decided_at is not None:
         return _pruned(trial, job, snapshot)
     if job.phase is JobPhase.COMPLETE:
-        return _judged(trial, job, snapshot)
+        return None if awaits_log(trial, snapshot) else _judged(trial, job, snapshot)
     return _outcome(trial, job, snapshot, EndState.FAILED, *failure_of(job))
+
+
+def _by_lost_log(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
+    """A trial is never judged by a part of what it printed; if it failed or was pruned, the rest does not matter."""
+    why = why_lost(trial, snapshot)
+    if not why or job is None or job.phase is JobPhase.FAILED or trial.prune_decided_at is not None:
+        return None
+    message = f"the log of Job {job.name} could not be read to its end: {why}"
+    return _outcome(trial, job, snapshot, EndState.FAILED, "LogLost", message)
 
 
 def _by_lost_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -162,7 +172,7 @@ def _stop_due(trial: OpenTrial, spec: StudySpec) -> float | None:
     since = trial.prune_decided_at
     if since is None and not_finite:
         since = trial.last_report_at
-    return _due(since, spec.trial.prune_grace)
+    return None if since is None else since + spec.trial.stop_grace_seconds
 
 
 def _due(since: float | None, duration: str | None) -> float | None:

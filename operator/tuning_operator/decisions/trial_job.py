@@ -33,14 +33,17 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: st
     """
     template = copy.deepcopy(spec.trial.template)
     container = trainer_container(template)
+    reports = (
+        spec.trial.metrics.read_from_logs is None
+    )  # else there is one way for metrics, and no need of a credential
     environment = TrialEnvironment(
         study=study.name,
         namespace=study.namespace,
         trial=trial.number,
         parameters=trial.parameters,
         attempt=trial.attempt,
-        report_url=report_url,
-        report_token=report_token,
+        report_url=report_url if reports else None,
+        report_token=report_token if reports else None,
         seed=trial.seed,
         objective=spec.objective.metric,
     )

@@ -19,6 +19,7 @@ from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.job_watch import JobWatch
 from tuning_operator.cluster.lease import Lease
 from tuning_operator.cluster.pending_jobs import PendingJobs
+from tuning_operator.cluster.pod_logs import PodLogs
 from tuning_operator.cluster.study_client import StudyClient
 from tuning_operator.cluster.study_status import ClusterStudyStatusWriter
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
@@ -36,6 +37,7 @@ from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
+from tuning_operator.trial_logs.log_readings import LogReadings
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -145,6 +147,7 @@ class Operator:
     def _world(self, key: bytes) -> World:
         return World(
             ClusterTrialJobs(self._client, self._cache),
+            LogReadings(PodLogs(self._client, self._cache).read, self._wake, self._metrics.log_read),
             ClusterStudyStatusWriter(self._client),
             self._events,
             ReportAddresses(self._settings.report_url, key),

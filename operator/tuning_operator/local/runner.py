@@ -19,6 +19,7 @@ from tuning_operator.decisions.events import Announcement
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
+from tuning_operator.local.log_files import LogFiles
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalEvents, LocalStatus
@@ -29,6 +30,7 @@ from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
+from tuning_operator.trial_logs.log_readings import LogReadings
 
 STOP_SECONDS = 8.0
 """How long the engine may take to end the trials once somebody asked twice to stop: a process that ignores SIGTERM
@@ -171,7 +173,8 @@ class LocalRun:
         server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
         addresses = ReportAddresses(f"http://127.0.0.1:{port}", secret)
-        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics())
+        logs = LogReadings(LogFiles(jobs.log_file).read, lambda uid: tasks.wake(uid))
+        world = World(jobs, logs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics())
         tasks = StudyTasks(world, repositories, Settings(status_seconds=0.5, coalesce_seconds=0.005))
         try:
             yield tasks
