@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tuning_operator.clock import SystemClock
@@ -32,6 +33,7 @@ from tuning_operator.handlers.study_watch import StudyWatch
 from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
+from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
@@ -62,6 +64,8 @@ class Operator:
         self._repositories = StudyRepositories(settings.storage_url)
         self._events = ClusterEventRecorder(self._client, self._clock, settings.holder)
         self._cache = JobCache(self._clock, lambda uid: self._wake(uid))
+        folder = settings.report_certificate_folder
+        self._certificate = ServingCertificate(Path(folder)) if folder else None
         self._feed: StudyFeed | None = None
         self._tasks: StudyTasks | None = None
         self._follows = False
@@ -147,7 +151,7 @@ class Operator:
             ClusterTrialJobs(self._client, self._cache),
             ClusterStudyStatusWriter(self._client),
             self._events,
-            ReportAddresses(self._settings.report_url, key),
+            ReportAddresses(self._settings.report_url, key, ca=self._report_authority),
             self._clock,
             self._metrics,
         )
@@ -162,6 +166,7 @@ class Operator:
             metrics=self._metrics,
             host=self._settings.report_host,
             port=self._settings.report_port,
+            certificate=self._certificate,
         )
         self.report_port = await server.start()
         stack.push_async_callback(server.stop)
@@ -179,6 +184,9 @@ class Operator:
         )
         self.probe_port = await server.start()
         stack.push_async_callback(server.stop)
+
+    def _report_authority(self) -> str | None:
+        return None if self._certificate is None else self._certificate.authority
 
     def _wake(self, uid: str) -> None:
         if self._tasks is not None:
