@@ -88,6 +88,11 @@ class Metrics:
         self._refusals = self._counter(
             "tuning_report_rejections_total", "Requests to the report endpoint that were refused", "reason"
         )
+        self._forwarded = self._counter(
+            "tuning_forwarded_requests_total",
+            "Requests that a standby passed on to the active operator; code 0: no answer",
+            "code",
+        )
         self._decision = self._histogram(
             "tuning_prune_decision_seconds", "Time of a pruning decision, within a report's answer", DECISION_BUCKETS
         )
@@ -106,6 +111,9 @@ class Metrics:
             "tuning_api_requests_total", "Requests to the Kubernetes API server; code 0: no answer", "verb", "code"
         )
         self._leader = self._gauge("tuning_active_leader", "1 while this process is the active operator, else 0")
+        self._takeover = self._gauge(
+            "tuning_takeover_seconds", "From winning the election to following the studies, once this process did"
+        )
         self._gauge("tuning_build_info", "Always 1, for its label", "version").labels(__version__).set(1)
 
     def exposition(self) -> bytes:
@@ -152,6 +160,10 @@ class Metrics:
         """Count a refused request; the reasons are a closed set."""
         self._refusals.labels(reason).inc()
 
+    def request_forwarded(self, code: int) -> None:
+        """Count a request that was passed on to the active operator; code 0: there was no answer."""
+        self._forwarded.labels(str(code)).inc()
+
     def api_requested(self, verb: str, code: int) -> None:
         """Count a request to the API server; code 0: there was no answer."""
         self._requests.labels(verb, str(code)).inc()
@@ -159,6 +171,10 @@ class Metrics:
     def leadership_changed(self, active: bool) -> None:
         """Show whether this process is the active operator."""
         self._leader.set(active)
+
+    def taken_over(self, seconds: float) -> None:
+        """Show how long this process took to follow the studies after it won the election."""
+        self._takeover.set(seconds)
 
     def event_loop_stalled(self, seconds: float) -> None:
         """Show the longest stall of the event loop in the last one to two minutes."""

@@ -31,6 +31,9 @@ STUDY_ANNOTATION = f"{GROUP}/study"
 PARAMETERS_ANNOTATION = f"{GROUP}/parameters"
 """Annotation of Jobs: the parameters as JSON, for people who read the Job."""
 
+REPORT_ADDRESS_ANNOTATION = f"{GROUP}/report-address"
+"""Annotation of the Lease: base URL of its holder's report endpoint, for the other operators."""
+
 
 def job_name(study: str, uid: str, trial: int, attempt: int) -> str:
     """Return the deterministic name of the Job of an attempt: posting it twice is answered 409."""
