@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from urllib.parse import urlsplit
 
 from tuning_operator.errors import TuningError
 
@@ -52,6 +53,10 @@ class Settings:
     report_port: int = 8080
     """Port of the report endpoint and the read API; 0 takes a free one."""
 
+    pod_ip: str = ""
+    """IP address at which other replicas reach this one, so that they can pass on what they receive while it is the
+    active one; empty: they ask the sender to come again."""
+
     report_url: str = "http://127.0.0.1:8080"
     """Base URL under which trial pods reach the report endpoint: the operator's Service."""
 
@@ -96,6 +101,17 @@ class Settings:
     def holder(self) -> str:
         """This operator's name in the Lease."""
         return self.identity or socket.gethostname()
+
+    def own_report_url(self, port: int) -> str:
+        """Return the base URL of this very process's report endpoint; empty where other replicas can't reach it."""
+        host = f"[{self.pod_ip}]" if ":" in self.pod_ip else self.pod_ip
+        scheme = "https" if self.report_certificate_folder else "http"
+        return f"{scheme}://{host}:{port}" if host else ""
+
+    @property
+    def report_host_name(self) -> str | None:
+        """The name in `report_url`, which the certificate of reports is for."""
+        return urlsplit(self.report_url).hostname
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
