@@ -28,6 +28,10 @@ class ApiServer:
         """Services with the chart's labels, as namespace/name."""
         self.refusals: dict[str, int] = {}
         """Statuses by what a path contains."""
+        self.patches: list[dict[str, Any]] = []
+        """Changes of studies that were asked for."""
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+        """What the next patches are answered instead of being carried out."""
         self.pages: list[dict[str, str]] = []
         """Queries for trials that were answered."""
 
@@ -65,11 +69,36 @@ class ApiServer:
             return 403, {"error": "wrong token"}
         return 200, self._page(query)
 
+    def merge(self, path: str, query: dict[str, str], changes: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Return status and body for a merge patch of a study; its spec changes, and its version."""
+        self.patches.append(changes)
+        if self.answers:
+            return self.answers.pop(0)
+        status, study = self.answer(path, query, "")
+        if status == 200:
+            given, current = changes["metadata"]["resourceVersion"], study["metadata"]["resourceVersion"]
+            if given != current:
+                return 409, {"kind": "Status", "message": f"{given} is not {current}"}
+            merge(study["spec"], changes["spec"])
+            study["metadata"]["resourceVersion"] = str(int(current) + 1)
+        return status, study
+
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
         self.pages.append(query)
         limit = min(int(query["limit"]), 2)
         found = [trial for trial in self.trials if trial["number"] > int(query["after"])][:limit]
         return {"trials": found, "next": found[-1]["number"] if len(found) == limit else None}
+
+
+def merge(document: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Merge as RFC 7386 says."""
+    for name, value in changes.items():
+        if value is None:
+            document.pop(name, None)
+        elif isinstance(value, dict) and isinstance(document.get(name), dict):
+            merge(document[name], value)
+        else:
+            document[name] = value
 
 
 @contextmanager
@@ -80,7 +109,14 @@ def api_server() -> Iterator[ApiServer]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             token = self.headers.get("X-Tuning-Read-Token", "")
-            status, body = served.answer(url.path, dict(parse_qsl(url.query)), token)
+            self._answer(*served.answer(url.path, dict(parse_qsl(url.query)), token))
+
+        def do_PATCH(self) -> None:
+            url = urlsplit(self.path)
+            changes = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(*served.merge(url.path, dict(parse_qsl(url.query)), changes))
+
+        def _answer(self, status: int, body: dict[str, Any]) -> None:
             content = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

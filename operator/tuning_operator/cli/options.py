@@ -50,3 +50,6 @@ ServiceOption = Annotated[
         help="The operator's Service, through which a cluster's trials are read.",
     ),
 ]
+TerminateOption = Annotated[
+    bool, typer.Option("--terminate", help="Delete running pods instead of letting them finish.")
+]
