@@ -38,12 +38,17 @@ class ClusterReader:
     def __init__(self, study: ClusterStudy, service: str | None) -> None:
         self._object = study
         self._service = service
-        self._study: TuningStudy | None = None
+        self._document: dict[str, Any] | None = None
 
     def facts(self) -> StudyFacts:
         """Return what the study's object says."""
         study = self._object.with_client(self._get)
-        return facts_of(study.metadata.name, study.spec)
+        return facts_of(study.metadata.name, study.spec, f"namespace {study.metadata.namespace}")
+
+    def status(self) -> StudyStatus:
+        """Return the status that the object has now, however wrong its spec is."""
+        self._document = self._object.with_client(self._object.get)
+        return read_status(self._document.get("status"))
 
     def best(self) -> BestFound | None:
         """Return the best trial that the status shows."""
@@ -90,9 +95,9 @@ class ClusterReader:
         return names[0] if names else DEFAULT_SERVICE
 
     async def _get(self, client: ClusterClient) -> TuningStudy:
-        if self._study is None:
-            self._study = parse_study(await self._object.get(client))
-        return self._study
+        if self._document is None:
+            self._document = await self._object.get(client)
+        return parse_study(self._document)
 
     def _require_token(self, study: TuningStudy, status: StudyStatus) -> None:
         if not status.read_token:

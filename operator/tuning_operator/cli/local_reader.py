@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tuning_operator.api.names import job_name
+from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.api.validation import parse_study
 from tuning_operator.api.yaml_files import load_study
+from tuning_operator.cli.local_status import local_status
 from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
 from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
@@ -45,7 +48,11 @@ class LocalReader:
 
     def facts(self) -> StudyFacts:
         """Return what the file says."""
-        return facts_of(self._study.metadata.name, self._study.spec)
+        return facts_of(self._study.metadata.name, self._study.spec, f"this machine, {self._places.directory}/")
+
+    def status(self) -> StudyStatus:
+        """Return the status of the newest history, computed from it."""
+        return self._read(self._status)
 
     def trials(self) -> Sequence[Mapping[str, Any]]:
         """Return all trials of the newest history."""
@@ -58,6 +65,13 @@ class LocalReader:
     def curves(self) -> Mapping[int, Mapping[int, float]]:
         """Return the objective's values by step, of the newest attempt of each trial, by number."""
         return self._read(self._curves)
+
+    def _status(self, history: StudyHistory) -> StudyStatus:
+        running = self._places.runner_of(self._study.metadata.name) is not None
+        way_on = f"tuning run {self._path}"
+        return local_status(
+            history.key, self._study.spec, history.history(), running=running, now=time.time(), way_on=way_on
+        )
 
     def _best(self, history: StudyHistory) -> BestFound | None:
         best = history.history().best

@@ -15,6 +15,7 @@ from tuning_operator.cli.operator_command import operator
 from tuning_operator.cli.preview import preview
 from tuning_operator.cli.resume import resume
 from tuning_operator.cli.run import run
+from tuning_operator.cli.status import status
 from tuning_operator.cli.stop import stop
 from tuning_operator.cli.suspend import suspend
 from tuning_operator.cli.trials import trials
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich would double the time of --help
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, preview, trials, best, suspend, resume, stop, operator):
+for command in (run, preview, status, trials, best, suspend, resume, stop, operator):
     app.command()(command)
 
 
