@@ -79,7 +79,7 @@ def ended(state: str, message: str = "") -> TrialEnd:
 def new_attempt(number: int = 0, attempt: int = 2, after: TrialEnd | None = None, **earlier: Any) -> NewAttempt:
     """Return an attempt that follows; `after` is the last message of the one before."""
     fields = {"disruptions": 1, "reason": "Evicted", **earlier}
-    return NewAttempt(number, attempt, fields["reason"], EarlierAttempts(**fields), after)
+    return NewAttempt(number, attempt, fields["reason"], EarlierAttempts(**fields), after_end=after)
 
 
 def finished(number: int = 0, state: str = "Complete", value: float | None = 0.9, **fields: Any) -> FinishedTrial:

@@ -70,6 +70,21 @@ class Settings:
     status_seconds: float = 10.0
     """Least seconds between two status patches that only change counters; transitions are written at once."""
 
+    namespace_parallelism: int = 0
+    """Most trials in parallel of all studies of a namespace; 0: no limit. Studies that wait get equal shares of it."""
+
+    operator_parallelism: int = 0
+    """Most trials in parallel of all studies; 0: no limit. Namespaces that wait get equal shares of it."""
+
+    namespace_trials: int = 0
+    """Most trials, finished ones included, of all studies of a namespace that exist; 0: no limit."""
+
+    operator_trials: int = 0
+    """Most trials, finished ones included, of all studies that exist: they are in memory; 0: no limit."""
+
+    namespace_report_rate: float = 0.0
+    """Requests with reports per second that all trials of a namespace may send for long; 0: no limit."""
+
     log_format: str = "text"
     """`text` for people, `json` for log collectors."""
 
@@ -105,6 +120,9 @@ class Settings:
     def _check(self) -> None:
         if self.lease_renew_deadline >= self.lease_duration:
             raise InvalidSetting(f"{PREFIX}LEASE_RENEW_DEADLINE must be below {PREFIX}LEASE_DURATION")
+        for name in ("namespace_parallelism", "operator_parallelism", "namespace_trials", "operator_trials"):
+            if getattr(self, name) < 0:
+                raise InvalidSetting(f"{PREFIX}{name.upper()} must not be negative; 0 means no limit")
         if self.log_format not in ("text", "json"):
             raise InvalidSetting(f"{PREFIX}LOG_FORMAT is {self.log_format!r}; write text or json")
 

@@ -181,7 +181,9 @@ class StudyTasks:
             return
         task, runner = found
         runner.cancel()
+        self._world.logs.forget(task.study)
         self._world.metrics.forget_study(task.study)
+        self._world.fair_use.forget(task.study)
         self._spawn(self._repositories.close(uid))
 
     def wake(self, uid: str) -> None:
@@ -201,12 +203,14 @@ class StudyTasks:
         """Let all studies stop at their next pause; a step in flight may end anywhere, as in a crash."""
         for _, runner in self._studies.values():
             runner.cancel()
+        self._world.logs.halt()
 
     async def close(self) -> None:
         """Stop all studies, and wait until they have."""
         self.halt()
         runners = [runner for _, runner in self._studies.values()]
         await asyncio.gather(*runners, *self._background, return_exceptions=True)
+        await self._world.logs.close()
 
     def _refuse(self, key: StudyKey, document: Mapping[str, Any], error: InvalidStudy) -> None:
         """A study that runs keeps its last good spec; in both cases the status says what is wrong."""

@@ -73,6 +73,12 @@ def test_a_disruption_is_told_from_a_failure() -> None:
     assert not failed('the pod "has condition DisruptionTarget" failed with exit code 7').disrupted
 
 
+def test_a_pod_that_was_told_to_end_is_noted_until_it_is_gone() -> None:
+    assert read_job(stored_job(terminating=1, ready=0), now=5.0).job.terminating_since == 5.0
+    assert read_job(stored_job(terminating=1, ready=1), now=5.0).job.terminating_since is None
+    assert read_job(stored_job(terminating=0), now=5.0).job.terminating_since is None
+
+
 def test_what_made_a_job_fail_is_known_before_its_pod_may_go() -> None:
     words = "Pod team/x has condition DisruptionTarget matching FailJob rule at index 0"
     target = {"type": "FailureTarget", "status": "True", "message": words, "lastTransitionTime": TIME}

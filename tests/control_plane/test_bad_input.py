@@ -92,7 +92,7 @@ def test_an_image_that_cant_be_pulled_fails_by_the_start_deadline_with_the_reaso
     trial = {"deadlines": {"start": "15s"}, "template": {"spec": {"containers": [container]}}}
     studies.apply("no-image", REPORT, maxTrials=1, parallelism=1, trial=trial)
     last = failure(studies, "no-image")
-    assert last["reason"] == "StartDeadlineExceeded"
+    assert last["reason"] == "ImageProblem"
     assert "does-not-exist" in last["message"]
     assert "ImagePull" in last["message"]
 

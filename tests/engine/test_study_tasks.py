@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import STUDY, study_document
 from tests.engine.world import FakeAddresses, FakeMetrics
-from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
+from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs, FakeTrialLogs
 from tests.fakes.trial_repository import FakeTrialRepositories, FakeTrialRepository
 from tuning_operator.api.names import job_name
 from tuning_operator.api.study import StudySpec
@@ -17,6 +17,7 @@ from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUnavailable
+from tuning_operator.fair_use import FairUse
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
 
@@ -29,12 +30,14 @@ class Cluster:
 
     def __init__(self) -> None:
         clock = SystemClock()
+        self.logs = FakeTrialLogs()
         self.status = FakeStudyStatusWriter()
         self.events = FakeEventRecorder()
         self.metrics = FakeMetrics()
         self.repositories = FakeTrialRepositories(clock)
         self.jobs = FakeTrialJobs(clock, lambda uid: self.tasks.wake(uid))
-        world = World(self.jobs, self.status, self.events, FakeAddresses(), clock, self.metrics)
+        fair_use = FairUse(Settings(), lambda _uid: None)
+        world = World(self.jobs, self.logs, self.status, self.events, FakeAddresses(), clock, self.metrics, fair_use)
         self.tasks = StudyTasks(world, self.repositories, Settings(status_seconds=0, coalesce_seconds=0))
 
     @property

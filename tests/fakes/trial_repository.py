@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tests.builders import STUDY
 from tests.fakes.clock import FakeClock
 from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_contract.environment import ParameterValue
@@ -57,8 +58,9 @@ class _Trial:
 class FakeTrialRepository:
     """Implements `TrialRepository`. Trial i gets the i-th value of each parameter; nothing is pruned by itself."""
 
-    def __init__(self, spec: StudySpec, clock: Clock | None = None) -> None:
+    def __init__(self, spec: StudySpec, clock: Clock | None = None, key: StudyKey = STUDY) -> None:
         self.spec = spec
+        self.key = key
         self.points: int | None = None
         """How many trials the space has, those enqueued included; None: endlessly many."""
         self.prune_on_report: set[int] = set()
@@ -252,7 +254,7 @@ class FakeTrialRepositories:
             await self._resume(study, spec)
         if study not in self._keys:
             self._keys.append(study)
-        repository = self._stored.setdefault(study.uid, FakeTrialRepository(spec, self._clock))
+        repository = self._stored.setdefault(study.uid, FakeTrialRepository(spec, self._clock, study))
         repository.spec = spec
         self._open[study.uid] = repository
         return repository

@@ -33,6 +33,8 @@ class FailureClass(StrEnum):
     """It reported nothing for `deadlines.silence`."""
     REPORTS_LOST = "ReportsLost"
     """The trainer could not deliver its reports."""
+    LOG_LOST = "LogLost"
+    """Its log, which its metrics are read from, could not be read to its end."""
     JOB_LOST = "JobLost"
     """Its Job was deleted while it ran."""
     NO_OBJECTIVE = "NoObjective"
@@ -48,7 +50,7 @@ MOST_DISRUPTIONS = 100
 """Disruptions after which a trial is given up."""
 
 
-RETRIED = [*sorted(DISRUPTIONS), FailureClass.REPORTS_LOST, FailureClass.JOB_LOST]
+RETRIED = [*sorted(DISRUPTIONS), FailureClass.REPORTS_LOST, FailureClass.LOG_LOST, FailureClass.JOB_LOST]
 """What is tried again by default: the training's own errors mostly come again."""
 
 

@@ -9,12 +9,13 @@ from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validat
 
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
-from tuning_operator.api.names import METRIC_NAME, RESUME_ANNOTATION, STUDY_NAME
+from tuning_operator.api.names import RESUME_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import GridOptions, SamplerName, Search
 from tuning_operator.api.sentences import one_line, shown
 from tuning_operator.api.stopping import FailedTrials, Stopping, Suspend, Suspension
+from tuning_operator.api.trial_metrics import MetricName
 from tuning_operator.api.trial_template import Trial, references
 
 __all__ = [
@@ -30,9 +31,6 @@ __all__ = [
     "Suspension",
     "TuningStudy",
 ]
-
-MetricName = Annotated[str, StringConstraints(pattern=METRIC_NAME, max_length=128)]
-"""Name of a metric that trials report."""
 
 
 class Direction(StrEnum):
@@ -148,6 +146,12 @@ class StudySpec(ResourceModel):
                     f"Grid can't try every value of `{parameter.name}`; give it a `step` on a Linear scale, "
                     "or the sampler the option `points`"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _logs_can_have_the_objective(self) -> StudySpec:
+        if (problem := self.trial.metrics.why_unseen(self.objective.metric)) is not None:
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tuning_operator.cluster.answers import Answer, Received
-from tuning_operator.cluster.connection import Connection, Request
+from tuning_operator.cluster.connection import Connection, Request, lines_of
 from tuning_operator.cluster.credentials import Credentials, load_credentials
 
 JSON = "application/json"
@@ -108,7 +108,15 @@ class ClusterClient:
     async def stream(
         self, path: str, *, params: Mapping[str, str], silence: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open a stream of lines: a watch, or a log that is followed. It is tried once.
+        """Open a stream of lines: a watch. It is tried once, and raises as `chunks` does."""
+        async with self.chunks(path, params=params, silence=silence, verb="WATCH") as opened:
+            yield lines_of(opened)
+
+    @asynccontextmanager
+    async def chunks(
+        self, path: str, *, params: Mapping[str, str], silence: float, verb: str = "GET"
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream of bytes in any portions, as a log that is followed. It is tried once.
 
         `silence` is the number of seconds without a byte after which the connection counts as dead.
 
@@ -118,7 +126,7 @@ class ClusterClient:
             As for `send`; the first also while reading.
         """
         async with self._connection.stream(Request("GET", path, params, {}), silence) as opened:
-            self._on_request("WATCH", opened.status if isinstance(opened, Received) else 200)
+            self._on_request(verb, opened.status if isinstance(opened, Received) else 200)
             if isinstance(opened, Received):
                 raise opened.refusal()
             yield opened

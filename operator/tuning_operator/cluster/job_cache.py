@@ -139,7 +139,7 @@ class JobCache:
 
     def _read(self, document: Mapping[str, Any]) -> SeenJob | None:
         try:
-            return read_job(document)
+            return read_job(document, self._clock.now())
         except UnreadableJob as problem:
             metadata = document.get("metadata") or {}
             uid = str(metadata.get("uid"))

@@ -38,8 +38,10 @@ class SeenJob:
     job: TrialJob
 
 
-def read_job(document: Mapping[str, Any]) -> SeenJob:
-    """Return what a Job says of itself; `running_at` stays open while it runs, for the document does not have it.
+def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
+    """Return what a Job says of itself at `now`, in seconds since 1970.
+
+    `running_at` stays open while it runs, for the document does not have it.
 
     Raises
     ------
@@ -63,7 +65,10 @@ def read_job(document: Mapping[str, Any]) -> SeenJob:
             created_at=parse_time(metadata["creationTimestamp"]),
             deleting=metadata.get("deletionTimestamp") is not None,
         )
-        job = _with_status(job, document.get("status") or {})
+        status = document.get("status") or {}
+        job = _with_status(job, status)
+        if (status.get("terminating") or 0) >= 1 and not (status.get("ready") or 0):
+            job = replace(job, terminating_since=now)
         if (document.get("spec") or {}).get("suspend") is True and job.is_active:
             job = replace(job, phase=JobPhase.SUSPENDED)
         return SeenJob(metadata["namespace"], owner["uid"], metadata["uid"], job)
@@ -81,6 +86,8 @@ def merge(seen: SeenJob, before: SeenJob | None, started_at: float | None, now: 
     job, known = seen.job, before.job if before else None
     if known is not None:
         job = _with_past(job, known, now)
+    if job.terminating_since is not None and known is not None and known.terminating_since is not None:
+        job = replace(job, terminating_since=known.terminating_since)
     if job.phase is JobPhase.SUSPENDED:
         job = replace(job, message=_QUEUED, running_at=None)
     elif job.phase is JobPhase.RUNNING and job.running_at is None:

@@ -19,6 +19,7 @@ from tuning_operator.cluster.answers import RequestRefused
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.event_recorder import micro_time
 from tuning_operator.errors import LeaseLost, NotFound, TuningError
+from tuning_operator.fault_points import Point, reach
 from tuning_operator.ports import Clock
 from tuning_operator.settings import Settings
 
@@ -75,6 +76,7 @@ class Lease:
         while True:
             try:
                 if await self._try():
+                    reach(Point.LEASE_TAKEN)
                     _log.info("this operator is the active one: it holds the Lease %s/%s", self._namespace, self._name)
                     return self.fencing_number
             except TuningError as error:
@@ -171,6 +173,7 @@ class Lease:
         except TuningError as error:
             return str(error)
         self._renewed_at = started
+        reach(Point.LEASE_RENEWED)
         return ""
 
     async def _look_again(self) -> str:

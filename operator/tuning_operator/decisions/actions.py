@@ -20,6 +20,10 @@ class Outcome:
     message: str
     running_seconds: float
     """With a running pod, over all attempts."""
+    attempt_seconds: float = 0.0
+    """With a running pod, in the newest attempt."""
+    queued_seconds: float | None = None
+    """From its Job's creation to its running pod, in the newest attempt; None: that was not seen."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class NewAttempt:
     """A CamelCase word: a `FailureClass`, or what else ended the attempt before."""
     earlier: EarlierAttempts
     """The attempts before this one."""
+    attempt_seconds: float = 0.0
+    """With a running pod, in the attempt before."""
     after_end: TrialEnd | None = None
     """The last message of the attempt before, as far as it was known when this was decided."""
 
@@ -64,6 +70,8 @@ class Plan:
     launches: tuple[Launch, ...] = ()
     ask: int = 0
     """Trials to ask for and launch."""
+    held_back: str = ""
+    """The cap, as a sentence, without which more would be asked for; empty: none."""
     requeue_at: float | None = None
     """When the study must be looked at again though nothing happens; seconds since 1970."""
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from tuning_operator.api.status import Condition, ConditionType, Phase
-from tuning_operator.decisions.snapshot import JobPhase, Snapshot
+from tuning_operator.decisions.hold_ups import is_held_up
+from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import Verdict
 
 
@@ -125,8 +126,10 @@ def _suspended(snapshot: Snapshot, ended: Verdict | None) -> Claim:
 def _degraded(snapshot: Snapshot) -> Claim:
     if snapshot.problem:
         return Claim(True, "JobNotCreated", snapshot.problem)
+    if snapshot.held_back:
+        return Claim(True, "CapReached", f"no further trial is started: {snapshot.held_back}")
     active = [job for job in snapshot.jobs if job.is_active and not job.deleting]
-    held_up = [job for job in active if job.phase is JobPhase.PENDING and job.message]
+    held_up = [job for job in active if is_held_up(job)]
     if not held_up:
         return Claim(False, "AsExpected")
     reasons = Counter(job.message for job in held_up)

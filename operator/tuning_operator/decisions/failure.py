@@ -41,10 +41,15 @@ def failure_of(job: TrialJob) -> Failure:
     return FailureClass.ERROR, job.message or f"Job {job.name} failed"
 
 
+def is_image_problem(message: str) -> bool:
+    """Return whether the words of a Job that waits are about its image."""
+    return message.startswith(_IMAGE_REASONS)
+
+
 def start_failure_of(job: TrialJob, patience: str) -> Failure:
     """Return why no pod of a Job was running after `patience`, a duration."""
     failure = FailureClass.START_DEADLINE_EXCEEDED
-    if job.message.startswith(_IMAGE_REASONS):
+    if is_image_problem(job.message):
         failure = FailureClass.IMAGE_PROBLEM
     why = f": {job.message}" if job.message else ""
     return failure, f"no pod of Job {job.name} was running after {patience}{why}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.retries import FailureClass
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.active_time import active_time_after
@@ -33,13 +32,15 @@ def decide(snapshot: Snapshot) -> Plan:
     settled = {outcome.number for outcome in outcomes} | {retry.number for retry in retries}
     staying = [trial for trial in snapshot.history.open if trial.number not in settled]
     new_attempts = retries + _suspended(snapshot, jobs, staying)
-    ask, launches = _starts(snapshot, jobs, staying, verdict, retrying=len(retries))
+    wanted, launches = _starts(snapshot, jobs, staying, verdict, retrying=len(retries))
+    ask = min(wanted, snapshot.allowance.trials)
     return Plan(
         active_time=active_time_after(snapshot, verdict),
         outcomes=outcomes,
         new_attempts=new_attempts,
         deletions=_deletions(snapshot, jobs, outcomes, new_attempts),
         ask=ask,
+        held_back=snapshot.allowance.cap if ask < wanted else "",
         launches=launches,
         requeue_at=_requeue_at(snapshot, jobs, staying, usage),
     )
@@ -154,7 +155,7 @@ def _deletions(
         elif number in cut_off:
             deletions.append(Deletion(job.name, f"trial {number} ended: {cut_off[number]}"))
         elif number in ignored:
-            deletions.append(Deletion(job.name, f"trial {number} was told to stop and went on"))
+            deletions.append(Deletion(job.name, f"trial {number} is to stop and goes on"))
         elif number in snapshot.ended and snapshot.now >= _leaving_until(snapshot, number):
             deletions.append(Deletion(job.name, f"trial {number} has ended, but its pod does not leave"))
     return tuple(deletions)
@@ -166,6 +167,7 @@ CUTTING_REASONS = frozenset(
         FailureClass.START_DEADLINE_EXCEEDED,
         FailureClass.RUN_DEADLINE_EXCEEDED,
         FailureClass.SILENT,
+        FailureClass.LOG_LOST,
         "StudyEnded",
         "StoppedByUser",
     }
@@ -180,7 +182,7 @@ COMPLETE_GRACE_SECONDS = 900.0
 def _leaving_until(snapshot: Snapshot, number: int) -> float:
     trial = snapshot.ended[number]
     complete = trial.state is EndState.COMPLETE
-    return trial.ended_at + (COMPLETE_GRACE_SECONDS if complete else seconds_of(snapshot.spec.trial.prune_grace))
+    return trial.ended_at + (COMPLETE_GRACE_SECONDS if complete else snapshot.spec.trial.stop_grace_seconds)
 
 
 def _requeue_at(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial], usage: Usage) -> float | None:

@@ -34,7 +34,7 @@ def retry_of(trial: OpenTrial, outcome: Outcome, spec: StudySpec, now: float) ->
         message=outcome.message,
         retry_at=now + _backoff_seconds(before),
     )
-    return NewAttempt(trial.number, trial.attempt + 1, outcome.reason, earlier, trial.end)
+    return NewAttempt(trial.number, trial.attempt + 1, outcome.reason, earlier, outcome.attempt_seconds, trial.end)
 
 
 def put_off(trial: OpenTrial, running_seconds: float, reason: str) -> NewAttempt:
@@ -49,7 +49,7 @@ def put_off(trial: OpenTrial, running_seconds: float, reason: str) -> NewAttempt
         message="",
         retry_at=None,
     )
-    return NewAttempt(trial.number, trial.attempt + 1, reason, earlier)
+    return NewAttempt(trial.number, trial.attempt + 1, reason, earlier, running_seconds)
 
 
 def is_disruption(reason: str) -> bool:

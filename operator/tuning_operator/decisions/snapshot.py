@@ -159,6 +159,11 @@ class History:
     last_ended_at: float | None = None
     """When the last of the finished trials ended."""
 
+    @property
+    def typical_seconds(self) -> float:
+        """Mean time with a running pod of the complete trials; 0 while there is none."""
+        return self.complete_seconds / self.complete if self.complete else 0.0
+
 
 class JobPhase(StrEnum):
     """How far a Job is."""
@@ -199,6 +204,8 @@ class TrialJob:
     """When it became Complete or Failed."""
     deleting: bool = False
     """Its deletion has been asked for."""
+    terminating_since: float | None = None
+    """Since when its only pod has been told to end, and is still there; None: it has not."""
     exit_code: int | None = None
     """Exit code of the training container, where the Job's condition names it."""
     message: str = ""
@@ -236,6 +243,19 @@ class TrialJob:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """What an operator's caps leave to a study."""
+
+    trials: int
+    """How many more may be asked for now."""
+    cap: str = ""
+    """The cap that leaves so few, as a sentence."""
+
+
+UNLIMITED = Allowance(1_000_000)
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """One study at one moment."""
 
@@ -251,6 +271,8 @@ class Snapshot:
     """Those finished trials that an active Job still belongs to."""
     vanished: frozenset[tuple[int, int]] = frozenset()
     """(trial, attempt) of Jobs that were seen once and exist no more."""
+    read_logs: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; empty: it was."""
     status: StudyStatus = field(default_factory=StudyStatus)
     """The status that was written last."""
     problem: str = ""
@@ -259,5 +281,9 @@ class Snapshot:
     """What is wrong with a newer spec than this one; empty when there is none."""
     blocked_until: float | None = None
     """When creating Jobs may be tried again after a problem; seconds since 1970."""
+    allowance: Allowance = UNLIMITED
+    """How many trials the operator's caps let the study ask for."""
+    held_back: str = ""
+    """The cap that the study met last; empty: none."""
     warnings: tuple[str, ...] = ()
     """What the API server warned of on the dry run."""

@@ -8,8 +8,10 @@ from tuning_contract import FinalState
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.study import StudySpec
+from tuning_operator.api.trial_template import grace_seconds
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.failure import Failure, failure_of, start_failure_of
+from tuning_operator.decisions.log_reading import awaits_log, why_lost
 from tuning_operator.decisions.snapshot import EndState, JobPhase, OpenTrial, Snapshot, TrialJob
 
 
@@ -18,7 +20,7 @@ def outcome_of(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Ou
 
     `job` is the Job of the trial's newest attempt, if it exists.
     """
-    for rule in (_by_last_message, _by_finished_job, _by_lost_job, _by_ignored_stop, _by_deadline):
+    for rule in _RULES:
         outcome = rule(trial, job, snapshot)
         if outcome is not None:
             return outcome
@@ -47,7 +49,13 @@ def next_check_of(trial: OpenTrial, job: TrialJob | None, spec: StudySpec) -> fl
         return _lost_due(trial)
     if not job.is_active:
         return None
-    dues = (_start_due(trial, job, spec), _run_due(job, spec), _silence_due(trial, job, spec), _stop_due(trial, spec))
+    dues = (
+        _start_due(trial, job, spec),
+        _run_due(job, spec),
+        _silence_due(trial, job, spec),
+        _stop_due(trial, spec),
+        _leave_due(job, spec),
+    )
     times = [due for due in dues if due is not None]
     return min(times, default=None)
 
@@ -58,8 +66,17 @@ def _outcome(
     value = trial.value if state is not EndState.FAILED else None
     if value is not None and not math.isfinite(value):
         value = None
-    seconds = trial.earlier.running_seconds + attempt_seconds(trial, job, snapshot.now)
-    return Outcome(trial.number, state, value, reason, message[:1024], seconds)
+    seconds = attempt_seconds(trial, job, snapshot.now)
+    return Outcome(
+        number=trial.number,
+        state=state,
+        value=value,
+        reason=reason,
+        message=message[:1024],
+        running_seconds=trial.earlier.running_seconds + seconds,
+        attempt_seconds=seconds,
+        queued_seconds=max(0.0, job.running_at - job.created_at) if job and job.running_at is not None else None,
+    )
 
 
 def _failed(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, failure: Failure) -> Outcome:
@@ -117,8 +134,17 @@ def _by_finished_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot)
     if trial.prune_decided_at is not None:
         return _pruned(trial, job, snapshot)
     if job.phase is JobPhase.COMPLETE:
-        return _judged(trial, job, snapshot)
+        return None if awaits_log(trial, snapshot) else _judged(trial, job, snapshot)
     return _failed(trial, job, snapshot, failure_of(job))
+
+
+def _by_lost_log(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
+    """A trial is never judged by a part of what it printed; if it failed or was pruned, the rest does not matter."""
+    why = why_lost(trial, snapshot)
+    if not why or job is None or job.phase is JobPhase.FAILED or trial.prune_decided_at is not None:
+        return None
+    message = f"the log of Job {job.name} could not be read to its end: {why}"
+    return _failed(trial, job, snapshot, (FailureClass.LOG_LOST, message))
 
 
 def _by_lost_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -132,6 +158,17 @@ def _by_lost_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> 
     if trial.prune_decided_at is not None:
         return _pruned(trial, job, snapshot)
     return _failed(trial, job, snapshot, (FailureClass.JOB_LOST, "its Job vanished while the trial was running"))
+
+
+def _by_lost_node(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
+    """A pod that was told to end and does not: its node is gone, and the Job would wait for it for ever."""
+    due = None if job is None or not job.is_active or job.deleting else _leave_due(job, snapshot.spec)
+    if due is None or job is None or snapshot.now < due:
+        return None
+    if trial.prune_decided_at is not None:
+        return _pruned(trial, job, snapshot)
+    message = f"the pod of Job {job.name} was told to end and did not: nothing is heard of its node"
+    return _failed(trial, job, snapshot, (FailureClass.NODE_LOST, message))
 
 
 def _by_ignored_stop(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -185,14 +222,36 @@ def _lost_due(trial: OpenTrial) -> float | None:
     return None if trial.last_report_at is None else trial.last_report_at + LOST_SECONDS
 
 
+LEAVING_SECONDS = 60.0
+"""How long a pod may be there after the end of its grace period, until its node counts as lost."""
+
+
+def _leave_due(job: TrialJob, spec: StudySpec) -> float | None:
+    if job.terminating_since is None:
+        return None
+    return job.terminating_since + grace_seconds(spec.trial.template) + LEAVING_SECONDS
+
+
 def _stop_due(trial: OpenTrial, spec: StudySpec) -> float | None:
     """When the patience with a trial ends that was told to stop: it was pruned, or its objective is not finite."""
     not_finite = trial.value is not None and not math.isfinite(trial.value)
     since = trial.prune_decided_at
     if since is None and not_finite:
         since = trial.last_report_at
-    return _due(since, spec.trial.prune_grace)
+    return None if since is None else since + spec.trial.stop_grace_seconds
 
 
 def _due(since: float | None, duration: str | None) -> float | None:
     return None if since is None or duration is None else since + seconds_of(duration)
+
+
+_RULES = (
+    _by_last_message,
+    _by_lost_log,
+    _by_finished_job,
+    _by_lost_job,
+    _by_lost_node,
+    _by_ignored_stop,
+    _by_deadline,
+)
+"""In the order in which they are asked."""

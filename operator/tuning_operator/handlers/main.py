@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
+from tuning_operator import fault_points
 from tuning_operator.clock import SystemClock
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import Credentials, load_credentials
@@ -20,11 +21,13 @@ from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.job_watch import JobWatch
 from tuning_operator.cluster.lease import Lease
 from tuning_operator.cluster.pending_jobs import PendingJobs
+from tuning_operator.cluster.pod_logs import PodLogs
 from tuning_operator.cluster.study_client import StudyClient
 from tuning_operator.cluster.study_status import ClusterStudyStatusWriter
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
 from tuning_operator.engine import World
 from tuning_operator.errors import NotFound, Unavailable
+from tuning_operator.fair_use import FairUse
 from tuning_operator.handlers.active_repositories import ActiveRepositories
 from tuning_operator.handlers.deleted_studies import DeletedStudies
 from tuning_operator.handlers.logs import configure_logging
@@ -34,10 +37,12 @@ from tuning_operator.handlers.study_watch import StudyWatch
 from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
+from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
+from tuning_operator.trial_logs.log_readings import LogReadings
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -61,7 +66,7 @@ class Operator:
         # Its own connection: no other request delays a renewal.
         self._lease_client = ClusterClient(load, self._metrics.api_requested, attempts=1)
         self._lease = Lease(self._lease_client, settings, self._clock)
-        self._repositories = StudyRepositories(settings.storage_url)
+        self._repositories = StudyRepositories(settings.storage_url, self._clock, self._metrics)
         self._events = ClusterEventRecorder(self._client, self._clock, settings.holder)
         self._cache = JobCache(self._clock, lambda uid: self._wake(uid))
         self._feed: StudyFeed | None = None
@@ -151,11 +156,13 @@ class Operator:
     def _world(self, key: bytes) -> World:
         return World(
             ClusterTrialJobs(self._client, self._cache),
+            LogReadings(PodLogs(self._client, self._cache).read, self._wake, self._metrics.log_read),
             ClusterStudyStatusWriter(self._client),
             self._events,
             ReportAddresses(self._settings.report_url, key),
             self._clock,
             self._metrics,
+            FairUse(self._settings, self._wake),
         )
 
     async def _start_reports(self, stack: AsyncExitStack, key: bytes) -> None:
@@ -166,6 +173,7 @@ class Operator:
             gone=lambda uid: self._feed is not None and self._feed.is_gone(uid),
             find_study=self._find_study,
             metrics=self._metrics,
+            limits=Limits(namespace_rate=self._settings.namespace_report_rate),
             host=self._settings.report_host,
             port=self._settings.report_port,
         )
@@ -220,6 +228,7 @@ class Operator:
 async def run_operator(settings: Settings, load: Callable[[], Credentials] = load_credentials) -> None:
     """Run an operator until SIGTERM or SIGINT, and log as the settings say; raises what `Operator.run` raises."""
     configure_logging(settings.log_format)
+    fault_points.arm()
     await Operator(settings, load).run()
 
 

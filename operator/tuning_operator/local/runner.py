@@ -21,6 +21,9 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
+from tuning_operator.fair_use import FairUse
+from tuning_operator.local.checkpoints import CheckpointFolders, remove
+from tuning_operator.local.log_files import LogFiles
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalEvents, LocalStatus
@@ -31,6 +34,7 @@ from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
+from tuning_operator.trial_logs.log_readings import LogReadings
 
 STOP_SECONDS = 8.0
 """How long the engine may take to end the trials once somebody asked twice to stop: a process that ignores SIGTERM
@@ -101,7 +105,7 @@ class LocalRun:
     def stop(self) -> None:
         """Let running trials finish and start no more; called again, end the running ones too, within some 10 s.
 
-        The trials that were cut off start over when the study is run again.
+        The trials that were cut off go on from their last checkpoint when the study is run again, or start over.
         """
         self._stops += 1
         if self._stops == 2:
@@ -123,7 +127,7 @@ class LocalRun:
     async def _run(self, key: StudyKey, spec: StudySpec, repositories: StudyRepositories) -> StudyStatus:
         trials = await repositories.open(key, spec)
         for trial in trials.history().open:
-            # Its process went with the last run. Unless it had come to its end, it starts over under the same number.
+            # Its process went with the last run. Unless it had come to its end, it gets another under the same number.
             await trials.start_attempt(put_off(trial, attempt_seconds(trial, None, SystemClock().now()), "Resumed"))
 
         def shown(status: StudyStatus) -> None:
@@ -131,12 +135,15 @@ class LocalRun:
             self._changed.set()
 
         status = LocalStatus(shown)
-        async with self._started(key, repositories, status) as tasks:
+        checkpoints = CheckpointFolders(self.places.checkpoints(key))
+        async with self._started(key, repositories, status, checkpoints) as (tasks, jobs):
             self.observer.on_start(key, trials)
             self._tasks = tasks
             tasks.study_changed(self._wanted_object())
             while not self._is_over(status.latest):
                 await self._next_change()
+                await asyncio.to_thread(remove, checkpoints.unneeded(trials, jobs.observed(key)))
+        await asyncio.to_thread(remove, checkpoints.unneeded(trials, ()))
         return status.latest
 
     async def _next_change(self) -> None:
@@ -146,7 +153,7 @@ class LocalRun:
         except TimeoutError:
             raise StorageUnavailable(
                 f"the running trials are ended, but {self.places.database} did not take it in time; see that it can be "
-                "written and run the study again: they start over"
+                "written and run the study again: they go on from their last checkpoint, or start over"
             ) from None
         self._changed.clear()
 
@@ -164,19 +171,22 @@ class LocalRun:
 
     @asynccontextmanager
     async def _started(
-        self, key: StudyKey, repositories: StudyRepositories, status: LocalStatus
-    ) -> AsyncIterator[StudyTasks]:
+        self, key: StudyKey, repositories: StudyRepositories, status: LocalStatus, checkpoints: CheckpointFolders
+    ) -> AsyncIterator[tuple[StudyTasks, LocalTrialJobs]]:
         secret = await repositories.secret_key()
         clock = SystemClock()
         threads = max(1, cpus() // self._object["spec"]["parallelism"])
-        jobs = LocalTrialJobs(self.places.logs(key), clock, lambda uid: tasks.wake(uid), threads)
+        jobs = LocalTrialJobs(self.places.logs(key), checkpoints, clock, lambda uid: tasks.wake(uid), threads)
         server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
         addresses = ReportAddresses(f"http://127.0.0.1:{port}", secret)
-        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics())
-        tasks = StudyTasks(world, repositories, Settings(status_seconds=0.5, coalesce_seconds=0.005))
+        settings = Settings(status_seconds=0.5, coalesce_seconds=0.005)
+        logs = LogReadings(LogFiles(jobs.log_file).read, lambda uid: tasks.wake(uid))
+        fair_use = FairUse(settings, lambda uid: tasks.wake(uid))
+        world = World(jobs, logs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics(), fair_use)
+        tasks = StudyTasks(world, repositories, settings)
         try:
-            yield tasks
+            yield tasks, jobs
         finally:
             await tasks.close()
             await jobs.close()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
+import socket
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
 
 from aiohttp import web
 
@@ -12,6 +15,7 @@ from tuning_contract.reports import MAX_BODY_BYTES
 from tuning_operator.errors import Unavailable
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import TrialRepositories, TrialRepository
+from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.connections import Connections
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.read_api import TRIAL_ROUTE, TRIALS_ROUTE, FindStudy, ReadApi
@@ -55,6 +59,8 @@ class ReportServer:
         (namespace, name) -> uid and history, for the read API; by default no study can be read.
     host, port
         Where to listen; port 0 takes a free one.
+    certificate
+        What connections are encrypted with; None: plain HTTP.
     """
 
     def __init__(
@@ -69,15 +75,16 @@ class ReportServer:
         limits: Limits | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        certificate: ServingCertificate | None = None,
     ) -> None:
         limits = limits or Limits()
         self._host, self._port = host, port
-        self._connections = Connections(limits)
+        self._certificate = certificate
+        self._connections = Connections(limits, certificate)
         self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics or Metrics())
         self._read_api = ReadApi(find_study, key, limits)
         self._limits = limits
-        self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
+        self._closing = AsyncExitStack()
 
     async def start(self) -> int:
         """Listen, and return the port.
@@ -87,7 +94,38 @@ class ReportServer:
         Unavailable
             The address can't be listened on.
         """
-        runner = web.AppRunner(
+        runner = self._make_runner()
+        await runner.setup()
+        assert runner.server is not None
+        try:
+            listener = _listen(self._host, self._port)
+        except OSError as error:
+            await runner.cleanup()
+            raise Unavailable(f"reports can't be received at {self._host}:{self._port}: {error}") from error
+        # Undone the other way round: no new connections, then the requests under way, then whatever is still open.
+        self._closing.push_async_callback(self._connections.close)
+        self._closing.push_async_callback(runner.cleanup)
+        self._closing.callback(listener.close)
+        self._beside(self._connections.accept(listener, runner.server))
+        if self._certificate is not None:
+            self._beside(self._certificate.follow())
+        return int(listener.getsockname()[1])
+
+    async def stop(self) -> None:
+        """Take no more connections, answer the requests under way (for at most 10 s), and close."""
+        await self._closing.aclose()
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._closing.push_async_callback(end)
+
+    def _make_runner(self) -> web.AppRunner:
+        return web.AppRunner(
             self._application(),
             access_log=None,
             logger=_protocol_log,
@@ -99,24 +137,6 @@ class ReportServer:
             max_headers=_HEADERS,
             shutdown_timeout=10.0,
         )
-        await runner.setup()
-        assert runner.server is not None
-        factory = partial(self._connections.protocol, runner.server)
-        try:
-            loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(factory, self._host, self._port, backlog=_BACKLOG)
-        except OSError as error:
-            await runner.cleanup()
-            raise Unavailable(f"reports can't be received at {self._host}:{self._port}: {error}") from error
-        self._runner = runner
-        return int(self._listener.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """Take no more connections, answer the requests under way (for at most 10 s), and close."""
-        listener, runner, self._listener, self._runner = self._listener, self._runner, None, None
-        if listener is not None and runner is not None:
-            listener.close()
-            await runner.cleanup()
 
     def _application(self) -> web.Application:
         middlewares = (self._connections.notice_request, answer_errors)
@@ -126,6 +146,13 @@ class ReportServer:
         application.router.add_get(TRIAL_ROUTE, self._read_api.trial, allow_head=False)
         application.router.add_get("/healthz", _healthz)
         return application
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener.setblocking(False)
+    return listener
 
 
 async def _healthz(_request: web.Request) -> web.Response:

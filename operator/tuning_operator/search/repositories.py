@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,9 @@ from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
-from tuning_operator.errors import NotFound
+from tuning_operator.errors import LeaseLost, NotFound
+from tuning_operator.fault_points import Point, reach
+from tuning_operator.metrics import Metrics
 from tuning_operator.ports import Clock
 from tuning_operator.search import custody, tables
 from tuning_operator.search.database import Database
@@ -57,11 +59,11 @@ class StudyRepositories:
     Making it touches nothing; the first call that needs the database makes its tables. Belongs to one event loop.
     """
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, clock: Clock | None = None, metrics: Metrics | None = None) -> None:
         self._database = Database(url)
         askers = ThreadPoolExecutor(max_workers=_ASKING_THREADS, thread_name_prefix="ask")
         self._askers = askers
-        self._workers = Workers(GroupCommit(self._database), askers, clock or SystemClock())
+        self._workers = Workers(GroupCommit(self._database, metrics or Metrics()), askers, clock or SystemClock())
         self._open: dict[str, StudyRepository] = {}
         self._opening = asyncio.Lock()
         self._policies: dict[str, DeletionPolicy] = {}
@@ -84,6 +86,7 @@ class StudyRepositories:
             repository = self._open.get(study.uid)
             if repository is None or await repository.gives_way_to(spec):
                 repository = await asyncio.to_thread(self._load, study, spec)
+                reach(Point.STUDY_STORED)
                 self._open[study.uid] = repository
             else:
                 await repository.apply(spec)
@@ -103,6 +106,19 @@ class StudyRepositories:
     async def secret_key(self) -> bytes:
         """Return the key that credentials are derived from; it is made at the first call and kept in the storage."""
         return await asyncio.to_thread(self._secret_key)
+
+    async def take_over(self, election: str, holder: str, on_lost: Callable[[LeaseLost], None]) -> int:
+        """Become the only writer: wait for what an earlier leader is writing, and stop what it wants to write later.
+
+        Call it after winning the election and before opening a study. `on_lost` is called on this loop once another
+        operator has taken over; writes raise `LeaseLost` then. Returns the fencing number.
+        """
+        loop = asyncio.get_running_loop()
+
+        def tell(error: LeaseLost) -> None:
+            loop.call_soon_threadsafe(on_lost, error)
+
+        return await asyncio.to_thread(self._database.take_over, election, holder, tell)
 
     async def keep_policy(self, study: StudyKey, policy: DeletionPolicy) -> None:
         """Store what becomes of a study's history when its object goes; a study that is not stored is left alone."""

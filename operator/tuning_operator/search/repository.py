@@ -18,6 +18,7 @@ from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
+from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
 from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
@@ -183,7 +184,9 @@ class StudyRepository(StudyHistory):
             rows.add_values(trial.trial_id, new.values, new.stale_steps)
             if batch.end is not None:
                 rows.add_end(key, batch.end, now)
-            await self._workers.writer.add(rows, partial(self._accept, trial, new, batch, now))
+            storing = self._workers.writer.add(rows, partial(self._accept, trial, new, batch, now))
+            await (unwaited(storing) if has(Defect.ACK_BEFORE_COMMIT) else storing)
+            reach(Point.REPORTS_STORED)
         seconds, pruned_now = await self._decide(trial)
         wake = is_first or batch.end is not None or pruned_now or (bool(new.values) and not trial.curve.is_finite)
         return ReportAnswer(_reply(trial, ended=False), wake, seconds)
@@ -209,6 +212,7 @@ class StudyRepository(StudyHistory):
             rows = ReportRows()
             rows.add_prune_decision(AttemptKey(self.reports_uid, trial.number, trial.attempt), now)
             await self._workers.writer.add(rows, lambda: trial.accept_prune_decision(now))
+            reach(Point.PRUNING_STORED)
         trial.prune_due = False
         return seconds, prune
 

@@ -1,16 +1,12 @@
-"""The tables: Optuna's, and our own beside them."""
+"""The tables: Optuna's, and our own beside them. A change of ours needs a step in `migrations.py` too."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 from optuna.storages._rdb import models
 from sqlalchemy import Column, Connection, Double, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
-
-SCHEMA_VERSION = 1
-"""Version of our own tables; raise it with any change to them."""
 
 OPTUNA_SCHEMA_VERSION = "v3.2.0.a"
 """Version of Optuna's tables that this project reads and writes itself: the newest one of the pinned Optuna."""
@@ -55,13 +51,22 @@ keys = Table(
 )
 """Secrets; apart from studies' attributes, which dashboards show."""
 
+leaders = Table(
+    "tuning_leaders",
+    metadata,
+    Column("election", String(320), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("holder", String(320), nullable=False),
+)
+"""Of each election (namespace/name of a Lease) the newest leader's fencing number, and its name for people."""
+
 schema = Table(
     "tuning_schema",
     metadata,
     Column("one", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
 )
-"""One row: the version of these tables."""
+"""One row: the version of these tables, which `migrations.py` counts."""
 
 optuna_metadata = cast(MetaData, models.BaseModel.metadata)
 studies = optuna_metadata.tables["studies"]
@@ -79,14 +84,3 @@ trial_system_attributes = optuna_metadata.tables["trial_system_attributes"]
 def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return an INSERT that knows ON CONFLICT; both databases write it alike."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-@lru_cache
-def insert_missing(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Return the INSERT that leaves rows alone which are there already.
-
-    One object for each table: making it anew, and SQLAlchemy's look for what it compiled of it, takes a quarter of the
-    processor time of a commit.
-    """
-    made = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-    return made.on_conflict_do_nothing()
