@@ -28,6 +28,12 @@ class ApiServer:
         """Services with the chart's labels, as namespace/name."""
         self.refusals: dict[str, int] = {}
         """Statuses by what a path contains."""
+        self.pods: list[dict[str, Any]] = []
+        """In the order in which a list has them."""
+        self.logs: dict[str, str] = {}
+        """By the pod's name."""
+        self.on_pods = lambda: None
+        """Called before pods are listed."""
         self.patches: list[dict[str, Any]] = []
         """Changes of studies that were asked for."""
         self.answers: list[tuple[int, dict[str, Any]]] = []
@@ -61,6 +67,10 @@ class ApiServer:
         if parts == ["api", "v1", "services"]:
             names = (each.split("/") for each in self.labelled)
             return 200, {"items": [{"metadata": {"namespace": space, "name": name}} for space, name in names]}
+        if parts[-1] == "pods":
+            self.on_pods()
+            labels = dict(label.split("=") for label in query["labelSelector"].split(","))
+            return 200, {"items": [pod for pod in self.pods if labels.items() <= pod["metadata"]["labels"].items()]}
         namespace, _, service = self.service.partition("/")
         proxy = f"/api/v1/namespaces/{namespace}/services/{service}/proxy/v1/studies/"
         if not path.startswith(proxy):
@@ -109,6 +119,9 @@ def api_server() -> Iterator[ApiServer]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             token = self.headers.get("X-Tuning-Read-Token", "")
+            if url.path.endswith("/log"):
+                self._send(200, "text/plain", served.logs[url.path.split("/")[-2]].encode())
+                return
             self._answer(*served.answer(url.path, dict(parse_qsl(url.query)), token))
 
         def do_PATCH(self) -> None:
@@ -117,9 +130,11 @@ def api_server() -> Iterator[ApiServer]:
             self._answer(*served.merge(url.path, dict(parse_qsl(url.query)), changes))
 
         def _answer(self, status: int, body: dict[str, Any]) -> None:
-            content = json.dumps(body).encode()
+            self._send(status, "application/json", json.dumps(body).encode())
+
+        def _send(self, status: int, kind: str, content: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -26,7 +26,7 @@ print("loaded:", [name for name in "{HEAVY}".split() if name in sys.modules])
 def test_help_loads_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert "loaded: []" in done.stdout
-    for command in ("run", "preview", "status", "trials", "best", "suspend", "resume", "stop", "operator"):
+    for command in ("run", "preview", "status", "trials", "best", "logs", "suspend", "resume", "stop", "operator"):
         assert f"\n  {command} " in done.stdout
 
 

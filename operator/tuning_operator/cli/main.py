@@ -11,6 +11,7 @@ import typer
 
 from tuning_operator import __version__
 from tuning_operator.cli.best import best
+from tuning_operator.cli.logs import logs
 from tuning_operator.cli.operator_command import operator
 from tuning_operator.cli.preview import preview
 from tuning_operator.cli.resume import resume
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich would double the time of --help
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, preview, status, trials, best, suspend, resume, stop, operator):
+for command in (run, preview, status, trials, best, logs, suspend, resume, stop, operator):
     app.command()(command)
 
 
