@@ -53,7 +53,7 @@ def play(folder: Path, seconds: float, seed: int, defect: str) -> Findings:
     with (
         faulty_cluster() as cluster,
         database_in(folder) as database,
-        stage(*cluster, folder, database, defect=defect) as on,
+        stage(*cluster, folder, database, hurry=True, defect=defect) as on,
     ):
         run = Run(on, seed, say)
         try:

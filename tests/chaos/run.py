@@ -79,18 +79,18 @@ class Run:
             return
         self.findings.played[name] += 1
         self._say(f"{at:5d} s  {name}")
-        time.sleep(self._chance.uniform(0.2, 3))
+        time.sleep(self._chance.uniform(0.2, 2))
         held.close()
         if name.startswith(OVERLAPPING) and self._chance.random() < 0.3:
             held.enter_context(own)
             return
         own.close()
-        if self._chance.random() < 0.3:
+        if self._chance.random() < 0.2:
             self._recover()
 
     def _recover(self) -> None:
         """Give the studies time until some trials have ended."""
-        goal, deadline = self._ended() + 4, time.monotonic() + 15
+        goal, deadline = self._ended() + 4, time.monotonic() + 10
         while self._ended() < goal and time.monotonic() < deadline:
             time.sleep(0.2)
 
