@@ -15,14 +15,14 @@ KILLED_AFTER = {f"operator killed after {point}" for point in Point}
 """In test_operator_killed.py, all in one study."""
 ALONE = [name for name in FAULTS if name not in KILLED_AFTER]
 
-BROKEN_SECONDS = 1.5
+BROKEN_SECONDS = 1.0
 """How long a fault lasts: longer than a request is tried again by itself."""
 
 
 def play(on: Stage, fault: str, chance: Random) -> None:
     """Run a study, break something in its middle, and check everything when it has ended."""
     name = fault.lower().replace(" ", "-")
-    on.apply(name, trainer={"failing": 0.1}, maxTrials=12, parallelism=4)
+    on.apply(name, trainer={"steps": 2, "failing": 0.1}, maxTrials=10, parallelism=4)
     on.wait_trials(name, 1)
     with FAULTS[fault](on, chance):
         time.sleep(BROKEN_SECONDS)
