@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,12 +28,13 @@ from tuning_operator.handlers.logs import configure_logging
 from tuning_operator.handlers.probes import ProbeServer
 from tuning_operator.handlers.study_feed import StudyFeed
 from tuning_operator.handlers.study_watch import StudyWatch
+from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
+from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
 
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Operator:
         Unavailable
             The API server was away for minutes, or a port is taken. Whoever started the process starts it again.
         """
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        prepare_interpreter()
         async with AsyncExitStack() as stack:
             self._listen_to_signals(stack)
             await stack.enter_async_context(self._client)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +18,7 @@ from tuning_operator.decisions.events import Announcement
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
+from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalEvents, LocalStatus
@@ -27,7 +27,7 @@ from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
+from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
 
 STOP_SECONDS = 8.0
@@ -80,7 +80,7 @@ class LocalRun:
         StorageUnavailable, StorageDamaged
             `.tuning/` can't be used, or could not when the run was to be stopped.
         """
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        prepare_interpreter()
         study = parse_study(self.document)
         if study.spec.suspend.enabled:
             raise InvalidStudy(
