@@ -8,7 +8,10 @@ from tuning_contract import FinalState, TrialEnd
 from tuning_operator.api.names import API_VERSION, KIND
 from tuning_operator.api.study import StudySpec, TuningStudy
 from tuning_operator.api.validation import parse_study
+from tuning_operator.decisions.actions import NewAttempt
 from tuning_operator.decisions.snapshot import (
+    ActiveTime,
+    EarlierAttempts,
     EndState,
     FinishedTrial,
     History,
@@ -31,9 +34,14 @@ def spec_document(**fields: Any) -> dict[str, Any]:
         "parameters": [{"name": "lr", "type": "Float", "low": 1e-5, "high": 1e-1, "scale": "Log"}],
         "maxTrials": 10,
         "parallelism": 2,
-        "trial": {"template": {"spec": {"containers": [{"name": "trainer", "command": ["train"]}]}}},
+        "trial": trial_fields(),
         **fields,
     }
+
+
+def trial_fields(**fields: Any) -> dict[str, Any]:
+    """Return the spec's `trial`, with camelCase fields added."""
+    return {"template": {"spec": {"containers": [{"name": "trainer", "command": ["train"]}]}}, **fields}
 
 
 def study_document(name: str = STUDY.name, generation: int = 1, **fields: Any) -> dict[str, Any]:
@@ -68,6 +76,12 @@ def ended(state: str, message: str = "") -> TrialEnd:
     return TrialEnd(FinalState(state), message)
 
 
+def new_attempt(number: int = 0, attempt: int = 2, after: TrialEnd | None = None, **earlier: Any) -> NewAttempt:
+    """Return an attempt that follows; `after` is the last message of the one before."""
+    fields = {"disruptions": 1, "reason": "Evicted", **earlier}
+    return NewAttempt(number, attempt, fields["reason"], EarlierAttempts(**fields), after_end=after)
+
+
 def finished(number: int = 0, state: str = "Complete", value: float | None = 0.9, **fields: Any) -> FinishedTrial:
     """Return a finished trial."""
     defaults: dict[str, Any] = {
@@ -88,6 +102,8 @@ def job(number: int = 0, phase: str = "Running", attempt: int = 1, **fields: Any
         defaults["running_at"] = NOW - 50
     if phase in ("Complete", "Failed"):
         defaults["ended_at"] = NOW - 1
+    if phase == "Failed":
+        defaults["cause"] = ""
     name = f"digits-11112222-{number}-{attempt}"
     return TrialJob(name=name, trial=number, attempt=attempt, phase=JobPhase(phase), **{**defaults, **fields})
 
@@ -98,6 +114,7 @@ def history(*trials: OpenTrial, **fields: Any) -> History:
     defaults: dict[str, Any] = {"total": len(trials) + finished_count}
     if defaults["total"]:
         defaults["started_at"] = NOW - 100
+        defaults["active"] = ActiveTime(since=NOW - 100)
     return History(open=trials, **{**defaults, **fields})
 
 

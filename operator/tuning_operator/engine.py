@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
-from tuning_operator.decisions.actions import Deletion, Launch, Outcome, Plan
+from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.events import announcements
+from tuning_operator.decisions.hold_ups import hold_ups
+from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.errors import JobRefused, TuningError
+from tuning_operator.fair_use import FairUse
+from tuning_operator.fault_points import Defect, Point, has, reach, twin
 from tuning_operator.ports import (
     Addresses,
     Clock,
@@ -28,6 +32,7 @@ from tuning_operator.ports import (
     StudyMetrics,
     StudyStatusWriter,
     TrialJobs,
+    TrialLogs,
     TrialRepository,
 )
 
@@ -44,11 +49,13 @@ class World:
     """Everything outside that a study needs; the same for all studies of a process."""
 
     jobs: TrialJobs
+    logs: TrialLogs
     status: StudyStatusWriter
     events: EventRecorder
     addresses: Addresses
     clock: Clock
     metrics: StudyMetrics
+    fair_use: FairUse
 
 
 class StudyEngine:
@@ -82,37 +89,48 @@ class StudyEngine:
         `woken_at` is when the oldest of the events came that this step answers.
         """
         await self._check_template(resource, trials)
-        snapshot = self._observe(resource, trials)
-        plan = decide(snapshot)
+        snapshot, plan = self._decide(resource, trials)
         dues: list[float | None] = []
         if not plan.is_empty:
             done = await self._apply(plan, snapshot, trials, woken_at)
-            snapshot = self._observe(resource, trials)
-            plan = decide(snapshot)
+            snapshot, plan = self._decide(resource, trials)
             if not plan.is_empty:
                 dues.append(self._world.clock.now() + (0 if done else AWAY_SECONDS))
         dues += [plan.requeue_at, await self._show(snapshot)]
         return min((due for due in dues if due is not None), default=None)
 
+    def _decide(self, resource: TuningStudy, trials: TrialRepository) -> tuple[Snapshot, Plan]:
+        """Observe and decide; what the plan asks for is reserved before any other study looks."""
+        snapshot = self._observe(resource, trials)
+        plan = decide(snapshot)
+        self._world.fair_use.reserve(self._study, plan.ask, held_back=bool(plan.held_back))
+        return replace(snapshot, held_back=plan.held_back), plan
+
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
         jobs = tuple(self._world.jobs.observed(self._study))
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
-        return Snapshot(
+        history = trials.history()
+        self._world.fair_use.take_stock(self._study, len(history.open), history.total)
+        snapshot = Snapshot(
             now=self._world.clock.now(),
             study=self._study,
             generation=max(resource.metadata.generation, self._refused_generation),
             spec=resource.spec,
-            history=trials.history(),
+            history=history,
             jobs=jobs,
             ended={number: trial for number, trial in ended if trial is not None},
             vanished=self._world.jobs.vanished(self._study),
+            read_logs=self._world.logs.read(self._study),
             status=self._shown,
             problem=self._problem,
             refusal=self._refusal,
             blocked_until=self._blocked_until,
+            allowance=self._world.fair_use.allowance(self._study),
             warnings=self._warnings,
         )
+        self._world.logs.follow(self._study, resource.spec, logs_to_read(snapshot), trials)
+        return snapshot
 
     async def _check_template(self, resource: TuningStudy, trials: TrialRepository) -> None:
         """Try the first Job once per generation: a template that can't run is refused before anything starts."""
@@ -120,7 +138,9 @@ class StudyEngine:
         settled = self._checked_generation == generation and not self._may_try_again()
         if trials.history().total or settled:
             return
-        manifest = trial_job(self._study, resource.spec, sample_trial(resource.spec), "http://dry-run", "dry-run")
+        sample = sample_trial(resource.spec)
+        access = self._world.addresses.report_access(self._study, sample.number, sample.attempt)
+        manifest = trial_job(self._study, resource.spec, sample, access)
         try:
             self._warnings = tuple(await self._world.jobs.check(self._study, manifest))
             self._take_refusal(None)
@@ -138,17 +158,23 @@ class StudyEngine:
 
     async def _apply(self, plan: Plan, snapshot: Snapshot, trials: TrialRepository, woken_at: float) -> bool:
         """Do what is planned; return whether all of it could be done. One Job's trouble stops no other."""
+        if plan.active_time is not None:
+            await trials.keep_active_time(plan.active_time)
         if plan.outcomes:
             await trials.tell(plan.outcomes)
+            reach(Point.END_STORED)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
-            log.info("trial %d waits: %s", new.number, new.reason, extra=self._fields(new.number))
-            await trials.start_attempt(new.number, new.attempt)
+            await trials.start_attempt(new)
+            reach(Point.ATTEMPT_STORED)
+            self._world.metrics.attempt_replaced(self._study, snapshot.spec, new)
+            log.info(_retry_line(new), extra=self._fields(new.number))
         deleted = [await self._delete(deletion) for deletion in plan.deletions]
         ended_at = woken_at if plan.outcomes else None
         await self._launch(plan.launches, snapshot, ended_at)
         if plan.ask:
             asked = await trials.ask(plan.ask)
+            reach(Point.TRIALS_STORED)
             await self._launch([Launch(trial, "it was asked for") for trial in asked], snapshot, ended_at)
         if snapshot.history.started_at is None and self._created_at is not None and not self._problem:
             self._world.metrics.first_job_posted(self._study, self._world.clock.now() - self._created_at)
@@ -158,6 +184,7 @@ class StudyEngine:
         log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
         try:
             await self._world.jobs.delete(self._study, deletion.job)
+            reach(Point.JOB_DELETED)
         except TuningError as error:
             log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields())
             return False
@@ -179,18 +206,21 @@ class StudyEngine:
 
     async def _create(self, launch: Launch, snapshot: Snapshot) -> None:
         trial, addresses = launch.trial, self._world.addresses
-        url = addresses.report_url(self._study, trial.number, trial.attempt)
-        token = addresses.report_token(self._study, trial.number, trial.attempt)
-        manifest = trial_job(self._study, snapshot.spec, trial, url, token)
+        access = addresses.report_access(self._study, trial.number, trial.attempt)
+        manifest = trial_job(self._study, snapshot.spec, trial, access)
         await self._world.jobs.create(self._study, manifest)
+        if has(Defect.DOUBLE_LAUNCH):
+            await self._world.jobs.create(self._study, twin(manifest))
+        reach(Point.JOB_CREATED)
         fields = self._fields(trial.number)
         log.info("trial %d starts, for %s: %s", trial.number, launch.reason, dict(trial.parameters), extra=fields)
 
     async def _show(self, snapshot: Snapshot) -> float | None:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
         status = study_status(snapshot, self._world.addresses.read_token(self._study))
+        self._world.metrics.trials_held_up(self._study, hold_ups(snapshot))
         due = self._shown_at + self._status_seconds
-        changed = status != self._shown
+        changed = status.model_copy(update={"usage": self._shown.usage}) != self._shown  # usage rides along
         if changed and (_is_transition(self._shown, status) or snapshot.now >= due):
             await self.write(status)
             return None
@@ -201,17 +231,18 @@ class StudyEngine:
         """Write a status, and announce what turned once it is written."""
         self._world.metrics.study_shown(self._study, status)
         await self._world.status.write(self._study, status.to_document())
+        reach(Point.STATUS_WRITTEN)
         before, self._shown, self._shown_at = self._shown, status, self._world.clock.now()
         for event in announcements(before, status):
             self._world.events.record(self._study, warning=event.warning, reason=event.reason, message=event.message)
 
     def _report_ends(self, outcomes: Sequence[Outcome], snapshot: Snapshot, trials: TrialRepository) -> None:
-        best = trials.history().best
+        best, typical = trials.history().best, snapshot.history.typical_seconds
         for outcome in outcomes:
             trial = trials.finished(outcome.number)
             if trial is None:
                 continue
-            self._world.metrics.trial_ended(self._study, snapshot.spec, outcome)
+            self._world.metrics.trial_ended(self._study, snapshot.spec, outcome, typical)
             log.info(_end_line(trial, best), extra=self._fields(trial.number))
 
     def _fields(self, trial: int | None = None) -> dict[str, object]:
@@ -228,6 +259,11 @@ def _is_transition(before: StudyStatus, now: StudyStatus) -> bool:
 
 def _seconds(timestamp: str | None) -> float | None:
     return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
+
+
+def _retry_line(new: NewAttempt) -> str:
+    why = f"{new.reason}{': ' + new.earlier.message if new.earlier.message else ''}"
+    return f"trial {new.number} waits for attempt {new.attempt}, for the one before ended: {why}"
 
 
 def _end_line(trial: FinishedTrial, best: FinishedTrial | None) -> str:

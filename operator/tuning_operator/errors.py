@@ -29,9 +29,11 @@ class TuningError(Exception):
 class InvalidStudy(TuningError):
     """The study can't be run as written."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    def __init__(self, problems: Sequence[str], reason: str = "InvalidSpec") -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+        self.reason = reason
+        """A CamelCase word for the status."""
 
 
 class JobRefused(TuningError):

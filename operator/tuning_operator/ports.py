@@ -12,8 +12,11 @@ from typing import Any, Protocol
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.actions import NewAttempt as NewAttempt
 from tuning_operator.decisions.actions import Outcome as Outcome
-from tuning_operator.decisions.snapshot import FinishedTrial, History, OpenTrial, StudyKey, TrialJob
+from tuning_operator.decisions.hold_ups import HoldUp as HoldUp
+from tuning_operator.decisions.report_access import ReportAccess
+from tuning_operator.decisions.snapshot import ActiveTime, FinishedTrial, History, OpenTrial, StudyKey, TrialJob
 
 Manifest = Mapping[str, Any]
 """A batch/v1 Job as a JSON document."""
@@ -56,6 +59,28 @@ class TrialJobs(Protocol):
         """Try a Job without creating it; return warnings. Raises as `create` does."""
 
 
+class TrialLogs(Protocol):
+    """Where trials' logs are read, for studies whose metrics come from there."""
+
+    def follow(self, study: StudyKey, spec: StudySpec, jobs: Collection[TrialJob], trials: TrialRepository) -> None:
+        """Have these Jobs' logs read while they are written, and what they say reported to `trials`.
+
+        Called at each step of a study with all that are to be read; others are left.
+        """
+
+    def read(self, study: StudyKey) -> Mapping[tuple[int, int], str]:
+        """Return (trial, attempt) whose log was read -> why not to its end; empty: it was. From memory."""
+
+    def forget(self, study: StudyKey) -> None:
+        """Read nothing more of a study."""
+
+    def halt(self) -> None:
+        """Read nothing more at all; what is in hand may end anywhere, as in a crash."""
+
+    async def close(self) -> None:
+        """Halt, and return when nothing runs any more."""
+
+
 class StudyStatusWriter(Protocol):
     """Where a study's status is shown."""
 
@@ -74,11 +99,8 @@ class StudyStatusWriter(Protocol):
 class Addresses(Protocol):
     """Where an attempt reports to, and with which credential."""
 
-    def report_url(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return the URL that the attempt POSTs its reports to."""
-
-    def report_token(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return the attempt's bearer credential."""
+    def report_access(self, study: StudyKey, trial: int, attempt: int) -> ReportAccess:
+        """Return how the attempt's pod reports."""
 
     def read_token(self, study: StudyKey) -> str:
         """Return the credential that opens the study's trials at the read API."""
@@ -90,8 +112,14 @@ class StudyMetrics(Protocol):
     def study_shown(self, study: StudyKey, status: StudyStatus) -> None:
         """Take the counts and the best value of a status."""
 
-    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome) -> None:
-        """Count a trial's end and the GPU time that it held."""
+    def trials_held_up(self, study: StudyKey, counts: Mapping[HoldUp, int]) -> None:
+        """Show how many trials are not running for which reason."""
+
+    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome, typical_seconds: float) -> None:
+        """Count a trial's end and the GPU time that it held; complete trials take `typical_seconds` so far."""
+
+    def attempt_replaced(self, study: StudyKey, spec: StudySpec, new: NewAttempt) -> None:
+        """Count an attempt that another one follows, and the GPU time that it held."""
 
     def next_job_posted(self, study: StudyKey, seconds: float) -> None:
         """Time how long a freed slot waited for its next Job."""
@@ -138,6 +166,9 @@ class TrialRepository(Protocol):
     Raises `StorageUnavailable` from every write while the database is away; memory then has not changed.
     """
 
+    key: StudyKey
+    """Whose history it is."""
+
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
 
@@ -154,12 +185,15 @@ class TrialRepository(Protocol):
         """Ask for trials and store them, with attempt 1, before returning; fewer (or none) once the space is exhausted,
         which `history().exhausted` then says."""
 
-    async def start_attempt(self, number: int, attempt: int) -> None:
+    async def start_attempt(self, new: NewAttempt) -> None:
         """Store that an attempt follows; its Job may be created only after this.
 
-        A trial whose newest attempt said that it ended, or that is to be pruned, stays as it is: that came in
-        after the caller's look at it, and what is left is to tell it. `history()` says which attempt is the newest.
+        A trial whose newest attempt has another last message than the caller knew, or that is to be pruned, stays as
+        it is: that came in after the caller's look at it. `history()` says which attempt is the newest.
         """
+
+    async def keep_active_time(self, active: ActiveTime) -> None:
+        """Store the study's clock."""
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Store how trials ended; a trial that is finished already stays as it is."""
@@ -187,8 +221,11 @@ class TrialRepositories(Protocol):
     def find(self, uid: str) -> TrialRepository | None:
         """Return an open study's repository, from memory."""
 
-    async def open(self, study: StudyKey, spec: StudySpec) -> TrialRepository:
+    async def open(self, study: StudyKey, spec: StudySpec, resume: str = "") -> TrialRepository:
         """Load or create a study's history; opening an open one again applies the new spec.
+
+        A study that has none yet may `resume` an earlier one's of its name: the newest (`true`) or that of a uid. It is
+        its own then; trials that were open follow with a new attempt.
 
         Raises
         ------
@@ -197,7 +234,7 @@ class TrialRepositories(Protocol):
         StorageDamaged
             The history can't be read.
         InvalidStudy
-            The stored history has another search space.
+            The stored history has another search space, or what was to be resumed another template too.
         """
 
     async def close(self, uid: str) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from urllib.parse import urlsplit
 
 from tuning_operator.errors import TuningError
 
@@ -48,8 +49,16 @@ class Settings:
     report_port: int = 8080
     """Port of the report endpoint and the read API; 0 takes a free one."""
 
+    pod_ip: str = ""
+    """IP address at which other replicas reach this one, so that they can pass on what they receive while it is the
+    active one; empty: they ask the sender to come again."""
+
     report_url: str = "http://127.0.0.1:8080"
     """Base URL under which trial pods reach the report endpoint: the operator's Service."""
+
+    report_certificate_folder: str = ""
+    """Folder of a kubernetes.io/tls Secret that reports are encrypted with: `tls.crt`, `tls.key` and, for trials to
+    check them against, `ca.crt`; without it their images' own authorities count. Empty: plain HTTP."""
 
     probe_port: int = 8081
     """Port of /healthz, /readyz and /metrics; apart from reports, so that trial pods need not reach it."""
@@ -66,6 +75,21 @@ class Settings:
     status_seconds: float = 10.0
     """Least seconds between two status patches that only change counters; transitions are written at once."""
 
+    namespace_parallelism: int = 0
+    """Most trials in parallel of all studies of a namespace; 0: no limit. Studies that wait get equal shares of it."""
+
+    operator_parallelism: int = 0
+    """Most trials in parallel of all studies; 0: no limit. Namespaces that wait get equal shares of it."""
+
+    namespace_trials: int = 0
+    """Most trials, finished ones included, of all studies of a namespace that exist; 0: no limit."""
+
+    operator_trials: int = 0
+    """Most trials, finished ones included, of all studies that exist: they are in memory; 0: no limit."""
+
+    namespace_report_rate: float = 0.0
+    """Requests with reports per second that all trials of a namespace may send for long; 0: no limit."""
+
     log_format: str = "text"
     """`text` for people, `json` for log collectors."""
 
@@ -73,6 +97,17 @@ class Settings:
     def holder(self) -> str:
         """This operator's name in the Lease."""
         return self.identity or socket.gethostname()
+
+    def own_report_url(self, port: int) -> str:
+        """Return the base URL of this very process's report endpoint; empty where other replicas can't reach it."""
+        host = f"[{self.pod_ip}]" if ":" in self.pod_ip else self.pod_ip
+        scheme = "https" if self.report_certificate_folder else "http"
+        return f"{scheme}://{host}:{port}" if host else ""
+
+    @property
+    def report_host_name(self) -> str | None:
+        """The name in `report_url`, which the certificate of reports is for."""
+        return urlsplit(self.report_url).hostname
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -101,8 +136,13 @@ class Settings:
     def _check(self) -> None:
         if self.lease_renew_deadline >= self.lease_duration:
             raise InvalidSetting(f"{PREFIX}LEASE_RENEW_DEADLINE must be below {PREFIX}LEASE_DURATION")
+        for name in ("namespace_parallelism", "operator_parallelism", "namespace_trials", "operator_trials"):
+            if getattr(self, name) < 0:
+                raise InvalidSetting(f"{PREFIX}{name.upper()} must not be negative; 0 means no limit")
         if self.log_format not in ("text", "json"):
             raise InvalidSetting(f"{PREFIX}LOG_FORMAT is {self.log_format!r}; write text or json")
+        if self.report_certificate_folder and not self.report_url.startswith("https://"):
+            raise InvalidSetting(f"{PREFIX}REPORT_URL is {self.report_url!r}, but with a certificate it is https://…")
 
 
 def _parse(variable: str, text: str, kind: str) -> object:

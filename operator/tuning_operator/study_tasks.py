@@ -14,7 +14,7 @@ from tuning_operator.decisions.conditions import degradation
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.study_status import refused_status, unusable_status
 from tuning_operator.engine import StudyEngine, World
-from tuning_operator.errors import InvalidStudy, StorageDamaged, StudyGone, TuningError, Unavailable
+from tuning_operator.errors import InvalidStudy, LeaseLost, StorageDamaged, StudyGone, TuningError, Unavailable
 from tuning_operator.ports import TrialRepositories, TrialRepository
 from tuning_operator.settings import Settings
 
@@ -44,7 +44,8 @@ class StudyTask:
 
     def change(self, resource: TuningStudy) -> None:
         """Take a new version of the resource; one that only shows our own status wakes nobody."""
-        changed = resource.metadata.generation != self.resource.metadata.generation
+        before, after = self.resource.metadata, resource.metadata
+        changed = (before.generation, before.resume) != (after.generation, after.resume)
         self.resource = resource
         self._engine.refuse("", 0)
         if changed:
@@ -74,6 +75,8 @@ class StudyTask:
                 # Whoever tells of the deletion ends this task; until then nothing is started.
                 await asyncio.sleep(RETRY_SECONDS[-1])
                 due = None
+            except LeaseLost:
+                return  # this process is about to end; its status would be that of the past
             except TuningError as error:
                 due = await self._failed(error)
             except Exception:
@@ -97,11 +100,18 @@ class StudyTask:
         resource = self.resource
         trials = self._trials
         if trials is None:
-            trials = await self._repositories.open(self.study, resource.spec)
+            trials = await self._repositories.open(self.study, resource.spec, resource.metadata.resume)
             if resource is not self.resource and resource.spec != self.resource.spec:
                 return self._world.clock.now()  # edited meanwhile: open it with the new spec
             self._trials = trials
+            self._announce_resumption(trials)
         return await self._engine.step(resource, trials, woken_at)
+
+    def _announce_resumption(self, trials: TrialRepository) -> None:
+        total = trials.history().total
+        if total and self.resource.metadata.resume and self._engine.shown.start_time is None:
+            message = f"the study goes on with the {total} trials of an earlier one of its name"
+            self._world.events.record(self.study, warning=False, reason="HistoryResumed", message=message)
 
     async def _failed(self, error: TuningError) -> float:
         """Say in the status what is away or wrong; nothing is lost, for the next step decides anew."""
@@ -109,7 +119,7 @@ class StudyTask:
         now = self._world.clock.now()
         generation = self.resource.metadata.generation
         if isinstance(error, InvalidStudy):
-            status = refused_status(self._engine.shown, error.problems, generation, now)
+            status = refused_status(self._engine.shown, error, generation, now)
         else:
             status = unusable_status(self._engine.shown, degradation(type(error).__name__, str(error)), generation, now)
         try:
@@ -165,15 +175,17 @@ class StudyTasks:
         runner = asyncio.create_task(task.run(), name=f"study {key}")
         self._studies[key.uid] = (task, runner)
 
-    def study_deleted(self, uid: str) -> None:
-        """Let a study go; its Jobs go with it, its history stays in the storage."""
+    def study_deleted(self, uid: str, last: Mapping[str, Any] | None = None) -> None:
+        """Let a study go; its Jobs go with it. Its history stays in the storage; others may delete it there."""
         self._refused.pop(uid, None)
         found = self._studies.pop(uid, None)
         if found is None:
             return
         task, runner = found
         runner.cancel()
+        self._world.logs.forget(task.study)
         self._world.metrics.forget_study(task.study)
+        self._world.fair_use.forget(task.study)
         self._spawn(self._repositories.close(uid))
 
     def wake(self, uid: str) -> None:
@@ -193,12 +205,14 @@ class StudyTasks:
         """Let all studies stop at their next pause; a step in flight may end anywhere, as in a crash."""
         for _, runner in self._studies.values():
             runner.cancel()
+        self._world.logs.halt()
 
     async def close(self) -> None:
         """Stop all studies, and wait until they have."""
         self.halt()
         runners = [runner for _, runner in self._studies.values()]
         await asyncio.gather(*runners, *self._background, return_exceptions=True)
+        await self._world.logs.close()
 
     def _refuse(self, key: StudyKey, document: Mapping[str, Any], error: InvalidStudy) -> None:
         """A study that runs keeps its last good spec; in both cases the status says what is wrong."""
@@ -211,7 +225,7 @@ class StudyTasks:
             self._studies[key.uid][0].refuse(error, generation)
             return
         previous = read_status(document.get("status"))
-        status = refused_status(previous, error.problems, generation, self._world.clock.now())
+        status = refused_status(previous, error, generation, self._world.clock.now())
         self._world.events.record(key, warning=True, reason="InvalidSpec", message=str(error))
         self._spawn(self._write_refusal(key, status.to_document()))
 

@@ -64,6 +64,11 @@ IMMUTABLE: dict[str, tuple[str, Change]] = {
     "deadlines.start": ("trial.deadlines", lambda spec: spec["trial"]["deadlines"].update(start=None)),
     "deadlines.run removed": ("trial.deadlines", lambda spec: spec["trial"]["deadlines"].pop("run")),
     "deadlines removed": ("trial.deadlines", lambda spec: spec["trial"].pop("deadlines")),
+    "metrics.logs.step": ("trial.metrics", lambda spec: spec["trial"]["metrics"]["logs"].update(step="batch")),
+    "metrics removed": ("trial.metrics", lambda spec: spec["trial"].pop("metrics")),
+    "checkpoints' claim": ("trial.checkpoints", lambda spec: spec["trial"]["checkpoints"].update(claimName="other")),
+    "checkpoints' path removed": ("trial.checkpoints", lambda spec: spec["trial"]["checkpoints"].pop("path")),
+    "checkpoints removed": ("trial.checkpoints", lambda spec: spec["trial"].pop("checkpoints")),
     "pruneGrace": ("trial.pruneGrace", lambda spec: spec["trial"].pop("pruneGrace")),
 }
 

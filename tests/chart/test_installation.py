@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from tests.chart.helm import CHART, VALUES_FILES, Helm, HelmFailed, find_helm, load_values, pod_spec
 from tests.support.api_client import ApiRefused
-from tests.support.control_plane import ControlPlane, KubectlFailed
+from tests.support.control_plane import ControlPlane
 
 RELEASE = "tuning"
 NAME = "tuning-tuning-operator"
@@ -166,35 +164,6 @@ def test_a_reader_reaches_the_read_api_and_no_other_service(installed: Installed
     assert _may(installed, "rita", *proxy, **where, name=f"{NAME}:reports")
     assert not _may(installed, "rita", *proxy, **where, name=f"{NAME}-metrics:metrics")
     assert not _may(installed, "rita", *proxy, namespace="default", name=f"{NAME}:reports")
-
-
-def test_a_study_needs_the_right_to_create_jobs(installed: Installed) -> None:
-    plane, namespace = installed.plane, installed.namespace
-    _bind(installed, "adam", f"{NAME}-editor.{namespace}")
-    study: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
-
-    def create(name: str, *more: str) -> str:
-        manifest = yaml.safe_dump({**study, "metadata": {"name": name}})
-        return plane.kubectl("create", "--as=adam", "--namespace", namespace, "-f", "-", *more, input=manifest)
-
-    def refused() -> bool:
-        try:
-            create("no", "--dry-run=server")
-        except KubectlFailed as failure:
-            return "adam may not create Jobs in the namespace" in str(failure)
-        return False
-
-    _wait_for(refused, "a study was accepted from a user who may not create Jobs")
-    plane.kubectl("create", "role", "jobs", "--verb=create", "--resource=jobs.batch", "--namespace", namespace)
-    plane.kubectl("create", "rolebinding", "jobs", "--role=jobs", "--user=adam", "--namespace", namespace)
-    _wait_for(lambda: not refused(), "the right to create Jobs did not help")
-    create("yes")
-    plane.kubectl("delete", "role", "jobs", "--namespace", namespace)
-    _wait_for(refused, "a study was accepted from a user who may not create Jobs any more")
-    change = ("--as=adam", "--namespace", namespace, "tuningstudies", "yes")
-    plane.kubectl("label", *change, "team=a")
-    with pytest.raises(KubectlFailed, match="may not create Jobs"):
-        plane.kubectl("patch", *change, "--type=merge", "--patch", '{"spec": {"maxTrials": 31}}')
 
 
 def test_an_uninstall_leaves_only_studies_their_definition_and_their_history(installed: Installed) -> None:

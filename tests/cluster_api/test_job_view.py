@@ -67,6 +67,26 @@ def test_a_failure_that_was_not_the_containers_has_no_exit_code(message: str) ->
     assert job.message == message
 
 
+def test_a_disruption_is_told_from_a_failure() -> None:
+    assert failed("Pod team/x has condition DisruptionTarget matching FailJob rule at index 0").disrupted
+    assert not failed("Container trainer for pod team/x failed with exit code 1 matching FailJob rule").disrupted
+    assert not failed('the pod "has condition DisruptionTarget" failed with exit code 7').disrupted
+
+
+def test_a_pod_that_was_told_to_end_is_noted_until_it_is_gone() -> None:
+    assert read_job(stored_job(terminating=1, ready=0), now=5.0).job.terminating_since == 5.0
+    assert read_job(stored_job(terminating=1, ready=1), now=5.0).job.terminating_since is None
+    assert read_job(stored_job(terminating=0), now=5.0).job.terminating_since is None
+
+
+def test_what_made_a_job_fail_is_known_before_its_pod_may_go() -> None:
+    words = "Pod team/x has condition DisruptionTarget matching FailJob rule at index 0"
+    target = {"type": "FailureTarget", "status": "True", "message": words, "lastTransitionTime": TIME}
+    job = read_job(stored_job(conditions=[target], ready=1)).job
+    assert job.phase is JobPhase.RUNNING
+    assert job.awaits_cause
+
+
 def test_a_pod_that_was_counted_before_the_condition_is_not_pending() -> None:
     assert read_job(stored_job(ready=0, failed=1)).job.phase is JobPhase.RUNNING
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -44,7 +45,8 @@ class Followed:
 
     def __init__(self, client: ClusterClient) -> None:
         self.changes: list[str] = []
-        self.cache = JobCache(FakeClock(), self.changes.append)
+        self.clock = FakeClock()
+        self.cache = JobCache(self.clock, self.changes.append)
         self.jobs = ClusterTrialJobs(client, self.cache)
 
     @property
@@ -266,13 +268,29 @@ async def test_a_job_stays_running_until_its_condition_comes(server: FakeApiServ
         assert found.phases == [JobPhase.RUNNING, JobPhase.PENDING]
 
 
-async def test_a_suspended_job_is_pending_and_says_so(server: FakeApiServer) -> None:
+async def test_a_queue_takes_a_jobs_pod_and_its_clocks_stand(server: FakeApiServer) -> None:
     async with followed(server) as found:
         server.set_status("digits-6f9619ff-0-1", ready=1)
         await until(lambda: found.phases == [JobPhase.RUNNING], "the Job does not run")
+        found.clock.advance(42)
         job = server.jobs["digits-6f9619ff-0-1"]
         server.put({**job, "spec": {**job["spec"], "suspend": True}, "status": {}})
-        await until(lambda: found.phases == [JobPhase.PENDING], "the Job is not pending")
+        await until(lambda: found.phases == [JobPhase.SUSPENDED], "the Job is not suspended")
         (seen,) = found.cache.observed(STUDY)
         assert "suspended" in seen.message
-        assert seen.running_at is not None, "its pod ran: the start deadline is over"
+        assert seen.running_at is None
+        assert seen.running_seconds(found.clock.now() + 9999) == 42
+
+
+async def test_a_job_that_a_queue_lets_go_again_waits_from_then_on(server: FakeApiServer) -> None:
+    async with followed(server) as found:
+        job = server.jobs["digits-6f9619ff-0-1"]
+        server.put({**job, "spec": {**job["spec"], "suspend": True}, "status": {}})
+        await until(lambda: found.phases == [JobPhase.SUSPENDED], "the Job is not suspended")
+        released = {"type": "Suspended", "status": "False", "lastTransitionTime": "2030-01-01T00:00:00Z"}
+        spec = {**job["spec"], "suspend": False}
+        server.put({**job, "spec": spec, "status": {"conditions": [released]}})
+        await until(lambda: found.phases == [JobPhase.PENDING], "the Job is not pending")
+        (seen,) = found.cache.observed(STUDY)
+        assert seen.waiting_since == datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+        assert seen.message == ""

@@ -28,6 +28,8 @@ environments = st.builds(
     attempt=st.integers(min_value=1, max_value=1000),
     report_url=st.none() | texts,
     report_token=st.none() | texts,
+    report_token_file=st.none() | texts,
+    report_ca=st.none() | texts,
     checkpoint_dir=st.none() | texts,
     resume_from=st.none() | texts,
     seed=st.none() | counts,

@@ -44,14 +44,14 @@ def test_a_small_study_succeeds(studies: Studies) -> None:
 def test_a_script_that_crashes_at_import_fails_its_trials_with_the_error(studies: Studies) -> None:
     studies.apply("crash", "tuning.current_trial()\nimport no_such_module", maxTrials=1, parallelism=1)
     last = failure(studies, "crash")
-    assert last["reason"] == "TrainingFailed"
+    assert last["reason"] == "Error"
     assert "no_such_module" in last["message"]
 
 
 def test_a_container_that_knows_nothing_of_reports_fails_with_its_exit_code(studies: Studies) -> None:
     studies.apply("exit", "raise SystemExit(3)", maxTrials=1, parallelism=1)
     last = failure(studies, "exit")
-    assert last["reason"] == "TrainingFailed"
+    assert last["reason"] == "Error"
     assert "exited with code 3" in last["message"]
 
 
@@ -92,7 +92,7 @@ def test_an_image_that_cant_be_pulled_fails_by_the_start_deadline_with_the_reaso
     trial = {"deadlines": {"start": "15s"}, "template": {"spec": {"containers": [container]}}}
     studies.apply("no-image", REPORT, maxTrials=1, parallelism=1, trial=trial)
     last = failure(studies, "no-image")
-    assert last["reason"] == "StartDeadlineExceeded"
+    assert last["reason"] == "ImageProblem"
     assert "does-not-exist" in last["message"]
     assert "ImagePull" in last["message"]
 

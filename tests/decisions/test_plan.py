@@ -3,9 +3,12 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import NOW, ended, finished, job, reported, snapshot, trial
-from tuning_operator.decisions.actions import Deletion, NewAttempt
+from tuning_operator.decisions.actions import Deletion
 from tuning_operator.decisions.plan import decide
+from tuning_operator.decisions.snapshot import ActiveTime
 
+ONE_DONE = {"complete": 1, "best": finished(), "active": ActiveTime(99), "maxTrials": 1, "parallelism": 1}
+"""A study with one trial, which is complete."""
 GOAL = [{"metric": "accuracy", "direction": "Maximize", "goal": 0.9}]
 
 
@@ -84,7 +87,7 @@ def test_too_many_failures_in_a_row_end_the_study_in_the_same_plan() -> None:
     stopping = {"failedTrials": {"consecutive": 2}}
     trials = (trial(1, end=ended("Failed", "a")), trial(2))
     plan = decide(snapshot(*trials, jobs=(job(1), job(2, "Pending")), failed=1, failed_streak=1, stopping=stopping))
-    assert [(outcome.number, outcome.reason) for outcome in plan.outcomes] == [(1, "TrainingFailed"), (2, "StudyEnded")]
+    assert [(outcome.number, outcome.reason) for outcome in plan.outcomes] == [(1, "Error"), (2, "StudyEnded")]
     assert plan.ask == 0
 
 
@@ -98,7 +101,7 @@ def test_a_success_between_failures_breaks_their_row() -> None:
 def test_suspending_with_drain_lets_running_pods_finish_and_withdraws_the_others() -> None:
     jobs = (job(0), job(1, phase="Pending"))
     plan = decide(snapshot(reported(0), trial(1), jobs=jobs, suspend={"enabled": True}, parallelism=3))
-    assert plan.new_attempts == (NewAttempt(1, 2, "Suspended"),)
+    assert [(new.number, new.attempt, new.reason) for new in plan.new_attempts] == [(1, 2, "Suspended")]
     assert [deletion.job for deletion in plan.deletions] == ["digits-11112222-1-1"]
     assert (plan.ask, plan.launches, plan.outcomes) == (0, (), ())
 
@@ -106,7 +109,9 @@ def test_suspending_with_drain_lets_running_pods_finish_and_withdraws_the_others
 def test_suspending_with_terminate_withdraws_all_jobs_and_keeps_the_trials() -> None:
     suspend = {"enabled": True, "mode": "Terminate"}
     plan = decide(snapshot(reported(0), jobs=(job(0),), suspend=suspend))
-    assert plan.new_attempts == (NewAttempt(0, 2, "Suspended"),)
+    (new,) = plan.new_attempts
+    assert (new.number, new.attempt, new.reason) == (0, 2, "Suspended")
+    assert new.earlier.running_seconds == 50, "the pod had run since NOW - 50"
     assert [deletion.job for deletion in plan.deletions] == ["digits-11112222-0-1"]
     assert plan.outcomes == ()
 
@@ -127,18 +132,18 @@ def test_the_job_of_an_older_attempt_is_deleted() -> None:
 
 def test_an_ended_trials_pod_may_leave_in_peace_but_not_stay() -> None:
     told = {0: finished(0, "Pruned", ended_at=NOW - 29)}
-    leaving = snapshot(jobs=(job(0),), ended=told, complete=1, best=finished(), maxTrials=1, parallelism=1)
+    leaving = snapshot(jobs=(job(0),), ended=told, **ONE_DONE)
     assert decide(leaving).is_empty
     assert decide(leaving).requeue_at == NOW + 1
     told = {0: finished(0, "Pruned", ended_at=NOW - 30)}
-    plan = decide(snapshot(jobs=(job(0),), ended=told, complete=1, best=finished(), maxTrials=1, parallelism=1))
+    plan = decide(snapshot(jobs=(job(0),), ended=told, **ONE_DONE))
     assert [deletion.job for deletion in plan.deletions] == ["digits-11112222-0-1"]
 
 
 @pytest.mark.parametrize(("seconds", "deleted"), [(899, []), (900, ["digits-11112222-0-1"])])
 def test_a_complete_trials_pod_has_time_to_save_its_model(seconds: float, deleted: list[str]) -> None:
     told = {0: finished(0, ended_at=NOW - seconds)}
-    plan = decide(snapshot(jobs=(job(0),), ended=told, complete=1, best=finished(), maxTrials=1, parallelism=1))
+    plan = decide(snapshot(jobs=(job(0),), ended=told, **ONE_DONE))
     assert [deletion.job for deletion in plan.deletions] == deleted
 
 
@@ -149,7 +154,9 @@ def test_a_trial_that_reports_is_not_launched_although_its_job_is_not_seen() -> 
 
 
 def test_draining_leaves_a_trial_alone_that_reported_before_its_job_was_seen_running() -> None:
-    plan = decide(snapshot(reported(0), jobs=(job(0, phase="Pending"),), suspend={"enabled": True}))
+    plan = decide(
+        snapshot(reported(0), jobs=(job(0, phase="Pending"),), active=ActiveTime(9), suspend={"enabled": True})
+    )
     assert plan.is_empty
 
 
@@ -164,7 +171,7 @@ def test_a_wave_of_ends_is_told_at_once() -> None:
 def test_a_job_that_is_being_deleted_is_not_deleted_again() -> None:
     told = {0: finished(0, ended_at=NOW - 300)}
     jobs = (job(0, deleting=True),)
-    assert decide(snapshot(jobs=jobs, ended=told, complete=1, best=finished(), maxTrials=1, parallelism=1)).is_empty
+    assert decide(snapshot(jobs=jobs, ended=told, **ONE_DONE)).is_empty
 
 
 def test_a_trial_that_ignores_its_pruning_is_told_and_its_pod_deleted() -> None:
@@ -185,4 +192,4 @@ def test_a_deadline_requeues_the_study(one: object, its_job: object, due: float)
 
 
 def test_a_job_of_a_trial_that_does_not_exist_is_left_alone() -> None:
-    assert decide(snapshot(jobs=(job(77),), complete=1, best=finished(), maxTrials=1, parallelism=1)).is_empty
+    assert decide(snapshot(jobs=(job(77),), **ONE_DONE)).is_empty

@@ -4,28 +4,31 @@ import pytest
 
 from tests.builders import finished, history, spec, trial
 from tuning_operator.decisions.stopping import verdict_of
+from tuning_operator.decisions.usage import Usage
+
+UNUSED = Usage(active_seconds=0.0, trial_seconds=0.0, gpus=1)
 
 
 def test_a_study_with_trials_left_goes_on() -> None:
-    assert verdict_of(spec(), history(complete=3, best=finished())) is None
+    assert verdict_of(spec(), history(complete=3, best=finished()), UNUSED) is None
 
 
 def test_a_study_is_complete_once_all_trials_were_asked_for() -> None:
-    verdict = verdict_of(spec(maxTrials=3), history(trial(2), complete=2, best=finished()))
+    verdict = verdict_of(spec(maxTrials=3), history(trial(2), complete=2, best=finished()), UNUSED)
     assert verdict is not None
     assert (verdict.failed, verdict.early, verdict.reason) == (False, False, "MaxTrialsReached")
 
 
 def test_a_study_without_any_complete_trial_fails_and_says_why() -> None:
-    last = finished(2, "Failed", None, reason="TrainingFailed", message="no data")
-    verdict = verdict_of(spec(maxTrials=3), history(failed=3, recent=(last,)))
+    last = finished(2, "Failed", None, reason="Error", message="no data")
+    verdict = verdict_of(spec(maxTrials=3), history(failed=3, recent=(last,)), UNUSED)
     assert verdict is not None
     assert (verdict.failed, verdict.reason) == (True, "NoCompleteTrial")
-    assert verdict.message.endswith("Trial 2 failed with TrainingFailed: no data")
+    assert verdict.message.endswith("Trial 2 failed with Error: no data")
 
 
 def test_an_exhausted_space_ends_the_study() -> None:
-    verdict = verdict_of(spec(maxTrials=30), history(complete=3, best=finished(), exhausted=True))
+    verdict = verdict_of(spec(maxTrials=30), history(complete=3, best=finished(), exhausted=True), UNUSED)
     assert verdict is not None
     assert (verdict.failed, verdict.reason) == (False, "Exhausted")
 
@@ -43,14 +46,14 @@ def test_an_exhausted_space_ends_the_study() -> None:
 )
 def test_a_goal_is_reached_from_its_own_side(direction: str, goal: float, value: float, reached: bool) -> None:
     objectives = [{"metric": "accuracy", "direction": direction, "goal": goal}]
-    verdict = verdict_of(spec(objectives=objectives), history(complete=1, best=finished(value=value)))
+    verdict = verdict_of(spec(objectives=objectives), history(complete=1, best=finished(value=value)), UNUSED)
     assert (verdict is not None and verdict.reason == "GoalReached") is reached
 
 
 def test_too_many_failed_trials_fail_the_study() -> None:
     stopping = {"failedTrials": {"total": 2}}
-    assert verdict_of(spec(stopping=stopping), history(failed=1)) is None
-    verdict = verdict_of(spec(stopping=stopping), history(failed=2))
+    assert verdict_of(spec(stopping=stopping), history(failed=1, charged_failures=1), UNUSED) is None
+    verdict = verdict_of(spec(stopping=stopping), history(failed=2, charged_failures=2), UNUSED)
     assert verdict is not None
     assert (verdict.failed, verdict.early, verdict.reason) == (True, True, "TooManyFailedTrials")
 
@@ -58,12 +61,12 @@ def test_too_many_failed_trials_fail_the_study() -> None:
 def test_a_row_of_failures_counts_although_later_trials_succeeded() -> None:
     stopping = {"failedTrials": {"consecutive": 3}}
     ended = history(complete=1, failed=3, best=finished(), longest_failed_streak=3)
-    verdict = verdict_of(spec(stopping=stopping), ended)
+    verdict = verdict_of(spec(stopping=stopping), ended, UNUSED)
     assert verdict is not None
     assert verdict.reason == "TooManyFailedTrials"
 
 
 def test_raising_max_trials_revives_a_study() -> None:
     done = history(complete=3, best=finished())
-    assert verdict_of(spec(maxTrials=3), done) is not None
-    assert verdict_of(spec(maxTrials=4), done) is None
+    assert verdict_of(spec(maxTrials=3), done, UNUSED) is not None
+    assert verdict_of(spec(maxTrials=4), done, UNUSED) is None

@@ -10,6 +10,7 @@ from tuning_operator.api.status import ConditionType, StudyStatus
 from tuning_operator.decisions.events import announcements
 from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.study_status import duration_text, refused_status, study_status
+from tuning_operator.errors import InvalidStudy
 
 
 def status(of: Snapshot) -> StudyStatus:
@@ -95,7 +96,8 @@ def test_a_study_that_ended_is_not_suspended_any_more() -> None:
 
 def test_a_wrong_spec_keeps_what_the_study_has_reached() -> None:
     before = status(snapshot(complete=3, best=finished()))
-    after = refused_status(before, ("spec.maxTrials: required, but missing",), generation=2, now=NOW)
+    error = InvalidStudy(["spec.maxTrials: required, but missing"])
+    after = refused_status(before, error, generation=2, now=NOW)
     assert after.phase == "Refused"
     assert after.best == before.best
     assert after.observed_generation == 2

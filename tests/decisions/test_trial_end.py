@@ -50,7 +50,7 @@ def test_running_time_is_bounded_by_the_reports_when_no_job_tells_it() -> None:
 def test_a_message_of_failure_carries_the_trainers_words() -> None:
     found = outcome(trial(end=ended("Failed", "ValueError: no data")), job())
     assert found is not None
-    assert (found.state, found.reason, found.message) == ("Failed", "TrainingFailed", "ValueError: no data")
+    assert (found.state, found.reason, found.message) == ("Failed", "Error", "ValueError: no data")
 
 
 def test_a_finished_job_without_a_message_is_told_from_its_reports() -> None:
@@ -104,9 +104,9 @@ def test_patience_with_a_trial_that_does_not_stop_ends_after_the_grace() -> None
 @pytest.mark.parametrize(
     ("fields", "reason", "words"),
     [
-        ({"exit_code": 1}, "TrainingFailed", "exited with code 1"),
+        ({"exit_code": 1}, "Error", "exited with code 1"),
         ({"exit_code": 75}, "ReportsLost", "could not deliver its reports"),
-        ({"message": "node is gone"}, "JobFailed", "node is gone"),
+        ({"message": "node is gone"}, "Error", "node is gone"),
     ],
 )
 def test_a_failed_job_says_why(fields: dict[str, object], reason: str, words: str) -> None:
@@ -140,7 +140,7 @@ def test_a_pod_that_never_runs_fails_by_the_start_deadline_with_the_clusters_wor
     waiting = job(phase="Pending", created_at=NOW - 1800, message="ErrImagePull: no such image")
     found = outcome(trial(), waiting)
     assert found is not None
-    assert found.reason == "StartDeadlineExceeded"
+    assert found.reason == "ImageProblem"
     assert found.message.endswith("ErrImagePull: no such image")
     assert outcome(trial(), job(phase="Pending", created_at=NOW - 1799)) is None
 
@@ -150,3 +150,38 @@ def test_a_trial_that_runs_too_long_fails_by_the_run_deadline() -> None:
     fields = {"trial": {"deadlines": {"run": "1m"}, "template": template}}
     assert outcome(reported(), job(running_at=NOW - 59), **fields) is None
     assert told(reported(), job(running_at=NOW - 60), **fields) == ("Failed", "RunDeadlineExceeded")
+
+
+def test_a_pod_that_was_told_to_end_and_does_not_leave_is_on_a_lost_node() -> None:
+    grace = {"trial": {"template": {"spec": {"terminationGracePeriodSeconds": 5, "containers": [{"name": "t"}]}}}}
+    assert outcome(reported(), job(terminating_since=NOW - 64), **grace) is None
+    assert told(reported(), job(terminating_since=NOW - 65), **grace) == ("Failed", "NodeLost")
+    assert outcome(reported(), job(terminating_since=NOW - 65)) is None, "30 s are Kubernetes' default"
+    assert told(reported(prune_decided_at=NOW - 1), job(terminating_since=NOW - 90)) == ("Pruned", "Pruned")
+
+
+def test_a_job_whose_deletion_was_asked_for_is_on_no_lost_node() -> None:
+    assert outcome(reported(), job(terminating_since=NOW - 999, deleting=True)) is None
+
+
+def test_a_silent_trial_fails_with_the_last_step_that_it_reported() -> None:
+    silence = {"trial": {"deadlines": {"silence": "10s"}, "template": {"spec": {"containers": [{"name": "t"}]}}}}
+    assert outcome(reported(last_report_at=NOW - 9), job(), **silence) is None
+    found = outcome(reported(step=3, last_report_at=NOW - 10), job(), **silence)
+    assert found is not None
+    assert (found.reason, "it reported step 3 last" in found.message) == ("Silent", True)
+    assert outcome(reported(last_report_at=NOW - 99), job(running_at=NOW - 9), **silence) is None, "its pod is new"
+    assert outcome(reported(last_report_at=NOW - 99), job(phase="Suspended", running_at=None), **silence) is None
+
+
+def test_the_run_deadline_counts_the_time_before_a_queue_took_the_pod() -> None:
+    run = {"trial": {"deadlines": {"run": "1m"}, "template": {"spec": {"containers": [{"name": "t"}]}}}}
+    assert outcome(reported(), job(running_at=NOW - 9, ran_seconds=50), **run) is None
+    assert told(reported(), job(running_at=NOW - 10, ran_seconds=50), **run) == ("Failed", "RunDeadlineExceeded")
+
+
+def test_the_start_deadline_counts_from_when_a_queue_let_the_job_go() -> None:
+    released = job(phase="Pending", created_at=NOW - 9999, released_at=NOW - 1799)
+    assert outcome(trial(), released) is None
+    late = job(phase="Pending", created_at=NOW - 9999, released_at=NOW - 1800)
+    assert told(reported(last_report_at=NOW - 5000), late) == ("Failed", "StartDeadlineExceeded")

@@ -7,13 +7,16 @@ from typing import Any
 import yaml
 
 from tests.builders import STUDY, spec, spec_document
+from tuning_operator.decisions.report_access import ReportAccess
 from tuning_operator.decisions.snapshot import OpenTrial
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 
-GOLDEN = Path(__file__).parent / "golden" / "trial_job.yaml"
+GOLDEN = Path(__file__).parent / "golden"
 TRIAL = OpenTrial(
     number=7, parameters={"lr": 0.003, "layers": 2, "name": "a$(HOME)b", "bias": True}, attempt=2, seed=99
 )
+
+ACCESS = ReportAccess("http://operator/v1/reports", "secret")
 
 
 def template(**container: Any) -> dict[str, Any]:
@@ -22,16 +25,29 @@ def template(**container: Any) -> dict[str, Any]:
     return {"metadata": {"labels": {"team": "a"}}, "spec": {"containers": [sidecar, trainer]}}
 
 
-def manifest(**container: Any) -> dict[str, Any]:
-    study_spec = spec(trial={"template": template(**container), "ttlAfterFinished": "10m"})
-    return trial_job(STUDY, study_spec, TRIAL, "http://operator/v1/reports", "secret")
+def manifest(checkpoints: dict[str, str] | None = None, **container: Any) -> dict[str, Any]:
+    trial = {"template": template(**container), "ttlAfterFinished": "10m", "checkpoints": checkpoints}
+    return trial_job(STUDY, spec(trial=trial), TRIAL, ACCESS)
+
+
+def assert_golden(name: str, made: dict[str, Any], update: bool) -> None:
+    if update:
+        (GOLDEN / name).write_text(yaml.safe_dump(made, sort_keys=False))
+    assert made == yaml.safe_load((GOLDEN / name).read_text())
 
 
 def test_the_job_is_the_one_that_was_agreed_on(update_golden: bool) -> None:
     made = manifest(env=[{"name": "DATA", "value": "/data"}])
-    if update_golden:
-        GOLDEN.write_text(yaml.safe_dump(made, sort_keys=False))
-    assert made == yaml.safe_load(GOLDEN.read_text())
+    assert_golden("trial_job.yaml", made, update_golden)
+
+
+def test_the_job_with_checkpoints_is_the_one_that_was_agreed_on(update_golden: bool) -> None:
+    made = manifest(
+        checkpoints={"claimName": "shared"},
+        securityContext={"readOnlyRootFilesystem": True},
+        volumeMounts=[{"name": "data", "mountPath": "/data"}],
+    )
+    assert_golden("trial_job_with_checkpoints.yaml", made, update_golden)
 
 
 def test_the_trials_variables_come_first_and_only_in_the_trainer() -> None:
@@ -53,14 +69,14 @@ def test_a_parameters_text_is_not_expanded() -> None:
 def test_the_users_template_is_left_as_it_is() -> None:
     document = spec_document(trial={"template": template()})
     before = json.dumps(document)
-    trial_job(STUDY, spec(trial=document["trial"]), TRIAL, "http://operator", "secret")
+    trial_job(STUDY, spec(trial=document["trial"]), TRIAL, ACCESS)
     assert json.dumps(document) == before
 
 
 def test_a_template_may_ask_for_the_service_accounts_token() -> None:
     pod = template()
     pod["spec"]["automountServiceAccountToken"] = True
-    made = trial_job(STUDY, spec(trial={"template": pod}), TRIAL, "http://operator", "secret")
+    made = trial_job(STUDY, spec(trial={"template": pod}), TRIAL, ACCESS)
     assert made["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
 
 
@@ -75,3 +91,21 @@ def test_a_sample_trial_has_an_allowed_value_of_each_parameter() -> None:
     values = sample_trial(study_spec).parameters
     assert all(parameter.contains(values[parameter.name]) for parameter in study_spec.parameters)
     assert isinstance(values["b"], int)
+
+
+def test_a_pod_with_a_token_of_its_own_gets_it_as_a_file_and_nothing_secret_in_its_variables() -> None:
+    access = ReportAccess("https://operator/v1/reports", audience="https://operator", ca="PEM")
+    study_spec = spec(trial={"template": template(volumeMounts=[{"name": "data", "mountPath": "/data"}])})
+    pod = trial_job(STUDY, study_spec, TRIAL, access)["spec"]["template"]["spec"]
+    sidecar, trainer = pod["containers"]
+    (volume,) = pod["volumes"]
+    (source,) = volume["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "https://operator"
+    mount = trainer["volumeMounts"][1]
+    assert mount == {"name": volume["name"], "mountPath": mount["mountPath"], "readOnly": True}
+    values = {variable["name"]: variable["value"] for variable in trainer["env"]}
+    assert values["TUNING_REPORT_TOKEN_FILE"].startswith(mount["mountPath"] + "/")
+    assert values["TUNING_REPORT_CA"] == "PEM"
+    assert "TUNING_REPORT_TOKEN" not in values
+    assert "volumeMounts" not in sidecar
+    assert pod["automountServiceAccountToken"] is False

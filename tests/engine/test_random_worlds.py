@@ -23,7 +23,9 @@ async def _something_happens(world: EngineInAWorld, dice: random.Random) -> None
     jobs = sorted(world.jobs.observed(STUDY), key=lambda job: job.name)
     active = [job for job in jobs if job.is_active]
     open_numbers = {(trial.number, trial.attempt) for trial in world.trials.history().open}
-    event = dice.choice(["start", "report", "end", "exit", "fail", "delete", "time", "restart", "api", "db", "suspend"])
+    event = dice.choice(
+        ["start", "report", "end", "exit", "fail", "disrupt", "delete", "time", "restart", "api", "db", "suspend"]
+    )
     if event == "time":
         world.clock.advance(dice.choice([1, 40, 2000]))
     elif event == "restart":
@@ -51,6 +53,8 @@ async def _something_happens_to_a_job(
         world.jobs.finish(job.name)
     elif event == "fail":
         world.jobs.fail(job.name, dice.choice([1, 75, 137]))
+    elif event == "disrupt":
+        world.jobs.disrupt(job.name)
     elif event == "delete":
         world.jobs.remove(job.name)
     elif event in ("report", "end") and alive:

@@ -2,21 +2,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.builders import STUDY, study_document
 from tests.engine.world import FakeAddresses, FakeMetrics
-from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
+from tests.fakes import FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs, FakeTrialLogs
 from tests.fakes.trial_repository import FakeTrialRepositories, FakeTrialRepository
+from tuning_operator.api.names import job_name
 from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUnavailable
+from tuning_operator.fair_use import FairUse
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
+
+AGAIN = replace(STUDY, uid="99992222-3333-4444-5555-666677778888")
+"""The study, deleted and created again."""
 
 
 class Cluster:
@@ -24,12 +30,14 @@ class Cluster:
 
     def __init__(self) -> None:
         clock = SystemClock()
+        self.logs = FakeTrialLogs()
         self.status = FakeStudyStatusWriter()
         self.events = FakeEventRecorder()
         self.metrics = FakeMetrics()
         self.repositories = FakeTrialRepositories(clock)
         self.jobs = FakeTrialJobs(clock, lambda uid: self.tasks.wake(uid))
-        world = World(self.jobs, self.status, self.events, FakeAddresses(), clock, self.metrics)
+        fair_use = FairUse(Settings(), lambda _uid: None)
+        world = World(self.jobs, self.logs, self.status, self.events, FakeAddresses(), clock, self.metrics, fair_use)
         self.tasks = StudyTasks(world, self.repositories, Settings(status_seconds=0, coalesce_seconds=0))
 
     @property
@@ -103,10 +111,10 @@ async def test_an_edit_while_the_history_is_opened_is_not_lost(cluster: Cluster)
     opening, go_on = asyncio.Event(), asyncio.Event()
     really_open = cluster.repositories.open
 
-    async def open_slowly(study: StudyKey, spec: StudySpec) -> FakeTrialRepository:
+    async def open_slowly(study: StudyKey, spec: StudySpec, resume: str) -> FakeTrialRepository:
         opening.set()
         await go_on.wait()
-        return await really_open(study, spec)
+        return await really_open(study, spec, resume)
 
     cluster.repositories.open = open_slowly  # type: ignore[method-assign]
     cluster.tasks.study_changed(study_document())
@@ -152,6 +160,43 @@ async def test_a_study_that_is_being_deleted_starts_nothing(cluster: Cluster) ->
     cluster.tasks.study_changed(document)
     await asyncio.sleep(0.02)
     assert cluster.jobs.manifests == {}
+
+
+def again(resume: str | None = "true", **fields: Any) -> dict[str, Any]:
+    """Return the study as it is created again under its name."""
+    document = study_document(**fields)
+    document["metadata"]["uid"] = AGAIN.uid
+    if resume is not None:
+        document["metadata"]["annotations"] = {"tuning-operator.io/resume": resume, "other": "{"}
+    return document
+
+
+async def delete_after_two_trials(cluster: Cluster) -> None:
+    """Let the study start and be deleted; its Jobs go with it."""
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+    cluster.tasks.study_deleted(STUDY.uid)
+
+
+async def test_a_study_that_is_created_again_resumes_if_it_says_so(cluster: Cluster) -> None:
+    await delete_after_two_trials(cluster)
+    cluster.tasks.study_changed(again())
+    await cluster.until(lambda: cluster.status.latest(AGAIN).get("phase") == "Running")
+    names = {job_name("digits", AGAIN.uid, trial, 2) for trial in (0, 1)}
+    await cluster.until(lambda: names <= set(cluster.jobs.manifests))
+    assert cluster.events.reasons.count("HistoryResumed") == 1
+
+
+async def test_a_study_that_cant_resume_starts_nothing_until_its_annotation_goes(cluster: Cluster) -> None:
+    await delete_after_two_trials(cluster)
+    momentum = [{"name": "momentum", "type": "Float", "low": 0, "high": 1}]
+    cluster.tasks.study_changed(again(parameters=momentum))
+    await cluster.until(lambda: cluster.status.latest(AGAIN).get("phase") == "Refused")
+    accepted = cluster.status.latest(AGAIN)["conditions"][0]
+    assert (accepted["type"], accepted["status"], accepted["reason"]) == ("Accepted", "False", "NotResumable")
+    assert not any(AGAIN.uid[:8] in name for name in cluster.jobs.manifests)
+    cluster.tasks.study_changed(again(None, parameters=momentum))
+    await cluster.until(lambda: cluster.status.latest(AGAIN).get("phase") == "Running")
 
 
 async def test_a_storage_that_is_away_is_named_in_the_status_and_tried_again(

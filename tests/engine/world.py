@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tests.builders import STUDY, study
-from tests.fakes import FakeClock, FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs
+from tests.fakes import FakeClock, FakeEventRecorder, FakeStudyStatusWriter, FakeTrialJobs, FakeTrialLogs
 from tests.fakes.trial_repository import FakeTrialRepository
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec, TuningStudy
-from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.actions import NewAttempt, Outcome
+from tuning_operator.decisions.hold_ups import HoldUp
+from tuning_operator.decisions.report_access import ReportAccess
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import StudyEngine, World
+from tuning_operator.fair_use import FairUse
+from tuning_operator.settings import Settings
 
 
 class FakeAddresses:
     """Implements `Addresses`."""
 
-    def report_url(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return a URL that says whose it is."""
-        return f"http://operator/{study.uid}/{trial}/{attempt}"
-
-    def report_token(self, study: StudyKey, trial: int, attempt: int) -> str:
-        """Return a token that says whose it is."""
-        return f"token-{trial}-{attempt}"
+    def report_access(self, study: StudyKey, trial: int, attempt: int) -> ReportAccess:
+        """Return a URL and a token that say whose they are."""
+        return ReportAccess(f"http://operator/{study.uid}/{trial}/{attempt}", f"token-{trial}-{attempt}")
 
     def read_token(self, study: StudyKey) -> str:
         """Return a token."""
@@ -36,6 +37,8 @@ class FakeMetrics:
 
     def __init__(self) -> None:
         self.ends: list[Outcome] = []
+        self.new_attempts: list[NewAttempt] = []
+        self.held_up: dict[HoldUp, int] = {}
         self.next_jobs: list[float] = []
         self.first_jobs: list[float] = []
         self.shown: list[StudyStatus] = []
@@ -45,9 +48,17 @@ class FakeMetrics:
         """Keep a status."""
         self.shown.append(status)
 
-    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome) -> None:
+    def trials_held_up(self, study: StudyKey, counts: Mapping[HoldUp, int]) -> None:
+        """Keep the counts that are shown."""
+        self.held_up = {reason: count for reason, count in counts.items() if count}
+
+    def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome, typical_seconds: float) -> None:
         """Keep an outcome."""
         self.ends.append(outcome)
+
+    def attempt_replaced(self, study: StudyKey, spec: StudySpec, new: NewAttempt) -> None:
+        """Keep an attempt."""
+        self.new_attempts.append(new)
 
     def next_job_posted(self, study: StudyKey, seconds: float) -> None:
         """Keep a time."""
@@ -65,15 +76,18 @@ class FakeMetrics:
 class EngineInAWorld:
     """One study's engine and all that it sees."""
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, caps: dict[str, int] | None = None, **fields: Any) -> None:
         self.clock = FakeClock()
         self.jobs = FakeTrialJobs(self.clock)
+        self.logs = FakeTrialLogs()
         self.status = FakeStudyStatusWriter()
         self.events = FakeEventRecorder()
         self.metrics = FakeMetrics()
         self.resource = study(**fields)
         self.trials = FakeTrialRepository(self.resource.spec, self.clock)
-        self.world = World(self.jobs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
+        self.fair_use = FairUse(Settings(**(caps or {})), lambda _uid: None)
+        ports = (self.jobs, self.logs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
+        self.world = World(*ports, self.fair_use)
         self.engine = self.new_engine()
 
     def new_engine(self) -> StudyEngine:

@@ -7,6 +7,7 @@ from tests.fakes.announcements import FakeEventRecorder, RecordedEvent
 from tests.fakes.clock import FakeClock
 from tests.fakes.study_status import FakeStudyStatusWriter
 from tests.fakes.trial_jobs import FakeTrialJobs
+from tests.fakes.trial_logs import FakeTrialLogs
 from tests.fakes.trial_repository import FakeTrialRepositories, FakeTrialRepository
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "FakeEventRecorder",
     "FakeStudyStatusWriter",
     "FakeTrialJobs",
+    "FakeTrialLogs",
     "FakeTrialRepositories",
     "FakeTrialRepository",
     "RecordedEvent",

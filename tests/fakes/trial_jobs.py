@@ -105,10 +105,18 @@ class FakeTrialJobs:
                 exit_code=0,
             )
 
-    def fail(self, name: str, exit_code: int | None = 1, message: str | None = None) -> None:
-        """Let a Job fail; without an exit code it was not the container's doing."""
+    def fail(self, name: str, exit_code: int | None = 1, message: str | None = None, cause: str = "") -> None:
+        """Let a Job fail; without an exit code it was not the container's doing. `cause` is what its pod says."""
         words = message if message is not None else f"Container trainer failed with exit code {exit_code}"
-        self._change(name, phase=JobPhase.FAILED, ended_at=self._clock.now(), exit_code=exit_code, message=words)
+        self._change(
+            name, phase=JobPhase.FAILED, ended_at=self._clock.now(), exit_code=exit_code, message=words, cause=cause
+        )
+
+    def disrupt(self, name: str, cause: str = "PreemptionByScheduler") -> None:
+        """Let a Job's pod be disrupted, and the Job fail with it."""
+        message = "Pod has condition DisruptionTarget matching FailJob rule at index 0"
+        self.fail(name, None, message, cause)
+        self._change(name, disrupted=True)
 
     def remove(self, *names: str) -> None:
         """Let Jobs be gone: deleted by a person, by their TTL, or at the end of a lingering deletion."""

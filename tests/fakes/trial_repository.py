@@ -6,15 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tests.builders import STUDY
 from tests.fakes.clock import FakeClock
 from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
-from tuning_operator.api.study import Direction, StudySpec
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.retrying import put_off
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
-from tuning_operator.errors import NotFound
-from tuning_operator.ports import Clock, Outcome, ReportAnswer, StoredReport
+from tuning_operator.errors import InvalidStudy, NotFound
+from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer, StoredReport
 
 
 def suggestion(parameter: Parameter, number: int) -> ParameterValue:
@@ -55,8 +58,9 @@ class _Trial:
 class FakeTrialRepository:
     """Implements `TrialRepository`. Trial i gets the i-th value of each parameter; nothing is pruned by itself."""
 
-    def __init__(self, spec: StudySpec, clock: Clock | None = None) -> None:
+    def __init__(self, spec: StudySpec, clock: Clock | None = None, key: StudyKey = STUDY) -> None:
         self.spec = spec
+        self.key = key
         self.points: int | None = None
         """How many trials the space has, those enqueued included; None: endlessly many."""
         self.prune_on_report: set[int] = set()
@@ -64,25 +68,22 @@ class FakeTrialRepository:
         self._clock = clock or FakeClock()
         self._trials: list[_Trial] = []
         self._ends: list[FinishedTrial] = []
+        self._active: ActiveTime | None = None
         self._errors: list[Exception] = []
 
     def history(self) -> History:
         """Return the trials, counted anew at each call."""
-        states = [trial.state for trial in self._ends]
+        started_at = self._trials[0].open.asked_at if self._trials else None
+        tally = Tally(self.spec.objective.direction)
+        for trial in self._ends:
+            tally.add(trial)
         return History(
             total=len(self._trials),
             open=tuple(self._view(trial) for trial in self._trials if trial.finished is None),
-            complete=states.count(EndState.COMPLETE),
-            pruned=states.count(EndState.PRUNED),
-            failed=states.count(EndState.FAILED),
-            failed_streak=next((i for i, s in enumerate(reversed(states)) if s is not EndState.FAILED), len(states)),
-            longest_failed_streak=_longest_streak(states),
-            best=self._best(),
-            recent=tuple(reversed(self._ends[-10:])),
-            running_seconds=sum(trial.running_seconds for trial in self._ends),
             exhausted=self.points is not None and len(self._trials) >= self.points,
-            started_at=self._trials[0].open.asked_at if self._trials else None,
-            last_ended_at=self._ends[-1].ended_at if self._ends else None,
+            started_at=started_at,
+            active=self._active or ActiveTime(since=started_at),
+            **tally.sums(),
         )
 
     def finished(self, number: int) -> FinishedTrial | None:
@@ -106,13 +107,25 @@ class FakeTrialRepository:
         self._trials.extend(_Trial(trial) for trial in asked)
         return asked
 
-    async def start_attempt(self, number: int, attempt: int) -> None:
+    async def start_attempt(self, new: NewAttempt) -> None:
         """Let an attempt follow."""
         self._fail()
-        trial = self._trials[number]
-        has_ended = trial.open.end is not None or trial.open.prune_decided_at is not None
-        if attempt > trial.open.attempt and not has_ended:
-            trial.open = replace(trial.open, attempt=attempt, end=None, first_report_at=None, last_report_at=None)
+        trial = self._trials[new.number]
+        is_news = trial.open.end != new.after_end or trial.open.prune_decided_at is not None
+        if new.attempt > trial.open.attempt and not is_news:
+            trial.open = replace(
+                trial.open,
+                attempt=new.attempt,
+                earlier=new.earlier,
+                end=None,
+                first_report_at=None,
+                last_report_at=None,
+            )
+
+    async def keep_active_time(self, active: ActiveTime) -> None:
+        """Keep the study's clock."""
+        self._fail()
+        self._active = active
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Let trials end."""
@@ -218,11 +231,6 @@ class FakeTrialRepository:
             value=reduce_values(trial.objective_values(objective.metric), objective.reduce, objective.direction),
         )
 
-    def _best(self) -> FinishedTrial | None:
-        sign = 1 if self.spec.objective.direction is Direction.MAXIMIZE else -1
-        complete = [trial for trial in self._ends if trial.state is EndState.COMPLETE and trial.value is not None]
-        return max(complete, key=lambda trial: (sign * (trial.value or 0.0), -trial.number), default=None)
-
 
 class FakeTrialRepositories:
     """Implements `TrialRepositories`. A closed study's history is kept, as a database keeps it."""
@@ -231,20 +239,39 @@ class FakeTrialRepositories:
         self._clock = clock or FakeClock()
         self._stored: dict[str, FakeTrialRepository] = {}
         self._open: dict[str, FakeTrialRepository] = {}
+        self._keys: list[StudyKey] = []
         self._errors: list[Exception] = []
 
     def find(self, uid: str) -> FakeTrialRepository | None:
         """Return an open study's repository."""
         return self._open.get(uid)
 
-    async def open(self, study: StudyKey, spec: StudySpec) -> FakeTrialRepository:
-        """Open a study's history, or make one."""
+    async def open(self, study: StudyKey, spec: StudySpec, resume: str = "") -> FakeTrialRepository:
+        """Open a study's history, make one, or take the newest earlier one of its name."""
         if self._errors:
             raise self._errors.pop(0)
-        repository = self._stored.setdefault(study.uid, FakeTrialRepository(spec, self._clock))
+        if resume and study.uid not in self._stored:
+            await self._resume(study, spec)
+        if study not in self._keys:
+            self._keys.append(study)
+        repository = self._stored.setdefault(study.uid, FakeTrialRepository(spec, self._clock, study))
         repository.spec = spec
         self._open[study.uid] = repository
         return repository
+
+    async def _resume(self, study: StudyKey, spec: StudySpec) -> None:
+        of_name = [key for key in self._keys if (key.namespace, key.name) == (study.namespace, study.name)]
+        earlier = [key.uid for key in of_name if key.uid in self._stored and self._stored[key.uid].history().total]
+        if not earlier:
+            return
+        repository = self._stored[earlier[-1]]
+        old = repository.spec
+        if (old.parameters, old.trial.template) != (spec.parameters, spec.trial.template):
+            raise InvalidStudy(["the search differs from the study's stored history"], reason="NotResumable")
+        self._stored[study.uid] = self._stored.pop(earlier[-1])
+        self._open.pop(earlier[-1], None)
+        for trial in repository.history().open:
+            await repository.start_attempt(put_off(trial, 0.0, "Resumed"))
 
     async def close(self, uid: str) -> None:
         """Forget an open study."""
@@ -261,11 +288,3 @@ class FakeTrialRepositories:
 
 def _stop(reason: str) -> ReportAnswer:
     return ReportAnswer(ReportReply(stop=True, reason=reason), wake=False)
-
-
-def _longest_streak(states: Sequence[EndState]) -> int:
-    longest = streak = 0
-    for state in states:
-        streak = streak + 1 if state is EndState.FAILED else 0
-        longest = max(longest, streak)
-    return longest

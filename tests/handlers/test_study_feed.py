@@ -22,7 +22,7 @@ class Listener:
         metadata = document["metadata"]
         self.told.append(f"{metadata['uid']} is at {metadata['generation']}")
 
-    def study_deleted(self, uid: str) -> None:
+    def study_deleted(self, uid: str, last: Mapping[str, Any] | None = None) -> None:
         self.told.append(f"{uid} is gone")
 
 
@@ -121,7 +121,7 @@ async def test_an_odd_object_is_passed_on_and_harms_nobody(document: dict[str, A
         def study_changed(self, document: Mapping[str, Any]) -> None:
             told.append(document)
 
-        def study_deleted(self, uid: str) -> None:
+        def study_deleted(self, uid: str, last: Mapping[str, Any] | None = None) -> None:
             told.append(uid)
 
     StudyFeed(Anything(), Cluster().list_studies).take("ADDED", document)

@@ -25,7 +25,7 @@ from tuning_operator.local import runner
 from tuning_operator.local.places import NAMESPACE, AlreadyRunning, Places
 from tuning_operator.local.runner import LocalRun, Observer
 from tuning_operator.ports import TrialRepository
-from tuning_operator.search import StudyRepositories, database
+from tuning_operator.search import StudyRepositories, connections
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def test_a_run_whose_storage_fails_can_be_stopped(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "STOP_SECONDS", 0.5)
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.1)
     pid = tmp_path / "pid"
     code = f"import os, pathlib, time; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(600)"
     run = LocalRun(document(code), places)

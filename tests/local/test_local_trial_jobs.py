@@ -19,6 +19,7 @@ from tests.local.processes import is_running
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey
 from tuning_operator.errors import JobRefused
+from tuning_operator.local.checkpoints import CheckpointFolders
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.ports import Manifest
 
@@ -55,7 +56,9 @@ class LocalWorld:
 
     def __init__(self, directory: Path) -> None:
         self.changes: list[str] = []
-        self.jobs = LocalTrialJobs(directory / "logs", SystemClock(), self.changes.append)
+        self.jobs = LocalTrialJobs(
+            directory / "logs", CheckpointFolders(directory / "checkpoints"), SystemClock(), self.changes.append
+        )
         self.study = STUDY
         self.other_study = StudyKey("local", "other", str(uuid.uuid4()))
         self._directory = directory

@@ -17,6 +17,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import TrialRepository
+from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.credentials import read_token, report_token
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.report_endpoint import report_url
@@ -123,7 +124,9 @@ async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 30.0
 
 
 @asynccontextmanager
-async def running_server(limits: Limits | None = None, trials: int = 1) -> AsyncIterator[RunningServer]:
+async def running_server(
+    limits: Limits | None = None, trials: int = 1, certificate: ServingCertificate | None = None
+) -> AsyncIterator[RunningServer]:
     """Serve the study with so many trials asked for."""
     repositories = FakeTrialRepositories()
     await (await repositories.open(STUDY, SPEC)).ask(trials)
@@ -140,6 +143,7 @@ async def running_server(limits: Limits | None = None, trials: int = 1) -> Async
         find_study=find_study,
         metrics=metrics,
         limits=limits,
+        certificate=certificate,
     )
     port = await server.start()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as client:

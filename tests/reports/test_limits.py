@@ -131,14 +131,53 @@ async def test_a_wrong_credential_uses_up_nothing() -> None:
 
 
 async def test_more_connections_than_allowed_are_turned_away() -> None:
+    """Where all of them have a request under way."""
     async with running_server(Limits(connections=1)) as operator:
-        assert (await operator.report(ACCURACY)).status == 200  # the client keeps its connection
+        half_sent, answered = await _half_a_report(operator)
         reader, writer = await asyncio.open_connection("127.0.0.1", operator.port)
         answer = await reader.read()
         writer.close()
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b'{"error": ' in answer
-        assert (await operator.report(ACCURACY)).status == 200
+        half_sent.write(b"{}"[1:])
+        assert b" 200 " in await answered.readuntil(b"\r\n\r\n")
+        half_sent.close()
+
+
+async def test_an_idle_connection_gives_way_when_all_places_are_taken() -> None:
+    async with running_server(Limits(connections=2)) as operator:
+        assert (await operator.report(ACCURACY)).status == 200  # the client keeps its connection
+        half_sent, answered = await _half_a_report(operator)
+        reader, writer = await asyncio.open_connection("127.0.0.1", operator.port)
+        writer.write(operator.head(2) + b"{}")
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        half_sent.write(b"{}"[1:])
+        assert b" 200 " in await answered.readuntil(b"\r\n\r\n")
+        assert (await operator.report(ACCURACY)).status == 200  # it opened another
+        for each in (half_sent, writer):
+            each.close()
+
+
+async def test_connections_that_never_send_lock_nobody_out_and_cost_no_idle_one_its_place() -> None:
+    async with running_server(Limits(connections=10)) as operator:
+        reader, writer = await asyncio.open_connection("127.0.0.1", operator.port)
+        silent: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        for _ in range(2):
+            writer.write(operator.head(2) + b"{}")
+            assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(len(b'{"stop": false, "reason": ""}'))
+            silent += [await asyncio.open_connection("127.0.0.1", operator.port) for _ in range(50)]
+        assert await silent[0][0].read() == b""  # the oldest had to go
+        for _, each in (*silent, (reader, writer)):
+            each.close()
+
+
+async def _half_a_report(operator: RunningServer) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
+    """Open a connection with a request that lacks its last byte, once the server works on it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", operator.port)
+    writer.write(operator.head(2).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n") + b"{")
+    assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+    return writer, reader
 
 
 async def test_a_hanging_database_does_not_take_other_studies_places(
@@ -160,3 +199,12 @@ async def test_a_hanging_database_does_not_take_other_studies_places(
     assert {task.result().status for task in done} == {429}
     hang.set()
     assert {answer.status for answer in await asyncio.gather(*waiting)} == {200}
+
+
+async def test_a_namespace_above_its_rate_is_told_which_cap_it_met_and_others_go_on() -> None:
+    async with running_server(limits=Limits(namespace_rate=0.5)) as operator:
+        statuses = [(await operator.report(ACCURACY)).status for _ in range(3)]
+        assert statuses == [200, 429, 429]
+        refused = await operator.report(ACCURACY)
+        assert "namespace team together" in refused.document["error"]
+        assert "namespaceReportRate" in refused.document["error"]

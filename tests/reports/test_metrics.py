@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.builders import new_attempt
 from tuning_operator import __version__
 from tuning_operator.api.status import BestTrial, Condition, ConditionType, StudyStatus, TrialCounts
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.hold_ups import HoldUp
 from tuning_operator.decisions.snapshot import EndState, StudyKey
 from tuning_operator.metrics import REFERENCE, Metrics, main, reference_page, watch_event_loop
 from tuning_operator.ports import StudyMetrics
@@ -48,13 +51,23 @@ def _study(name: str = "digits") -> StudyKey:
     return StudyKey("team", name, f"uid-of-{name}")
 
 
+def _outcome(state: EndState, reason: str = "", **seconds: float) -> Outcome:
+    return Outcome(1, state, 0.9, reason or state.value, "", **{"running_seconds": 30.0, **seconds})
+
+
 def _record_everything(metrics: Metrics, study: StudyKey) -> None:
     metrics.study_shown(study, STATUS)
-    metrics.trial_ended(study, SPEC, Outcome(1, EndState.COMPLETE, 0.9, "Completed", "", 30.0))
+    metrics.trial_ended(study, SPEC, _outcome(EndState.COMPLETE, attempt_seconds=30.0, queued_seconds=2.0), 0.0)
+    metrics.trial_ended(study, SPEC, _outcome(EndState.FAILED, "Silent", attempt_seconds=5.0), 30.0)
+    metrics.trial_ended(study, SPEC, _outcome(EndState.PRUNED, running_seconds=10.0, attempt_seconds=10.0), 30.0)
+    metrics.attempt_replaced(study, SPEC, replace(new_attempt(reason="Preempted"), attempt_seconds=20.0))
+    metrics.trials_held_up(study, {HoldUp.QUEUED: 3})
     metrics.next_job_posted(study, 0.02)
     metrics.first_job_posted(study, 0.5)
     metrics.reports_acknowledged(0.002, 3, 0.0001)
     metrics.report_refused("Malformed")
+    metrics.storage_committed(0.003)
+    metrics.storage_failed("StorageUnavailable")
     metrics.api_requested("create", 201)
     metrics.leadership_changed(True)
     metrics.event_loop_stalled(0.01)
@@ -85,7 +98,31 @@ def test_a_study_is_shown_as_its_status_says() -> None:
     assert value("tuning_study_condition", {**labels, "condition": "Running"}) == 1
     assert value("tuning_study_condition", {**labels, "condition": "Complete"}) == 0
     assert value("tuning_trial_ends_total", {**labels, "state": "Complete"}) == 1
-    assert value("tuning_gpu_seconds_total", labels) == 60
+    assert value("tuning_trials_held_up", {**labels, "reason": "Queued"}) == 3
+    assert value("tuning_trials_held_up", {**labels, "reason": "Unschedulable"}) == 0
+
+
+def test_failures_and_retries_are_counted_by_their_reason() -> None:
+    metrics = Metrics()
+    _record_everything(metrics, _study())
+    value = metrics.registry.get_sample_value
+    labels = {"namespace": "team", "study": "digits"}
+    assert value("tuning_attempt_failures_total", {**labels, "class": "Silent"}) == 1
+    assert value("tuning_attempt_failures_total", {**labels, "class": "Preempted"}) == 1
+    assert value("tuning_trial_retries_total", {**labels, "reason": "Preempted"}) == 1
+    metrics.attempt_replaced(_study(), SPEC, new_attempt(reason="Suspended"))
+    assert value("tuning_attempt_failures_total", {**labels, "class": "Suspended"}) is None
+
+
+def test_gpu_time_is_used_wasted_and_saved() -> None:
+    metrics = Metrics()
+    _record_everything(metrics, _study())
+    value = metrics.registry.get_sample_value
+    labels = {"namespace": "team", "study": "digits"}
+    assert value("tuning_gpu_seconds_total", labels) == 2 * (30 + 5 + 10 + 20)
+    assert value("tuning_gpu_seconds_wasted_total", {**labels, "reason": "Failed"}) == 2 * 5
+    assert value("tuning_gpu_seconds_wasted_total", {**labels, "reason": "Repeated"}) == 2 * 20
+    assert value("tuning_gpu_seconds_saved_total", labels) == 2 * (30 - 10), "complete trials took 30 s on average"
 
 
 def test_a_study_without_a_best_trial_has_no_best_value() -> None:
@@ -116,11 +153,11 @@ def test_series_grow_with_studies_and_not_with_trials() -> None:
     _record_everything(metrics, _study("first"))
     one = len(_samples(metrics))
     for number in range(1_000):
-        metrics.trial_ended(_study("first"), SPEC, Outcome(number, EndState.COMPLETE, 0.9, "Completed", "", 1.0))
+        metrics.trial_ended(_study("first"), SPEC, replace(_outcome(EndState.COMPLETE), number=number), 1.0)
     _record_everything(metrics, _study("first"))
     assert len(_samples(metrics)) == one
     _record_everything(metrics, _study("second"))
-    assert len(_samples(metrics)) - one <= 25
+    assert len(_samples(metrics)) - one <= 40
 
 
 def test_the_series_of_a_deleted_study_vanish() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.builders import new_attempt
 from tests.reports.running_server import STUDY, RunningServer, running_server
 from tuning_contract import ReportBatch
 from tuning_operator.decisions.snapshot import EndState
@@ -72,7 +73,7 @@ async def test_too_many_steps_are_refused_with_a_way_out(
 
 
 async def test_an_older_attempt_is_told_to_stop(operator: RunningServer) -> None:
-    await operator.repository.start_attempt(0, 2)
+    await operator.repository.start_attempt(new_attempt(0, 2))
     answer = await operator.report(ACCURACY, attempt=1)
     assert answer.document == {"stop": True, "reason": "Superseded"}
     assert operator.repository.reports(0) == []

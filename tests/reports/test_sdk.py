@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.builders import new_attempt
 from tests.reports.running_server import STUDY, RunningServer, eventually, running_server
 from tuning_contract import ExitCode, FinalState, TrialEnvironment
 from tuning_operator.errors import StorageUnavailable
@@ -120,6 +121,6 @@ async def test_the_trial_of_a_deleted_study_ends_by_itself(operator: RunningServ
 
 async def test_an_attempt_that_was_replaced_ends_by_itself() -> None:
     async with running_server() as operator:
-        await operator.repository.start_attempt(0, 2)
+        await operator.repository.start_attempt(new_attempt(0, 2))
         assert await _train(operator, TRAIN_UNTIL_PRUNED, attempt=1) == ExitCode.DONE
         assert _steps(operator) == []

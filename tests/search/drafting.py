@@ -29,7 +29,7 @@ class Drafting:
         self._study_id = InMemoryStorage.create_new_study(self._storage, [StudyDirection.MAXIMIZE], "study")
         self._space = Space(spec.parameters)
         self.study = optuna.load_study(study_name="study", storage=self._storage)
-        record = StudyRecord(self._study_id, 11, spec.objective, tuple(spec.parameters))
+        record = StudyRecord(self._study_id, 11, spec.objective, tuple(spec.parameters), "uid")
         self.asking = Asking(self.study, self._storage, self._space, record, spec.search)
 
     def ask(self, count: int) -> list[Mapping[str, ParameterValue]]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pytest
 
+from tests.builders import new_attempt
 from tests.fakes import FakeClock
 from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, OpenTrial
-from tuning_operator.errors import NotFound
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial
+from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import TrialRepositories, TrialRepository
+
+AGAIN = replace(KEY, uid="5f2b7c1e-0000-4000-8000-000000000002")
+"""The same study, deleted and created again."""
 
 
 class World(Protocol):
@@ -187,7 +192,7 @@ class RepositorySuite:
     async def test_a_new_attempt_starts_without_reports_and_keeps_the_value(self, world: World) -> None:
         repository = await _with_trials(world, 1)
         await repository.report(0, 1, batch((1, 0.5)))
-        await repository.start_attempt(0, 2)
+        await repository.start_attempt(new_attempt(0, 2))
         (trial,) = repository.history().open
         assert (trial.attempt, trial.end, trial.last_step, trial.first_report_at) == (2, None, None, None)
         assert (trial.metrics, trial.value) == ((), 0.5)
@@ -196,7 +201,7 @@ class RepositorySuite:
         repository = await _open(world, study_spec(reduce="Best"))
         await repository.ask(1)
         await repository.report(0, 1, batch((1, 0.1), (2, 0.2), (3, 0.9), (4, 0.8)))
-        await repository.start_attempt(0, 2)
+        await repository.start_attempt(new_attempt(0, 2))
         await repository.report(0, 2, batch((3, 0.3)))
         assert repository.history().open[0].value == 0.3
         await repository.report(0, 2, batch((2, 0.15)))
@@ -206,16 +211,60 @@ class RepositorySuite:
 
     async def test_an_older_attempt_is_told_to_stop_and_its_reports_are_not_stored(self, world: World) -> None:
         repository = await _with_trials(world, 1)
-        await repository.start_attempt(0, 2)
+        await repository.start_attempt(new_attempt(0, 2))
         answer = await repository.report(0, 1, batch((1, 0.5)))
         assert (answer.reply.stop, answer.reply.reason, answer.wake) == (True, "Superseded", False)
         assert await asyncio.to_thread(repository.reports, 0) == []
 
+    async def test_earlier_attempts_survive_a_restart(self, world: World) -> None:
+        repository = await _with_trials(world, 1)
+        new = new_attempt(0, 2, failures=1, running_seconds=12.5, message="no luck", retry_at=1_800_000_000.5)
+        await repository.start_attempt(new)
+        assert repository.history().open[0].earlier == new.earlier
+        await world.restart()
+        assert (await _open(world)).history().open[0].earlier == new.earlier
+
+    async def test_an_attempt_follows_on_a_last_message_that_its_caller_knew(self, world: World) -> None:
+        repository = await _with_trials(world, 1)
+        await repository.report(0, 1, batch((1, 0.5), end=FinalState.FAILED))
+        end = repository.history().open[0].end
+        await repository.start_attempt(new_attempt(0, 2, after=end))
+        (trial,) = repository.history().open
+        assert (trial.attempt, trial.end) == (2, None)
+        before = repository.history().open
+        await world.restart()
+        assert (await _open(world)).history().open == before
+
+    async def test_the_studys_clock_goes_from_the_first_trial_on_until_it_is_stored(self, world: World) -> None:
+        repository = await _with_trials(world, 1)
+        started_at = repository.history().started_at
+        assert repository.history().active == ActiveTime(since=started_at)
+        for clock in (ActiveTime(3.5), ActiveTime(3.5, since=1_800_000_000.5)):
+            await repository.keep_active_time(clock)
+            assert repository.history().active == clock
+        await world.restart()
+        assert (await _open(world)).history().active == clock
+
+    async def test_failures_that_a_disruption_caused_are_not_charged(self, world: World) -> None:
+        repository = await _with_trials(world, 2)
+        await repository.tell([replace(outcome(0, None, EndState.FAILED), reason="Preempted")])
+        await repository.tell([replace(outcome(1, None, EndState.FAILED), reason="Error")])
+        history = repository.history()
+        assert (history.failed, history.charged_failures, history.longest_failed_streak) == (2, 1, 1)
+
+    async def test_improvements_are_those_of_trials_that_beat_all_before(self, world: World) -> None:
+        repository = await _with_trials(world, 4)
+        for number, value in enumerate([0.5, 0.4, 0.7, 0.7]):
+            await repository.tell([outcome(number, value)])
+        assert repository.history().improvements == ((1, 0.5), (3, 0.7))
+        await world.restart()
+        assert (await _open(world)).history().improvements == ((1, 0.5), (3, 0.7))
+
     async def test_starting_an_attempt_again_changes_nothing(self, world: World) -> None:
         repository = await _with_trials(world, 1)
-        await repository.start_attempt(0, 2)
+        await repository.start_attempt(new_attempt(0, 2))
         await repository.report(0, 2, batch((1, 0.5)))
-        await repository.start_attempt(0, 2)
+        await repository.start_attempt(new_attempt(0, 2))
         assert repository.history().open[0].last_step == 1
 
     @pytest.mark.parametrize("state", list(FinalState))
@@ -223,7 +272,7 @@ class RepositorySuite:
         repository = await _with_trials(world, 1)
         await repository.report(0, 1, batch((1, 0.5), end=state))
         before = repository.history().open
-        await repository.start_attempt(0, 2)
+        await repository.start_attempt(new_attempt(0, 2))
         assert repository.history().open == before
         await world.restart()
         assert (await _open(world)).history().open == before
@@ -327,7 +376,7 @@ class RepositorySuite:
     async def test_a_restart_changes_nothing(self, world: World) -> None:
         repository = await _with_trials(world, 6)
         await repository.report(0, 1, batch((1, 0.5), (2, 0.75), end=FinalState.COMPLETE, message="done"))
-        await repository.start_attempt(1, 2)
+        await repository.start_attempt(new_attempt(1, 2))
         await repository.report(1, 2, batch((1, math.nan)))
         await repository.report(2, 1, ReportBatch((Report(1, {"loss": 1.5}),)))
         await repository.report(3, 1, batch((1, 0.1)))
@@ -357,6 +406,42 @@ class RepositorySuite:
         await world.repositories.close(KEY.uid)
         assert world.repositories.find(KEY.uid) is None
         assert (await _open(world)).history().total == 1
+
+    async def test_a_study_that_is_created_again_goes_on_with_the_earlier_history(self, world: World) -> None:
+        repository = await _with_trials(world, 3)
+        await repository.report(0, 1, batch((1, 0.5)))
+        await repository.report(1, 1, batch((1, 0.75), end=FinalState.COMPLETE))
+        await repository.tell([outcome(2, 0.25)])
+        await world.restart()
+        repository = await world.repositories.open(AGAIN, study_spec(), "true")
+        assert [(trial.number, trial.attempt) for trial in repository.history().open] == [(0, 2), (1, 1)]
+        best = repository.history().best
+        assert best is not None
+        assert best.number == 2
+        assert [trial.number for trial in await repository.ask(1)] == [3]
+        await repository.report(0, 2, batch((1, 0.625)))
+        assert repository.history().open[0].value == 0.625
+        await world.restart()
+        assert (await world.repositories.open(AGAIN, study_spec())).history() == repository.history()
+
+    async def test_a_study_that_is_created_again_starts_anew_unless_it_says_so(self, world: World) -> None:
+        await _with_trials(world, 2)
+        assert (await world.repositories.open(AGAIN, study_spec())).history().total == 0
+        assert (await _open(world)).history().total == 2
+
+    async def test_where_there_is_nothing_to_resume_a_study_starts_anew(self, world: World) -> None:
+        await _open(world)
+        repository = await world.repositories.open(AGAIN, study_spec(), "true")
+        assert [trial.number for trial in await repository.ask(1)] == [0]
+
+    async def test_a_history_of_another_search_is_not_resumed_and_stays_as_it_is(self, world: World) -> None:
+        await _with_trials(world, 1)
+        momentum = {"name": "momentum", "type": "Float", "low": 0, "high": 1}
+        with pytest.raises(InvalidStudy) as refused:
+            await world.repositories.open(AGAIN, study_spec(parameters=(momentum,)), "true")
+        assert refused.value.reason == "NotResumable"
+        assert world.repositories.find(AGAIN.uid) is None
+        assert (await _open(world)).history().open[0].attempt == 1
 
     async def test_the_secret_key_stays_the_same(self, world: World) -> None:
         key = await world.repositories.secret_key()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from optuna.storages import RDBStorage
 
+from tests.builders import new_attempt
 from tests.search.studies import KEY, batch, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements, lost_commit
 from tuning_contract import FinalState
@@ -25,7 +26,7 @@ STEPS: tuple[Step, ...] = (
     lambda study: study.report(0, 1, batch((1, 0.8), (2, 0.9))),
     lambda study: study.report(1, 1, batch((1, 0.7), (2, 0.7), (3, 0.7))),
     lambda study: study.tell([outcome(0, 0.9)]),
-    lambda study: study.start_attempt(1, 2),
+    lambda study: study.start_attempt(new_attempt(1, 2)),
     lambda study: study.report(1, 2, batch((2, 0.95), end=FinalState.COMPLETE)),
     lambda study: study.report(2, 1, batch((1, 0.1))),
     lambda study: study.tell([outcome(1, 0.95), outcome(2, 0.1, EndState.PRUNED)]),
@@ -98,7 +99,7 @@ async def test_a_statement_that_fails_leaves_memory_and_database_equal_and_can_b
         for step in STEPS[index:]:
             await step(study)
         assert _everything(study) == expected
-        await pruning_world.repositories.delete_history(KEY.uid)
+        await pruning_world.repositories.delete_history(KEY)
         statement += 1
     assert statement > 20  # it has tried them all
 
@@ -160,5 +161,5 @@ async def _fault_free(world: DatabaseWorld) -> tuple[object, ...]:
     study = await world.open()
     await _live(study)
     expected = _everything(study)
-    await world.repositories.delete_history(KEY.uid)
+    await world.repositories.delete_history(KEY)
     return expected

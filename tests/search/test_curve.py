@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.builders import new_attempt
 from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_contract import FinalState, Report, ReportBatch
@@ -82,7 +83,7 @@ async def test_steps_that_a_newer_attempt_keeps_count_too(
     study = await sqlite_world.open()
     await study.ask(1)
     await study.report(0, 1, batch(*((step, 0.5) for step in range(4))))
-    await study.start_attempt(0, 2)
+    await study.start_attempt(new_attempt(0, 2))
     with pytest.raises(TooManySteps):
         await study.report(0, 2, batch((4, 0.5)))
     await study.report(0, 2, batch((2, 0.5), (3, 0.5)))

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
 import psycopg
 import pytest
 from optuna.storages import RDBStorage
-from sqlalchemy import text
 
 from tests.search.studies import KEY, batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_operator.errors import InvalidStudy, StorageDamaged, StorageUnavailable
-from tuning_operator.search import StudyRepositories, database, tables
-from tuning_operator.search.database import Database
+from tuning_operator.search import StudyRepositories, connections
 from tuning_operator.settings import InvalidSetting
 
 
@@ -71,7 +67,7 @@ async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
 async def test_a_locked_file_is_unavailable_until_it_is_unlocked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.05)
     path = tmp_path / "tuning.db"
     world = DatabaseWorld(f"sqlite:///{path}")
     study = await world.open()
@@ -119,49 +115,6 @@ async def test_a_server_that_dropped_its_connections_is_used_again(postgresql_ur
     assert study.history().open[0].value == 0.75
     assert (await world.reopen()).history() == study.history()
     await world.repositories.aclose()
-
-
-@pytest.mark.parametrize(
-    ("change", "whose"),
-    [
-        ("UPDATE tuning_schema SET version = 99", "this project's"),
-        ("UPDATE alembic_version SET version_num = 'v9.9.9'", "Optuna's"),
-    ],
-)
-async def test_tables_of_another_version_are_refused(tmp_path: Path, change: str, whose: str) -> None:
-    world = DatabaseWorld(f"sqlite:///{tmp_path / 'tuning.db'}")
-    await world.open()
-    with world.database.transaction() as connection:
-        connection.execute(text(change))
-    await world.restart()
-    with pytest.raises(StorageDamaged, match=f"of {whose} tables, but this program needs"):
-        await world.open()
-
-
-def test_the_version_of_optunas_tables_is_that_of_the_installed_optuna(tmp_path: Path) -> None:
-    storage = RDBStorage(f"sqlite:///{tmp_path / 'optuna.db'}")
-    assert storage.get_head_version() == tables.OPTUNA_SCHEMA_VERSION
-    storage.engine.dispose()
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_processes_may_make_the_tables_at_the_same_time(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    url = f"sqlite:///{tmp_path / 'new.db'}" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
-    starters = 4
-    together = threading.Barrier(starters)
-
-    def start() -> None:
-        mine = Database(url)
-        together.wait()
-        with mine.transaction() as connection:
-            connection.execute(tables.studies.select())
-        mine.close()
-
-    with ThreadPoolExecutor(starters) as threads:
-        for started in [threads.submit(start) for _ in range(starters)]:
-            started.result()
 
 
 async def test_a_trial_that_somebody_else_wrote_is_found_at_the_next_ask(world: DatabaseWorld) -> None:

@@ -104,3 +104,20 @@ async def test_memory_follows_a_commit_although_the_sender_went_away(
     assert [report.step for report in study.reports(0)] == [1, 2]
     assert study.history().open[0].last_step == 2
     assert (await world.reopen()).history() == study.history()
+
+
+async def test_commits_are_timed_and_failed_ones_counted_by_their_kind(
+    world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = await world.open()
+    await study.ask(1)
+    value = world.metrics.registry.get_sample_value
+    assert value("tuning_storage_commit_seconds_count") == 1
+
+    def refuse(_number: int) -> None:
+        raise StorageUnavailable("the database is away")
+
+    with watched_transactions(monkeypatch, refuse), pytest.raises(StorageUnavailable):
+        await study.report(0, 1, batch((1, 0.5)))
+    assert value("tuning_storage_commit_seconds_count") == 1
+    assert value("tuning_storage_errors_total", {"error": "StorageUnavailable"}) == 1

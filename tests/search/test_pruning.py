@@ -15,6 +15,7 @@ from optuna.pruners import MedianPruner
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
+from tests.builders import new_attempt
 from tests.search.studies import batch, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_contract import FinalState, Report, ReportBatch
@@ -123,7 +124,7 @@ async def test_no_attempt_follows_the_decision_to_prune(world: DatabaseWorld) ->
     study = await _with_a_good_trial(world)
     await study.report(1, 1, batch((1, 0.1)))
     before = study.history().open[0]
-    await study.start_attempt(1, 2)
+    await study.start_attempt(new_attempt(1, 2))
     assert study.history().open[0] == before
     assert (await study.report(1, 1, batch((2, 0.1)))).reply.reason == "Pruned"
 

@@ -56,8 +56,8 @@ async def test_deleting_a_history_leaves_nothing_of_it_and_others_as_they_are(wo
     alone = _rows(world)
     await _live(await world.open())
     assert all(count >= alone[table] for table, count in _rows(world).items())
-    await world.repositories.delete_history(KEY.uid)
-    await world.repositories.delete_history(KEY.uid)
+    await world.repositories.delete_history(KEY)
+    await world.repositories.delete_history(KEY)
     assert _rows(world) == alone
     assert world.repositories.find(KEY.uid) is None
     assert other.history().total == 2

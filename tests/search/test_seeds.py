@@ -65,7 +65,7 @@ async def test_a_study_without_a_seed_keeps_the_one_it_was_given(sqlite_world: D
     first = await study.ask(1)
     study = await sqlite_world.reopen()
     assert study._record.seed == seed
-    await sqlite_world.repositories.delete_history(study.key.uid)
+    await sqlite_world.repositories.delete_history(study.key)
     other = await (await sqlite_world.reopen()).ask(1)
     assert other[0].parameters["rate"] != first[0].parameters["rate"]
 

@@ -14,6 +14,7 @@ from tests.fakes import FakeClock
 from tests.search.studies import KEY, study_spec
 from tuning_operator.api.study import StudySpec
 from tuning_operator.errors import StorageUnavailable
+from tuning_operator.metrics import Metrics
 from tuning_operator.search import StudyRepositories
 from tuning_operator.search.database import Database
 from tuning_operator.search.repository import StudyRepository
@@ -25,7 +26,8 @@ class DatabaseWorld:
     def __init__(self, url: str, spec: StudySpec | None = None) -> None:
         self.clock = FakeClock()
         self.spec = spec or study_spec()
-        self.repositories = StudyRepositories(url, self.clock)
+        self.metrics = Metrics()
+        self.repositories = StudyRepositories(url, self.clock, self.metrics)
         self._url = url
 
     async def open(self) -> StudyRepository:
@@ -35,7 +37,7 @@ class DatabaseWorld:
     async def restart(self) -> None:
         """Forget everything in memory and open the database anew."""
         await self.repositories.aclose()
-        self.repositories = StudyRepositories(self._url, self.clock)
+        self.repositories = StudyRepositories(self._url, self.clock, self.metrics)
 
     async def reopen(self) -> StudyRepository:
         """Restart and open the study."""

@@ -28,8 +28,8 @@ def open_endpoint(operator: FakeOperator) -> Iterator[OpenEndpoint]:
     """Opens endpoints, by default of the fake operator, that are closed after the test."""
     opened = []
 
-    def open_one(url: str = operator.url, token: str | None = "token") -> ReportEndpoint:
-        opened.append(ReportEndpoint(url, token))
+    def open_one(url: str = operator.url, token: str | None = "token", **trust: str) -> ReportEndpoint:
+        opened.append(ReportEndpoint(url, token, **trust))  # type: ignore[arg-type]
         return opened[-1]
 
     yield open_one

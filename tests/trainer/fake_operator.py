@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from tuning_contract import Report, ReportBatch, ReportReply, TrialEnd
@@ -29,7 +31,9 @@ class Answer:
 class FakeOperator:
     """Listens on a free port from `start` to `stop`; can be started again on the same port."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+        """`certificate`: files of a certificate and its key, for HTTPS."""
+        self._certificate = certificate
         self.answers: deque[Answer] = deque()
         """Answers of the next requests; afterwards `Answer()`."""
         self.batches: list[ReportBatch] = []
@@ -44,7 +48,8 @@ class FakeOperator:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1/trials/3/reports?attempt=1"
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}/v1/trials/3/reports?attempt=1"
 
     @property
     def reports(self) -> list[Report]:
@@ -60,6 +65,10 @@ class FakeOperator:
 
     def start(self) -> None:
         self._server = _Server(("127.0.0.1", self.port), _handler(self))
+        if self._certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*self._certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def stop(self) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +19,17 @@ from tuning_trainer.testing import FakeStudy, fake_study
 pytestmark = pytest.mark.training
 
 
-def trained(seed: int = 0, prune_at: int | None = None, budget: int | None = None, **parameters: Any) -> FakeStudy:
-    with fake_study(parameters, seed=seed, budget=budget, prune_at=prune_at) as study:
+def trained(
+    seed: int = 0,
+    prune_at: int | None = None,
+    budget: int | None = None,
+    attempt: int = 1,
+    checkpoint_dir: Path | None = None,
+    **parameters: Any,
+) -> FakeStudy:
+    with fake_study(
+        parameters, seed=seed, budget=budget, prune_at=prune_at, attempt=attempt, checkpoint_dir=checkpoint_dir
+    ) as study:
         train(tuning.current_trial(), read_all(DIGITS_MLP.parameters, parameters))
     return study
 
@@ -107,3 +118,43 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch: pytest
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"install tuning-operator\[trainer\]"):
         load_digits(torch.device("cpu"))
+
+
+KILLED_AFTER_EPOCH_3 = """\
+import os, runpy, signal, sys
+import tuning_trainer as tuning
+
+save = tuning.Trial.save
+
+def save_and_die(trial, state, step):
+    save(trial, state, step)
+    if step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+tuning.Trial.save = save_and_die
+sys.argv[1:] = ["--task=digits-mlp", "--epochs=6"]
+runpy.run_module("tuning_trainer", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_a_training_that_was_killed_and_goes_on_ends_as_an_undisturbed_one(
+    operator: FakeOperator, script: Script, tmp_path: Path, optimizer: str
+) -> None:
+    parameters = {"optimizer": optimizer, "dropout": 0.3, "learning_rate": 0.002}
+    fields = {"parameters": parameters, "seed": 5, "checkpoint_dir": str(tmp_path / "checkpoints")}
+    killed = script.run(KILLED_AFTER_EPOCH_3, **fields)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = script.run(KILLED_AFTER_EPOCH_3, attempt=2, **fields)
+    assert resumed.returncode == 0, resumed.stderr
+    assert operator.steps == [1, 2, 3, 4, 5, 6]
+
+    undisturbed = trained(seed=5, epochs=6, **parameters)
+    assert [report.values for report in operator.reports] == [report.values for report in undisturbed.reports]
+
+
+def test_a_trial_that_went_on_to_its_end_has_nothing_left_to_train(tmp_path: Path) -> None:
+    first = trained(epochs=2, attempt=1, checkpoint_dir=tmp_path)
+    again = trained(epochs=2, attempt=2, checkpoint_dir=tmp_path)
+    assert (len(first.reports), len(again.reports)) == (2, 0)
+    assert again.end == TrialEnd(FinalState.COMPLETE)

@@ -51,6 +51,10 @@ class TrialEnvironment:
     """Where reports are POSTed; None: nowhere, reports are kept in the process."""
     report_token: str | None = field(default=None, repr=False)
     """The bearer credential of this attempt alone."""
+    report_token_file: str | None = None
+    """File with the bearer credential, in its stead; it is replaced before it expires, so each request reads it."""
+    report_ca: str | None = field(default=None, repr=False)
+    """Certificates (PEM) that the report URL's own is checked against; None: those that the image trusts."""
     checkpoint_dir: str | None = None
     """Directory for this trial's checkpoints."""
     resume_from: str | None = None
@@ -68,6 +72,8 @@ class TrialEnvironment:
         optional = {
             "TUNING_REPORT_URL": self.report_url,
             "TUNING_REPORT_TOKEN": self.report_token,
+            "TUNING_REPORT_TOKEN_FILE": self.report_token_file,
+            "TUNING_REPORT_CA": self.report_ca,
             "TUNING_CHECKPOINT_DIR": self.checkpoint_dir,
             "TUNING_RESUME_FROM": self.resume_from,
             "TUNING_SEED": self.seed,
@@ -112,6 +118,8 @@ class TrialEnvironment:
             attempt=_integer(environ, "TUNING_ATTEMPT") or 1,
             report_url=environ.get("TUNING_REPORT_URL"),
             report_token=environ.get("TUNING_REPORT_TOKEN"),
+            report_token_file=environ.get("TUNING_REPORT_TOKEN_FILE"),
+            report_ca=environ.get("TUNING_REPORT_CA"),
             checkpoint_dir=environ.get("TUNING_CHECKPOINT_DIR"),
             resume_from=environ.get("TUNING_RESUME_FROM"),
             seed=_integer(environ, "TUNING_SEED"),

@@ -10,14 +10,26 @@
             trial.prune()
 
 Importing this package needs the standard library and `tuning_contract` only, on Python 3.10 and newer. Only
-`tuning_trainer.tasks`, the ready-made trainer's tasks, may import anything else, and only while a task runs, and the
-modules of `tuning_trainer.callbacks`, each its training framework. Nothing here knows of Kubernetes, and nothing
+`tuning_trainer.tasks`, the ready-made trainer's tasks, may import anything else, and only while a task runs,
+`tuning_trainer.checkpoints` PyTorch once a checkpoint is written or read, and the modules of
+`tuning_trainer.callbacks`, each its training framework. Nothing here knows of Kubernetes, and nothing
 imports `tuning_operator`.
 """
 
-from tuning_trainer.errors import ParameterError, ReportError, TrialPruned
+from tuning_trainer.checkpoints import Checkpoint
+from tuning_trainer.errors import CheckpointError, ParameterError, ReportError, TrialPruned
 from tuning_trainer.optuna_adapter import OptunaTrial, optuna_trial
 from tuning_trainer.session import current_trial
 from tuning_trainer.trial import Trial
 
-__all__ = ["OptunaTrial", "ParameterError", "ReportError", "Trial", "TrialPruned", "current_trial", "optuna_trial"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "OptunaTrial",
+    "ParameterError",
+    "ReportError",
+    "Trial",
+    "TrialPruned",
+    "current_trial",
+    "optuna_trial",
+]

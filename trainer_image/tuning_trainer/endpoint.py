@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from tuning_contract import ReportReply, TrialEnvironmentError, WireError
 
 _RETRIED = frozenset({408, 425, 429})
+_RETRIED_WITH_TOKEN_FILE = _RETRIED | {401}
+"""A token that expired a moment ago is about to be replaced in its file."""
 _LONGEST_REPLY = 64 * 1024
 _LONGEST_RETRY_AFTER = 300.0
 """Seconds; a longer Retry-After would outlast the flush at exit."""
@@ -33,13 +37,32 @@ class ReportsRefused(Exception):
 class ReportEndpoint:
     """Posts batches to one URL. Not thread-safe: one thread uses it. HTTP proxies are ignored on purpose.
 
+    Parameters
+    ----------
+    url, token
+        Where to post, and the bearer credential.
+    token_file
+        File to read the credential from instead, for each request: the kubelet replaces it before it expires.
+    ca
+        Certificates (PEM) that the server's own is checked against; None: those that the machine trusts.
+    timeout
+        Seconds for a connection, and for an answer.
+
     Raises
     ------
     TrialEnvironmentError
-        The URL or the token cannot be used.
+        The URL, the token or the certificates cannot be used.
     """
 
-    def __init__(self, url: str, token: str | None = None, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        timeout: float = 30.0,
+        *,
+        token_file: str | None = None,
+        ca: str | None = None,
+    ) -> None:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
@@ -47,14 +70,16 @@ class ReportEndpoint:
             raise TrialEnvironmentError(f"TUNING_REPORT_URL is {url!r}: {error}") from None
         if parts.scheme not in ("http", "https") or not host:
             raise TrialEnvironmentError(f"TUNING_REPORT_URL is {url!r}, which is not an http or https address")
-        if token is not None and not (token.isascii() and token.isprintable()):
+        if token is not None and not _is_header_text(token):
             raise TrialEnvironmentError("TUNING_REPORT_TOKEN holds characters that no HTTP header can carry")
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(host, port, timeout=timeout)
+        self._connection = (
+            http.client.HTTPSConnection(host, port, timeout=timeout, context=_trusting(ca))
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=timeout)
+        )
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._headers = {"Content-Type": "application/json"}
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._token = token
+        self._token_file = None if token_file is None else Path(token_file)
 
     def post(self, body: bytes) -> ReportReply:
         """Send one batch and return the operator's answer.
@@ -79,7 +104,7 @@ class ReportEndpoint:
 
     def _exchange(self, body: bytes) -> ReportReply:
         try:
-            self._connection.request("POST", self._path, body=body, headers=self._headers)
+            self._connection.request("POST", self._path, body=body, headers=self._headers())
             response = self._connection.getresponse()
             answer = response.read(_LONGEST_REPLY)
             if not response.isclosed():
@@ -88,13 +113,32 @@ class ReportEndpoint:
             self._connection.close()
             raise _ConnectionLost(f"{type(error).__name__}: {error}") from error
         try:
-            return _reply(response, answer)
+            return _reply(response, answer, _RETRIED if self._token_file is None else _RETRIED_WITH_TOKEN_FILE)
         except EndpointUnavailable:
             self._connection.close()  # behind the same address another replica may be the active one
             raise
 
+    def _headers(self) -> dict[str, str]:
+        token = self._token if self._token_file is None else self._token_file.read_text().strip()
+        if token is None:
+            return {"Content-Type": "application/json"}
+        if not _is_header_text(token):
+            raise EndpointUnavailable(f"{self._token_file} holds characters that no HTTP header can carry")
+        return {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
 
-def _reply(response: http.client.HTTPResponse, answer: bytes) -> ReportReply:
+
+def _is_header_text(token: str) -> bool:
+    return token.isascii() and token.isprintable()
+
+
+def _trusting(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=ca)
+    except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: it is not ASCII
+        raise TrialEnvironmentError(f"TUNING_REPORT_CA holds no certificate that can be read: {error}") from None
+
+
+def _reply(response: http.client.HTTPResponse, answer: bytes, retried: frozenset[int]) -> ReportReply:
     status = response.status
     if 200 <= status < 300:
         try:
@@ -102,7 +146,7 @@ def _reply(response: http.client.HTTPResponse, answer: bytes) -> ReportReply:
         except WireError as error:
             raise EndpointUnavailable(f"status {status}, but {error}") from error
     sentence = f"status {status}: {_sentence(answer) or response.reason}"
-    if status >= 500 or status in _RETRIED:
+    if status >= 500 or status in retried:
         raise EndpointUnavailable(sentence, _seconds(response.getheader("Retry-After")))
     raise ReportsRefused(sentence)
 

@@ -4,6 +4,8 @@ ValueError
 +-- ReportError        a report that the operator would refuse
 LookupError
 +-- ParameterError     the study's parameters do not fit what the script asks for
+RuntimeError
++-- CheckpointError    a checkpoint cannot be kept, or not be resumed from
 Exception
 +-- TrialPruned        raised by the script: the trial stops here
 """
@@ -17,6 +19,10 @@ class ReportError(ValueError):
 
 class ParameterError(LookupError):
     """The study has no such parameter, or its value is outside what the script asks for."""
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be kept, or not by all processes of the trial; the message says what to change."""
 
 
 class TrialPruned(Exception):

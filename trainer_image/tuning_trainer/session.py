@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tuning_contract import TrialEnvironment
@@ -61,8 +60,6 @@ def replaced_trial(trial: Trial) -> Iterator[None]:
 def _open(environment: TrialEnvironment | None, flush_seconds: float) -> Trial:
     if environment is None:
         return Trial(None, PrintedReports())
-    if environment.checkpoint_dir is not None:
-        Path(environment.checkpoint_dir).mkdir(parents=True, exist_ok=True)
     channel = _channel(environment)
     ProcessEnd(channel, flush_seconds).install()
     return Trial(environment, channel)
@@ -73,4 +70,10 @@ def _channel(environment: TrialEnvironment) -> ReportChannel:
         return SilentReports()
     if environment.report_url is None:
         return PrintedReports()
-    return ReportSender(ReportEndpoint(environment.report_url, environment.report_token))
+    endpoint = ReportEndpoint(
+        environment.report_url,
+        environment.report_token,
+        token_file=environment.report_token_file,
+        ca=environment.report_ca,
+    )
+    return ReportSender(endpoint)

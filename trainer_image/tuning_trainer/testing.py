@@ -74,6 +74,7 @@ def fake_study(
     *,
     prune_at: int | None = None,
     number: int = 0,
+    attempt: int = 1,
     seed: int = 0,
     budget: int | None = None,
     objective: str | None = "value",
@@ -88,6 +89,8 @@ def fake_study(
         What the study suggests to this trial.
     prune_at
         Step from which on the study answers that the trial should stop; None: never.
+    attempt
+        Which attempt at the trial, from 1: a second one with the same `checkpoint_dir` goes on where the first ended.
     number, seed, budget, objective, checkpoint_dir, resume_from
         The trial's properties of the same names.
 
@@ -100,6 +103,7 @@ def fake_study(
         study="fake-study",
         namespace="default",
         trial=number,
+        attempt=attempt,
         parameters=dict(parameters or {}),
         seed=seed,
         budget=budget,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any, NoReturn, SupportsFloat
 
 from tuning_contract import ExitCode, FinalState, Report, TrialEnd, TrialEnvironment
-from tuning_contract.reports import MAX_METRICS_PER_REPORT, MAX_STEP, METRIC_NAME
 from tuning_trainer.channels import ReportChannel
-from tuning_trainer.distributed import agree
-from tuning_trainer.errors import ReportError
+from tuning_trainer.checkpoints import Checkpoint, Checkpoints
+from tuning_trainer.distributed import agree, is_saving_rank
+from tuning_trainer.errors import CheckpointError, ReportError
+from tuning_trainer.report_checks import checked_step, checked_values
+
+DELIVERY_SECONDS = 10.0
+"""How long a checkpoint waits for the reports made before it; the training is worth more than they are."""
 
 
 class Trial:
@@ -26,6 +30,7 @@ class Trial:
     def __init__(self, environment: TrialEnvironment | None, channel: ReportChannel) -> None:
         self._environment = environment
         self._channel = channel
+        self._checkpoints = _checkpoints(environment)
         self._steps: set[int] = set()
         self.parameters: Mapping[str, Any] = dict(environment.parameters) if environment else {}
         """Parameters by name: the study's, and the defaults of those that the study does not tune."""
@@ -63,12 +68,20 @@ class Trial:
 
     @property
     def checkpoint_dir(self) -> Path | None:
-        """Directory for this trial's checkpoints, which exists; None: the study keeps none."""
-        return _path(self._environment.checkpoint_dir) if self._environment else None
+        """Directory for this trial's checkpoints, the same in all its attempts; it is made when it is first asked for.
+
+        None: outside a study, and where the study keeps none. `save` and `resume` use it for PyTorch.
+
+        Raises
+        ------
+        CheckpointError
+            It cannot be made.
+        """
+        return self._checkpoints.directory()
 
     @property
     def resume_from(self) -> Path | None:
-        """Directory of the checkpoint to continue from; None: start afresh. It may be empty or absent."""
+        """Directory to continue from where `checkpoint_dir` is empty; None: start afresh. It may be empty or absent."""
         return _path(self._environment.resume_from) if self._environment else None
 
     def report(self, values: Mapping[str, SupportsFloat], step: int) -> None:
@@ -90,7 +103,7 @@ class Trial:
         """
         if self._channel.ended:
             raise ReportError(f"step {step} was reported after the trial had ended")
-        report = Report(step=_checked_step(step), values=_checked_values(values), time=time.time())
+        report = Report(step=checked_step(step), values=checked_values(values), time=time.time())
         if report.step in self._steps:
             raise ReportError(f"step {step} was reported already: report all metrics of a step in one call")
         self._steps.add(report.step)
@@ -104,6 +117,61 @@ class Trial:
         the answer of rank 0.
         """
         return agree(self._channel.reply.stop)
+
+    def flush(self, seconds: float = DELIVERY_SECONDS) -> None:
+        """Wait until the reports made so far are delivered, but not longer than some seconds.
+
+        `save` does so by itself. Call it before a checkpoint of your own in `checkpoint_dir`: a training that goes on
+        from there does not make those reports again.
+        """
+        self._channel.flush(seconds)
+
+    def save(self, state: object, step: int) -> None:
+        """Save a checkpoint of a PyTorch training, from which `resume` goes on; this one and the one before are kept.
+
+        Save after the report of the same step, for a resumed training does not report it again. Where the study keeps
+        no checkpoints nothing is saved, and one line says so. In distributed training only rank 0 writes.
+
+        Parameters
+        ----------
+        state
+            Tensors, numbers, strings, and lists and dicts of them: the `state_dict()` of model and optimizer,
+            `torch.get_rng_state()`, and what else the training needs to go on as if nothing had happened.
+        step
+            Steps done, from 1, as in `report`.
+
+        Raises
+        ------
+        CheckpointError
+            The directory cannot be made, or the state holds objects that could not be read back safely.
+        OSError
+            The file cannot be written. The checkpoint before it is still there.
+        """
+        done = checked_step(step)
+        if is_saving_rank(os.environ):
+            self.flush(DELIVERY_SECONDS)
+            self._checkpoints.save(state, done)
+
+    def resume(self) -> Checkpoint | None:
+        """Return the newest checkpoint that is whole; None: there is none, the training starts afresh.
+
+        A damaged one is skipped, with a line in the log. In distributed training all ranks must call this where
+        PyTorch's process group is initialised, and get the same step.
+
+        Raises
+        ------
+        CheckpointError
+            This rank does not see the checkpoint that rank 0 goes on from.
+        """
+        checkpoint = self._checkpoints.newest()
+        step = 0 if checkpoint is None else checkpoint.step
+        leading = agree(step)
+        if step != leading:
+            raise CheckpointError(
+                f"rank 0 goes on after step {leading}, but this rank's newest readable checkpoint is of step {step}: "
+                "all ranks must see the same checkpoint directory"
+            )
+        return checkpoint
 
     def prune(self) -> NoReturn:
         """Say that the trial was pruned and end the process with status 0, after `finally` blocks and a flush."""
@@ -119,34 +187,11 @@ class Trial:
         self._channel.end(TrialEnd(FinalState.COMPLETE))
 
 
+def _checkpoints(environment: TrialEnvironment | None) -> Checkpoints:
+    if environment is None:
+        return Checkpoints(None)
+    return Checkpoints(_path(environment.checkpoint_dir), _path(environment.resume_from), environment.attempt)
+
+
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
-
-
-def _checked_step(step: int) -> int:
-    try:
-        number = operator.index(step)
-    except TypeError:
-        raise ReportError(f"the step must be a whole number, not {step!r}") from None
-    if isinstance(step, bool) or not 1 <= number <= MAX_STEP:
-        raise ReportError(f"the step is {step!r}, but steps count from 1, the steps done, to {MAX_STEP}")
-    return number
-
-
-def _checked_values(values: Mapping[str, SupportsFloat]) -> dict[str, float]:
-    if not 1 <= len(values) <= MAX_METRICS_PER_REPORT:
-        raise ReportError(f"a report holds 1 to {MAX_METRICS_PER_REPORT} metrics, not {len(values)}")
-    return {_checked_name(name): _checked_value(name, value) for name, value in values.items()}
-
-
-def _checked_name(name: str) -> str:
-    if not isinstance(name, str) or not METRIC_NAME.fullmatch(name):
-        raise ReportError(f"{name!r} is not a metric name: letters, digits and _./@:- only, at most 128 of them")
-    return name
-
-
-def _checked_value(name: str, value: SupportsFloat) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ReportError(f"the value of metric {name!r} is {value!r}, which is not a number") from None

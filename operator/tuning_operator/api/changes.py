@@ -24,6 +24,9 @@ def _fixed(field: str, expression: str = "self.spec.{0} == oldSelf.spec.{0}") ->
     )
 
 
+_OPTIONAL = "has(self.spec.{0}) == has(oldSelf.spec.{0}) && (!has(self.spec.{0}) || self.spec.{0} == oldSelf.spec.{0})"
+"""A field without a default may be there on one side only."""
+
 _OBJECTIVES = "{side}.spec.objectives.map(o, [o.metric, o.direction, o.reduce])"
 
 IMMUTABLE_AFTER_START: list[JsonDict] = [
@@ -32,9 +35,13 @@ IMMUTABLE_AFTER_START: list[JsonDict] = [
     # Lists that are maps are equal in any order, but the order in which values are drawn belongs to the seed.
     _fixed("parameters", " == ".join(f"{side}.spec.parameters.map(p, p.name)" for side in ("self", "oldSelf"))),
     _fixed("search"),
+    _fixed("trial.metrics"),
     _fixed("trial.template"),
     _fixed("trial.deadlines"),
+    _fixed("trial.retries"),
     _fixed("trial.pruneGrace"),
+    _fixed("trial.queue", _OPTIONAL),
+    _fixed("trial.checkpoints", _OPTIONAL),
 ]
-"""Everything of `spec` but `objectives[].goal`, `maxTrials`, `parallelism`, `suspend`, `stopping` and
-`trial.ttlAfterFinished`."""
+"""Everything of `spec` but `objectives[].goal`, `maxTrials`, `parallelism`, `suspend`, `stopping`, `deletionPolicy`
+and `trial.ttlAfterFinished`."""

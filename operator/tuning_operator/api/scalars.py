@@ -59,6 +59,12 @@ def _positive(number: int | float) -> int | float:
     return number
 
 
+def _non_negative(number: int | float) -> int | float:
+    if number < 0:
+        raise ValueError(f"must not be below 0 (given: {number!r})")
+    return number
+
+
 def _scalar(value: Any) -> bool | int | float | str:
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
@@ -91,6 +97,13 @@ PositiveNumber = Annotated[
     WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMinimum": True, CEL_RULES: [_WITHIN_MAGNITUDE]}),
 ]
 """A distance between numbers."""
+
+NonNegativeNumber = Annotated[
+    Number,
+    AfterValidator(_non_negative),
+    WithJsonSchema({"type": "number", "minimum": 0, CEL_RULES: [_WITHIN_MAGNITUDE]}),
+]
+"""A distance that may be none."""
 
 Scalar = Annotated[
     bool | int | float | str,

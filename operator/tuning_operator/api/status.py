@@ -134,9 +134,9 @@ class Usage(ResourceModel):
     """What the study has used."""
 
     gpu_hours: float = 0.0
-    """GPUs requested times hours with a running pod, of ended trials."""
+    """GPUs requested times hours with a running pod, over all attempts, the running ones included."""
     trial_hours: float = 0.0
-    """Hours with a running pod, of ended trials."""
+    """Hours with a running pod, over all attempts, the running ones included."""
 
 
 class StudyStatus(ResourceModel):

@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
+from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
-from tuning_operator.api.names import METRIC_NAME, STUDY_NAME
+from tuning_operator.api.names import RESUME_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import GridOptions, SamplerName, Search
 from tuning_operator.api.sentences import one_line, shown
 from tuning_operator.api.stopping import FailedTrials, Stopping, Suspend, Suspension
+from tuning_operator.api.trial_metrics import MetricName
 from tuning_operator.api.trial_template import Trial, references
 
 __all__ = [
@@ -29,9 +31,6 @@ __all__ = [
     "Suspension",
     "TuningStudy",
 ]
-
-MetricName = Annotated[str, StringConstraints(pattern=METRIC_NAME, max_length=128)]
-"""Name of a metric that trials report."""
 
 
 class Direction(StrEnum):
@@ -91,6 +90,8 @@ class StudySpec(ResourceModel):
     """Pauses the study."""
     stopping: Stopping = Stopping()
     """When the study ends before `maxTrials`."""
+    deletion_policy: Annotated[DeletionPolicy, Strict(False)] = DeletionPolicy.RETAIN
+    """Whether the storage keeps the trials when this object is deleted: Retain (default) or Delete."""
     trial: Trial
     """How each trial is run."""
 
@@ -148,6 +149,12 @@ class StudySpec(ResourceModel):
         return self
 
     @model_validator(mode="after")
+    def _logs_can_have_the_objective(self) -> StudySpec:
+        if (problem := self.trial.metrics.why_unseen(self.objective.metric)) is not None:
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
     def _references_name_parameters(self) -> StudySpec:
         names = {parameter.name for parameter in self.parameters}
         for name in references(self.trial.template):
@@ -174,6 +181,13 @@ class Metadata(ResourceModel):
     uid: str = ""
     generation: int = 1
     creation_timestamp: str | None = None
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def resume(self) -> str:
+        """Which earlier history of its name the study goes on with: `true` or a uid; empty: none."""
+        value = self.annotations.get(RESUME_ANNOTATION, "")
+        return "" if value == "false" else value
 
 
 class TuningStudy(ResourceModel):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema, model_validator
 
 from tuning_contract.environment import PARAMETER_PREFIX, RESERVED_PREFIXES
-from tuning_operator.api.durations import Duration
+from tuning_operator.api.checkpoints import Checkpoints, check_place
+from tuning_operator.api.durations import Duration, seconds_of
 from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.names import LABEL_VALUE
+from tuning_operator.api.retries import Retries
 from tuning_operator.api.sentences import shown
+from tuning_operator.api.trial_metrics import TrialMetrics
 
 TRAINER = "trainer"
 """Name of the container that trains, where a template has several."""
@@ -27,7 +33,21 @@ class Deadlines(ResourceModel):
     start: Duration | None = "30m"
     """From the Job's creation to its first running pod; null: for ever."""
     run: Duration | None = None
-    """From the first running pod to the end; unset: for ever."""
+    """From the first running pod to the end, without the time that a queue holds the Job; unset: for ever."""
+    silence: Duration | None = None
+    """From the last report, or the first running pod, to the next report; unset: for ever."""
+
+
+LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=LABEL_VALUE)]
+
+
+class Queue(ResourceModel):
+    """Which queue of Kueue admits the trials' Jobs. While it holds a Job back, its trial waits and no clock runs."""
+
+    kueue: LabelValue
+    """Name of a LocalQueue in the study's namespace."""
+    priority_class: LabelValue | None = None
+    """Name of a WorkloadPriorityClass."""
 
 
 def _checked(template: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +64,8 @@ def _checked(template: dict[str, Any]) -> dict[str, Any]:
                 f"it sets {shown(name)} in the container's `env`, but names that begin with "
                 f"{' or '.join(RESERVED_PREFIXES)} are the operator's; rename it"
             )
+    _require_objects("`spec.volumes`", template["spec"].get("volumes"))
+    _require_objects("`volumeMounts` of the container", container.get("volumeMounts"))
     for field in ("command", "args"):
         for text in _entries(container, field):
             if not isinstance(text, str):
@@ -62,14 +84,38 @@ PodTemplate = Annotated[
 class Trial(ResourceModel):
     """How each trial is run."""
 
+    retries: Retries = Retries()
+    """Which failed attempts are tried again."""
+    metrics: TrialMetrics = TrialMetrics()
+    """Where a trial's metrics come from."""
     deadlines: Deadlines = Deadlines()
-    """When a trial counts as failed."""
+    """When an attempt counts as failed."""
     prune_grace: Duration = "30s"
-    """A pod that is still there this long after its pruning was decided is deleted."""
+    """A pod that is still there this long after its pruning was decided is deleted; with source Logs at once."""
+    queue: Queue | None = None
+    """The queue that admits the trials' Jobs."""
     ttl_after_finished: Duration = "1h"
     """How long a finished trial's Job and its log stay."""
+    checkpoints: Checkpoints | None = None
+    """A volume for checkpoints, from which a further attempt at a trial goes on."""
     template: PodTemplate
     """An ordinary PodTemplateSpec, as in a Job. The container named `trainer` (or the only one) trains."""
+
+    @model_validator(mode="after")
+    def _checkpoints_have_their_own_place(self) -> Trial:
+        if self.checkpoints is not None:
+            check_place(self.checkpoints, self.template["spec"], trainer_container(self.template))
+        return self
+
+    @property
+    def stop_grace_seconds(self) -> float:
+        """How long a trial that is to stop has for it; no time at all where its container does not hear of it."""
+        return seconds_of(self.prune_grace) if self.metrics.read_from_logs is None else 0.0
+
+
+def fingerprint(template: Mapping[str, Any]) -> str:
+    """Return a text that two templates share only if they are the same."""
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
 
 
 def trainer_container(template: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -93,6 +139,16 @@ def trainer_container(template: Mapping[str, Any]) -> Mapping[str, Any]:
     raise ValueError(f"`template` has {len(containers)} containers; name the one that trains `{TRAINER}`")
 
 
+GRACE_SECONDS = 30.0
+"""Kubernetes' default of `terminationGracePeriodSeconds`."""
+
+
+def grace_seconds(template: Mapping[str, Any]) -> float:
+    """Return how long a pod of the template has to end after it was told to, in seconds."""
+    seconds = template["spec"].get("terminationGracePeriodSeconds")
+    return float(seconds) if isinstance(seconds, int) and seconds >= 0 else GRACE_SECONDS
+
+
 def references(template: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of the parameters that `$(PARAM_…)` in the training container's texts refers to."""
     container = trainer_container(template)
@@ -110,3 +166,8 @@ def _entries(container: Mapping[str, Any], field: str) -> list[Any]:
     if not isinstance(entries, list):
         raise ValueError(f"`{field}` of the container must be a list")
     return entries
+
+
+def _require_objects(place: str, entries: Any) -> None:
+    if entries is not None and not (isinstance(entries, list) and all(isinstance(each, Mapping) for each in entries)):
+        raise ValueError(f"{place} must be a list of objects with fields")

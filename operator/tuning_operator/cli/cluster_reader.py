@@ -36,8 +36,8 @@ Found = TypeVar("Found")
 class ClusterReader:
     """Implements `StudyReader` for `name` in `namespace` (None: the context's own).
 
-    `service` is the operator's Service as NAMESPACE/NAME (None: the one with the chart's labels); `client` makes the
-    client of the API server.
+    `service` is the operator's Service as NAMESPACE/NAME, or NAMESPACE/https:NAME where it has a certificate (None: the
+    one with the chart's labels); `client` makes the client of the API server.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class ClusterReader:
             found = await client.request("GET", path, params={"labelSelector": SERVICE_LABELS})
         except Forbidden:
             return DEFAULT_SERVICE
-        names = [f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in found.get("items", ())]
+        names = [_proxied(each) for each in found.get("items", ())]
         if len(names) > 1:
             raise NotFound(f"there are several operators ({', '.join(names)}); name one with --operator-service")
         return names[0] if names else DEFAULT_SERVICE
@@ -134,6 +134,13 @@ class ClusterReader:
                 return await read(client)
 
         return asyncio.run(run())
+
+
+def _proxied(service: Mapping[str, Any]) -> str:
+    """Return NAMESPACE/NAME as the API server's proxy takes it: the scheme comes before the name unless it is http."""
+    metadata, ports = service["metadata"], (service.get("spec") or {}).get("ports") or ()
+    encrypted = any(port.get("name") == PORT and port.get("appProtocol") == "https" for port in ports)
+    return f"{metadata['namespace']}/{'https:' if encrypted else ''}{metadata['name']}"
 
 
 def _explained(error: TuningError, service: str) -> TuningError:

@@ -47,10 +47,12 @@ def preview(
 def _first_job(study: TuningStudy) -> dict[str, Any]:
     """Return the Job of trial 0 as the operator would write it, but for the uid, the address and the credential."""
     from tuning_operator.cli.suggestions import first_suggestions
+    from tuning_operator.decisions.report_access import ReportAccess
     from tuning_operator.decisions.snapshot import StudyKey
     from tuning_operator.decisions.trial_job import trial_job
 
     (trial,) = first_suggestions(study.metadata.name, study.spec, 1)
     metadata = study.metadata
     key = StudyKey(metadata.namespace, metadata.name, metadata.uid or "00000000-0000-0000-0000-000000000000")
-    return trial_job(key, study.spec, trial, "http://tuning-operator.example/v1/reports", "credential-of-the-attempt")
+    access = ReportAccess("http://tuning-operator.example/v1/reports", "credential-of-the-attempt")
+    return trial_job(key, study.spec, trial, access)

@@ -81,7 +81,10 @@ class RunSession:
         run.stop()
         running = self._monitor.picture().running
         if self._monitor.interrupted == 2:
-            self._screen.say("stopping: running trials are cut off; they start over when the study is run again")
+            self._screen.say(
+                "stopping: running trials are cut off; run the study again, and they go on from their last checkpoint, "
+                "or start over"
+            )
         elif running:
             self._screen.say(f"draining: {plural(running, 'running trial')} may finish; Ctrl-C again stops now")
         else:
@@ -133,7 +136,7 @@ class RunSession:
             message=_message(status, self._path),
             trials=rows,
             best=reader.best(),
-            hints=self._hints(),
+            hints=self._hints(status),
             saving=saved_share(rows, steps),
         )
 
@@ -144,13 +147,21 @@ class RunSession:
         start, end = map(datetime.fromisoformat, (status.start_time, status.completion_time))
         return (end - start).total_seconds()
 
-    def _hints(self) -> Mapping[str, str]:
+    def _hints(self, status: StudyStatus) -> Mapping[str, str]:
         assert self._monitor.key is not None
         return {
             f"tuning trials {self._path}": "all trials",
             f"tuning best {self._path}": "the best parameters again",
             str(self._places.logs(self._monitor.key)): "the trials' logs",
+            **self._saved_by_best(status),
         }
+
+    def _saved_by_best(self, status: StudyStatus) -> Mapping[str, str]:
+        assert self._monitor.key is not None
+        if status.best is None:
+            return {}
+        folder = self._places.checkpoints(self._monitor.key) / str(status.best.number)
+        return {str(folder): "the best trial's checkpoints"} if folder.is_dir() else {}
 
 
 def _message(status: StudyStatus, path: Path) -> str:

@@ -16,6 +16,8 @@ from tuning_operator.errors import ClusterUnavailable
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection."""
+USER_AGENT = "tuning-operator"
+"""What the audit log shows of whoever asks, beside its account."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class _Access:
 class Connection:
     """Sends requests as the identity that `load` reads, now and again when the server refuses it: tokens rotate."""
 
-    def __init__(self, load: Callable[[], Credentials]) -> None:
+    def __init__(self, load: Callable[[], Credentials], user_agent: str = USER_AGENT) -> None:
         self._load = load
+        self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         self._access: _Access | None = None
         self._loading = asyncio.Lock()
@@ -68,7 +71,7 @@ class Connection:
 
     @asynccontextmanager
     async def stream(self, request: Request, silence: float) -> AsyncIterator[Received | AsyncIterator[bytes]]:
-        """Open a stream of lines, or give the answer that came instead; `silence` seconds without a byte break it."""
+        """Open a stream, or give the answer that came instead; `silence` seconds without a byte break it."""
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
         access = await self._current()
         for attempt in (1, 2):
@@ -82,7 +85,7 @@ class Connection:
                     access = await self._current(refused=access)
                     continue
                 try:
-                    yield _lines(response) if response.status < 400 else await _received(response)
+                    yield _chunks(response) if response.status < 400 else await _received(response)
                 finally:
                     _abort(response)
                 return
@@ -118,7 +121,7 @@ class Connection:
 
     def _read(self) -> _Access:
         credentials = self._load()
-        headers = {"Accept": "application/json", "User-Agent": "tuning-operator"}
+        headers = {"Accept": "application/json", "User-Agent": self._user_agent}
         if credentials.authorization is not None:
             headers["Authorization"] = credentials.authorization
         options: dict[str, Any] = {}
@@ -155,15 +158,20 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Yield whole lines of any length: aiohttp's own readline gives up at 128 KiB, and a Job may have more."""
-    rest = b""
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
         async for chunk in response.content.iter_any():
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield line
+            yield chunk
     except (aiohttp.ClientError, OSError) as error:
         raise ClusterUnavailable(f"the API server's stream broke off: {_words(error)}") from error
+
+
+async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield whole lines of any length: aiohttp's own readline gives up at 128 KiB, and a Job may have more."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
     if rest:
         yield rest

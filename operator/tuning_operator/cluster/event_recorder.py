@@ -13,6 +13,7 @@ from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import TuningError
+from tuning_operator.fault_points import Point, reach
 from tuning_operator.ports import Clock
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class ClusterEventRecorder:
         path = paths.collection(paths.EVENTS, "events", event["metadata"]["namespace"])
         try:
             await self._client.request("POST", path, event)
+            reach(Point.EVENT_POSTED)
             self._complained = False
         except TuningError as error:  # a missing study's namespace, a missing right, an outage: none is worth a retry
             level = logging.DEBUG if self._complained else logging.WARNING

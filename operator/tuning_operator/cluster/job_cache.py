@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -41,6 +42,8 @@ class JobCache:
         self._unreadable: dict[str, None] = {}
         self.position = 0
         """Counts the Jobs that ever came in."""
+        self.unclear: asyncio.Queue[tuple[StudyPlace, str]] = asyncio.Queue()
+        """Jobs, by study and name, that failed for a cause that only their pods know; each once."""
 
     def observed(self, study: StudyKey) -> Collection[TrialJob]:
         """Return a study's Jobs."""
@@ -59,7 +62,7 @@ class JobCache:
     def pending(self) -> Iterator[tuple[StudyPlace, list[TrialJob]]]:
         """Yield each study that has Jobs without a running pod, with these Jobs; not those that a queue holds back."""
         for place, entries in self._jobs.items():
-            jobs = [entry.seen.job for entry in entries.values() if not entry.seen.suspended]
+            jobs = [entry.seen.job for entry in entries.values()]
             waiting = [job for job in jobs if job.phase is JobPhase.PENDING and not job.deleting]
             if waiting:
                 yield place, waiting
@@ -86,6 +89,8 @@ class JobCache:
         self._places[now.uid] = (place, now.job.name)
         if place in self._vanished:
             self._vanished[place].discard((now.job.trial, now.job.attempt))
+        if now.job.awaits_cause and not (before and before.job.awaits_cause):
+            self.unclear.put_nowait((place, now.job.name))
         if before is None or before.job != now.job:
             self._on_change(now.study_uid)
         return now.uid
@@ -109,6 +114,10 @@ class JobCache:
         """Note why a pending Job's pod does not start."""
         self._change(place, name, message=message)
 
+    def set_cause(self, place: StudyPlace, name: str, cause: str) -> None:
+        """Note why a failed Job's pod ended; empty: nobody knows more."""
+        self._change(place, name, cause=cause)
+
     def remove(self, document: Mapping[str, Any]) -> None:
         """Take out a Job that was deleted."""
         self._drop(str((document.get("metadata") or {}).get("uid")))
@@ -130,7 +139,7 @@ class JobCache:
 
     def _read(self, document: Mapping[str, Any]) -> SeenJob | None:
         try:
-            return read_job(document)
+            return read_job(document, self._clock.now())
         except UnreadableJob as problem:
             metadata = document.get("metadata") or {}
             uid = str(metadata.get("uid"))

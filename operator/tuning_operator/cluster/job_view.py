@@ -17,6 +17,8 @@ from tuning_operator.decisions.snapshot import JobPhase, TrialJob
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _EXIT_CODE = re.compile(r"failed with exit code ([0-9]{1,10})\b")
 """The Job controller's words for a FailJob rule on exit codes."""
+_DISRUPTED = "has condition DisruptionTarget"
+"""The Job controller's words for a FailJob rule on that condition."""
 _QUEUED = "The Job is suspended: a queue, or whoever suspended it, has to let it go."
 _LONGEST_MESSAGE = 1000
 """Characters of a Job's words that are kept; they go into statuses and Events, which are bounded."""
@@ -34,12 +36,12 @@ class SeenJob:
     study_uid: str
     uid: str
     job: TrialJob
-    suspended: bool
-    """Whether a queue holds it back."""
 
 
-def read_job(document: Mapping[str, Any]) -> SeenJob:
-    """Return what a Job says of itself; `running_at` stays open while it runs, for the document does not have it.
+def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
+    """Return what a Job says of itself at `now`, in seconds since 1970.
+
+    `running_at` stays open while it runs, for the document does not have it.
 
     Raises
     ------
@@ -63,9 +65,13 @@ def read_job(document: Mapping[str, Any]) -> SeenJob:
             created_at=parse_time(metadata["creationTimestamp"]),
             deleting=metadata.get("deletionTimestamp") is not None,
         )
-        suspended = (document.get("spec") or {}).get("suspend") is True
-        job = _with_status(job, document.get("status") or {})
-        return SeenJob(metadata["namespace"], owner["uid"], metadata["uid"], job, suspended)
+        status = document.get("status") or {}
+        job = _with_status(job, status)
+        if (status.get("terminating") or 0) >= 1 and not (status.get("ready") or 0):
+            job = replace(job, terminating_since=now)
+        if (document.get("spec") or {}).get("suspend") is True and job.is_active:
+            job = replace(job, phase=JobPhase.SUSPENDED)
+        return SeenJob(metadata["namespace"], owner["uid"], metadata["uid"], job)
     except UnreadableJob:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -78,19 +84,28 @@ def merge(seen: SeenJob, before: SeenJob | None, started_at: float | None, now: 
     `started_at` is when its pod started, where that was asked for; times are in seconds since 1970.
     """
     job, known = seen.job, before.job if before else None
-    phase, running_at, message = job.phase, job.running_at, job.message
-    if phase is JobPhase.PENDING and not seen.suspended and known and known.phase is JobPhase.RUNNING:
-        phase = JobPhase.RUNNING  # its pod ended or is not ready for a moment; the Job's condition will tell
-    if phase is JobPhase.PENDING:
-        asked = known.message if before and known and not before.suspended else ""
-        message = _QUEUED if seen.suspended else asked
-        running_at = known.running_at if known else None
-    elif known and known.running_at is not None:
-        running_at = known.running_at
-    elif phase is JobPhase.RUNNING:
-        running_at = started_at if started_at is not None else now
-    deleting = job.deleting or (known is not None and known.deleting)
-    return replace(seen, job=replace(job, phase=phase, running_at=running_at, message=message, deleting=deleting))
+    if known is not None:
+        job = _with_past(job, known, now)
+    if job.terminating_since is not None and known is not None and known.terminating_since is not None:
+        job = replace(job, terminating_since=known.terminating_since)
+    if job.phase is JobPhase.SUSPENDED:
+        job = replace(job, message=_QUEUED, running_at=None)
+    elif job.phase is JobPhase.RUNNING and job.running_at is None:
+        job = replace(job, running_at=started_at if started_at is not None else now)
+    return replace(seen, job=job)
+
+
+def _with_past(job: TrialJob, known: TrialJob, now: float) -> TrialJob:
+    """Return a Job with what was seen of it before and its document does not say."""
+    job = replace(job, deleting=job.deleting or known.deleting, cause=known.cause if job.cause is None else job.cause)
+    if job.phase is JobPhase.SUSPENDED:
+        return replace(job, ran_seconds=known.running_seconds(now))
+    if job.phase is JobPhase.PENDING and known.phase is JobPhase.RUNNING:
+        job = replace(job, phase=JobPhase.RUNNING)  # its pod ended or is not ready for a moment; a condition will tell
+    if job.phase is JobPhase.PENDING and known.phase is JobPhase.PENDING:
+        job = replace(job, message=known.message)
+    running_at = job.running_at if known.running_at is None else known.running_at
+    return replace(job, ran_seconds=known.ran_seconds, running_at=running_at)
 
 
 def has_running_pod(document: Mapping[str, Any]) -> bool:
@@ -119,23 +134,34 @@ def _number(text: str) -> int:
 
 
 def _with_status(job: TrialJob, status: Mapping[str, Any]) -> TrialJob:
-    conditions = {each["type"]: each for each in status.get("conditions") or () if each.get("status") == "True"}
+    all_conditions = {each["type"]: each for each in status.get("conditions") or ()}
+    conditions = {kind: each for kind, each in all_conditions.items() if each.get("status") == "True"}
+    suspended = all_conditions.get("Suspended")
+    if suspended is not None and suspended.get("status") == "False":
+        job = replace(job, released_at=parse_time(suspended["lastTransitionTime"]))
     started = status.get("startTime")
     started_at = None if started is None else parse_time(started)
     if (complete := conditions.get("Complete")) is not None:
         ended_at = parse_time(status.get("completionTime") or complete["lastTransitionTime"])
         return replace(job, phase=JobPhase.COMPLETE, running_at=started_at, ended_at=ended_at, exit_code=0)
     if (failed := conditions.get("Failed")) is not None:
-        message = str(failed.get("message") or failed.get("reason") or "")[:_LONGEST_MESSAGE]
-        code = _EXIT_CODE.search(message)
-        return replace(
-            job,
-            phase=JobPhase.FAILED,
-            running_at=started_at,
-            ended_at=parse_time(failed["lastTransitionTime"]),
-            exit_code=int(code.group(1)) if code else None,
-            message=message,
-        )
+        ended_at = parse_time(failed["lastTransitionTime"])
+        job = replace(job, phase=JobPhase.FAILED, running_at=started_at, ended_at=ended_at)
+        return _with_failure(job, failed)
     # A pod that ended is counted before the condition comes: its Job is not waiting for a pod to start.
     has_run = any((status.get(count) or 0) >= 1 for count in ("ready", "succeeded", "failed"))
-    return replace(job, phase=JobPhase.RUNNING) if has_run else job
+    job = replace(job, phase=JobPhase.RUNNING) if has_run else job
+    # What made it fail is known some time before all its pods are gone.
+    return _with_failure(job, conditions["FailureTarget"]) if "FailureTarget" in conditions else job
+
+
+def _with_failure(job: TrialJob, condition: Mapping[str, Any]) -> TrialJob:
+    """Return a Job with what a condition says of its failure."""
+    message = str(condition.get("message") or condition.get("reason") or "")[:_LONGEST_MESSAGE]
+    code = _EXIT_CODE.search(message)
+    return replace(
+        job,
+        exit_code=int(code.group(1)) if code else None,
+        disrupted=code is None and _DISRUPTED in message,
+        message=message,
+    )

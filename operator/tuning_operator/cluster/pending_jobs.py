@@ -21,7 +21,7 @@ from tuning_operator.ports import Clock
 
 _log = logging.getLogger(__name__)
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds that a Job may wait before anybody asks why: scheduling and pulling an image take their time."""
 FIRST_INTERVAL = 10.0
 """Seconds until a study's pods are asked for again; it doubles while the answers stay the same."""
@@ -57,7 +57,7 @@ class PendingJobs:
         late = {
             place: waiting
             for place, jobs in self._cache.pending()
-            if (waiting := [job for job in jobs if now - job.created_at > self._patience])
+            if (waiting := [job for job in jobs if now - job.waiting_since > self._patience])
         }
         self._due = {place: due for place, due in self._due.items() if place in late}
         for place, jobs in late.items():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuning_operator.decisions.snapshot import EndState, OpenTrial
+from tuning_contract import TrialEnd
+from tuning_operator.decisions.snapshot import ActiveTime, EarlierAttempts, EndState, OpenTrial
 
 
 @dataclass(frozen=True)
@@ -15,10 +16,14 @@ class Outcome:
     state: EndState
     value: float | None
     reason: str
-    """A CamelCase word."""
+    """A CamelCase word; of a failed trial a `FailureClass`."""
     message: str
     running_seconds: float
+    """With a running pod, over all attempts."""
+    attempt_seconds: float = 0.0
     """With a running pod, in the newest attempt."""
+    queued_seconds: float | None = None
+    """From its Job's creation to its running pod, in the newest attempt; None: that was not seen."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,13 @@ class NewAttempt:
     number: int
     attempt: int
     reason: str
+    """A CamelCase word: a `FailureClass`, or what else ended the attempt before."""
+    earlier: EarlierAttempts
+    """The attempts before this one."""
+    attempt_seconds: float = 0.0
+    """With a running pod, in the attempt before."""
+    after_end: TrialEnd | None = None
+    """The last message of the attempt before, as far as it was known when this was decided."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +62,21 @@ class Launch:
 class Plan:
     """Everything to do for a study now, in the order of the fields: each step may be the last one before a crash."""
 
+    active_time: ActiveTime | None = None
+    """The study's clock, when it starts or stops."""
     outcomes: tuple[Outcome, ...] = ()
     new_attempts: tuple[NewAttempt, ...] = ()
     deletions: tuple[Deletion, ...] = ()
     launches: tuple[Launch, ...] = ()
     ask: int = 0
     """Trials to ask for and launch."""
+    held_back: str = ""
+    """The cap, as a sentence, without which more would be asked for; empty: none."""
     requeue_at: float | None = None
     """When the study must be looked at again though nothing happens; seconds since 1970."""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.outcomes or self.new_attempts or self.deletions or self.ask or self.launches)
+        actions = (self.outcomes, self.new_attempts, self.deletions, self.launches)
+        return not any(actions) and not self.ask and self.active_time is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from tuning_operator.api.status import Condition, ConditionType, Phase
+from tuning_operator.decisions.hold_ups import is_held_up
 from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import Verdict
 
@@ -35,8 +37,8 @@ def claims_of(snapshot: Snapshot, verdict: Verdict | None) -> Claims:
         ConditionType.ACCEPTED: _accepted(snapshot),
         ConditionType.RUNNING: _running(snapshot, verdict),
         ConditionType.SUSPENDED: _suspended(snapshot, ended),
-        ConditionType.COMPLETE: _ended(ended, failed=False),
-        ConditionType.FAILED: _ended(ended, failed=True),
+        ConditionType.COMPLETE: _ended(snapshot, ConditionType.COMPLETE, ended),
+        ConditionType.FAILED: _ended(snapshot, ConditionType.FAILED, ended),
         ConditionType.DEGRADED: _degraded(snapshot),
     }
 
@@ -93,6 +95,10 @@ STOPPING = "Stopping"
 """Reason of Running while no trial is started any more because the study ends early."""
 
 
+RESUMED = "Resumed"
+"""Reason of Complete and Failed after a study that had ended goes on."""
+
+
 def _accepted(snapshot: Snapshot) -> Claim:
     if snapshot.refusal:
         return Claim(False, "InvalidSpec", snapshot.refusal)
@@ -118,15 +124,27 @@ def _suspended(snapshot: Snapshot, ended: Verdict | None) -> Claim:
 
 
 def _degraded(snapshot: Snapshot) -> Claim:
-    if not snapshot.problem:
+    if snapshot.problem:
+        return Claim(True, "JobNotCreated", snapshot.problem)
+    if snapshot.held_back:
+        return Claim(True, "CapReached", f"no further trial is started: {snapshot.held_back}")
+    active = [job for job in snapshot.jobs if job.is_active and not job.deleting]
+    held_up = [job for job in active if is_held_up(job)]
+    if not held_up:
         return Claim(False, "AsExpected")
-    return Claim(True, "JobNotCreated", snapshot.problem)
+    reasons = Counter(job.message for job in held_up)
+    words, count = reasons.most_common(1)[0]
+    more = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
+    return Claim(True, "PodsNotStarting", f"no pod is running for {count} of {len(active)} Jobs: {words}{more}")
 
 
-def _ended(verdict: Verdict | None, *, failed: bool) -> Claim:
-    if verdict is None or verdict.failed is not failed:
-        return Claim(False, "NotEnded")
-    return Claim(True, verdict.reason, verdict.message)
+def _ended(snapshot: Snapshot, kind: ConditionType, verdict: Verdict | None) -> Claim:
+    if verdict is not None and verdict.failed is (kind is ConditionType.FAILED):
+        return Claim(True, verdict.reason, verdict.message)
+    before = snapshot.status.condition(kind)
+    if before is not None and (before.status == "True" or before.reason == RESUMED) and verdict is None:
+        return Claim(False, RESUMED, "a limit was raised after the study had ended, or what ended it was removed")
+    return Claim(False, "NotEnded")
 
 
 def timestamp(seconds: float) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
-from tuning_operator.api.durations import seconds_of
-from tuning_operator.api.status import MAX_RECENT
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
-from tuning_operator.decisions.best_trial import is_better
+from tuning_operator.decisions.active_time import active_time_after
 from tuning_operator.decisions.parallelism import free_slots, trials_to_ask
+from tuning_operator.decisions.retrying import is_due, put_off, retry_of
 from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, Snapshot, TrialJob
 from tuning_operator.decisions.stopping import Verdict, verdict_of
 from tuning_operator.decisions.suspension import gives_way
-from tuning_operator.decisions.trial_end import given_up, next_check_of, outcome_of
+from tuning_operator.decisions.tally import Tally
+from tuning_operator.decisions.trial_end import attempt_seconds, given_up, next_check_of, outcome_of, stopped
+from tuning_operator.decisions.usage import Usage, budget_ends_at, usage_of
 
 Jobs = dict[tuple[int, int], TrialJob]
 """Jobs by (trial, attempt)."""
@@ -22,47 +23,38 @@ Jobs = dict[tuple[int, int], TrialJob]
 def decide(snapshot: Snapshot) -> Plan:
     """Return what to do for a study now."""
     jobs: Jobs = {(job.trial, job.attempt): job for job in snapshot.jobs}
-    outcomes = _outcomes(snapshot, jobs)
-    verdict = verdict_of(snapshot.spec, after(snapshot.history, outcomes, snapshot))
+    outcomes, retries = _ends(snapshot, jobs)
+    usage = usage_of(snapshot)
+    verdict = verdict_of(snapshot.spec, after(snapshot.history, outcomes, snapshot), usage)
     if verdict is not None and verdict.early:
+        outcomes, retries = _outcomes(snapshot, jobs), ()
         outcomes += _given_up(snapshot, jobs, outcomes, verdict)
-    told = {outcome.number for outcome in outcomes}
-    staying = [trial for trial in snapshot.history.open if trial.number not in told]
-    new_attempts = _suspended(snapshot, jobs, staying)
-    ask, launches = _starts(snapshot, jobs, staying, verdict)
+    settled = {outcome.number for outcome in outcomes} | {retry.number for retry in retries}
+    staying = [trial for trial in snapshot.history.open if trial.number not in settled]
+    new_attempts = retries + _suspended(snapshot, jobs, staying)
+    wanted, launches = _starts(snapshot, jobs, staying, verdict, retrying=len(retries))
+    ask = min(wanted, snapshot.allowance.trials)
     return Plan(
+        active_time=active_time_after(snapshot, verdict),
         outcomes=outcomes,
         new_attempts=new_attempts,
         deletions=_deletions(snapshot, jobs, outcomes, new_attempts),
         ask=ask,
+        held_back=snapshot.allowance.cap if ask < wanted else "",
         launches=launches,
-        requeue_at=_requeue_at(snapshot, jobs, staying),
+        requeue_at=_requeue_at(snapshot, jobs, staying, usage),
     )
 
 
 def after(history: History, outcomes: tuple[Outcome, ...], snapshot: Snapshot) -> History:
     """Return the history as it will be once the outcomes are told, as far as the stop rules look at it."""
     told = {outcome.number: outcome for outcome in outcomes}
-    ended = [_finished(trial, told[trial.number], snapshot) for trial in history.open if trial.number in told]
-    best, streak, longest = history.best, history.failed_streak, history.longest_failed_streak
-    for trial in ended:
-        streak = streak + 1 if trial.state is EndState.FAILED else 0
-        longest = max(longest, streak)
-        if trial.state is EndState.COMPLETE and trial.value is not None:
-            than = best.value if best else None
-            best = trial if is_better(trial.value, than, snapshot.spec.objective.direction) else best
-    states = Counter(trial.state for trial in ended)
-    return replace(
-        history,
-        open=tuple(trial for trial in history.open if trial.number not in told),
-        complete=history.complete + states[EndState.COMPLETE],
-        pruned=history.pruned + states[EndState.PRUNED],
-        failed=history.failed + states[EndState.FAILED],
-        failed_streak=streak,
-        longest_failed_streak=longest,
-        best=best,
-        recent=(*reversed(ended), *history.recent)[:MAX_RECENT],
-    )
+    tally = Tally.of(history, snapshot.spec.objective.direction)
+    for trial in history.open:
+        if trial.number in told:
+            tally.add(_finished(trial, told[trial.number], snapshot))
+    still_open = tuple(trial for trial in history.open if trial.number not in told)
+    return replace(history, open=still_open, **tally.sums())
 
 
 def _finished(trial: OpenTrial, outcome: Outcome, snapshot: Snapshot) -> FinishedTrial:
@@ -80,18 +72,38 @@ def _finished(trial: OpenTrial, outcome: Outcome, snapshot: Snapshot) -> Finishe
 
 
 def _outcomes(snapshot: Snapshot, jobs: Jobs) -> tuple[Outcome, ...]:
-    found = (outcome_of(trial, jobs.get((trial.number, trial.attempt)), snapshot) for trial in snapshot.history.open)
+    found = (_outcome_of(trial, jobs.get((trial.number, trial.attempt)), snapshot) for trial in snapshot.history.open)
     return tuple(outcome for outcome in found if outcome is not None)
+
+
+def _outcome_of(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
+    """A person's word comes after what the trial itself has achieved."""
+    outcome = outcome_of(trial, job, snapshot)
+    if outcome is None and trial.number in snapshot.spec.stopping.trials:
+        return stopped(trial, job, snapshot)
+    return outcome
+
+
+def _ends(snapshot: Snapshot, jobs: Jobs) -> tuple[tuple[Outcome, ...], tuple[NewAttempt, ...]]:
+    """Return which trials have ended, and which failed ones are tried again instead."""
+    trials = {trial.number: trial for trial in snapshot.history.open}
+    outcomes, retries = [], []
+    for outcome in _outcomes(snapshot, jobs):
+        retry = retry_of(trials[outcome.number], outcome, snapshot.spec, snapshot.now)
+        if retry is None or outcome.number in snapshot.spec.stopping.trials:
+            outcomes.append(outcome)
+        else:
+            retries.append(retry)
+    return tuple(outcomes), tuple(retries)
 
 
 def _given_up(snapshot: Snapshot, jobs: Jobs, outcomes: tuple[Outcome, ...], verdict: Verdict) -> tuple[Outcome, ...]:
     told = {outcome.number for outcome in outcomes}
-    mode = snapshot.spec.stopping.on_end
     with_jobs = [(trial, jobs.get((trial.number, trial.attempt))) for trial in snapshot.history.open]
     return tuple(
         given_up(trial, job, snapshot, verdict.reason)
         for trial, job in with_jobs
-        if trial.number not in told and gives_way(trial, job, mode)
+        if trial.number not in told and gives_way(trial, job, verdict.mode)
     )
 
 
@@ -102,22 +114,23 @@ def _suspended(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> tupl
     with_jobs = [(trial, jobs[key]) for trial in staying if (key := (trial.number, trial.attempt)) in jobs]
     mode = snapshot.spec.suspend.mode
     return tuple(
-        NewAttempt(trial.number, trial.attempt + 1, "Suspended")
+        put_off(trial, attempt_seconds(trial, job, snapshot.now), "Suspended")
         for trial, job in with_jobs
         if gives_way(trial, job, mode)
     )
 
 
 def _starts(
-    snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial], verdict: Verdict | None
+    snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial], verdict: Verdict | None, retrying: int
 ) -> tuple[int, tuple[Launch, ...]]:
     blocked = snapshot.blocked_until is not None and snapshot.now < snapshot.blocked_until
     if blocked or snapshot.spec.suspend.enabled or (verdict is not None and verdict.early):
         return 0, ()
     jobless = [trial for trial in staying if (trial.number, trial.attempt) not in jobs]
     # A trial that reported has a Job, which is still to be seen.
-    waiting = [trial for trial in jobless if trial.first_report_at is None]
-    slots = free_slots(snapshot.spec, occupied=len(staying) - len(waiting))
+    waiting = [trial for trial in jobless if trial.first_report_at is None and is_due(trial, snapshot.now)]
+    # One that waits for its retry keeps its slot.
+    slots = free_slots(snapshot.spec, occupied=len(staying) + retrying - len(waiting))
     launches = tuple(Launch(trial, "it has no Job") for trial in waiting[:slots])
     if verdict is not None:
         return 0, launches
@@ -142,13 +155,23 @@ def _deletions(
         elif number in cut_off:
             deletions.append(Deletion(job.name, f"trial {number} ended: {cut_off[number]}"))
         elif number in ignored:
-            deletions.append(Deletion(job.name, f"trial {number} was told to stop and went on"))
+            deletions.append(Deletion(job.name, f"trial {number} is to stop and goes on"))
         elif number in snapshot.ended and snapshot.now >= _leaving_until(snapshot, number):
             deletions.append(Deletion(job.name, f"trial {number} has ended, but its pod does not leave"))
     return tuple(deletions)
 
 
-CUTTING_REASONS = frozenset({"StartDeadlineExceeded", "RunDeadlineExceeded", "StudyEnded"})
+CUTTING_REASONS = frozenset(
+    {
+        FailureClass.IMAGE_PROBLEM,
+        FailureClass.START_DEADLINE_EXCEEDED,
+        FailureClass.RUN_DEADLINE_EXCEEDED,
+        FailureClass.SILENT,
+        FailureClass.LOG_LOST,
+        "StudyEnded",
+        "StoppedByUser",
+    }
+)
 """Outcomes that end a trial from outside: its pod does not know and must be deleted."""
 
 
@@ -159,10 +182,10 @@ COMPLETE_GRACE_SECONDS = 900.0
 def _leaving_until(snapshot: Snapshot, number: int) -> float:
     trial = snapshot.ended[number]
     complete = trial.state is EndState.COMPLETE
-    return trial.ended_at + (COMPLETE_GRACE_SECONDS if complete else seconds_of(snapshot.spec.trial.prune_grace))
+    return trial.ended_at + (COMPLETE_GRACE_SECONDS if complete else snapshot.spec.trial.stop_grace_seconds)
 
 
-def _requeue_at(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> float | None:
+def _requeue_at(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial], usage: Usage) -> float | None:
     checks = [next_check_of(trial, jobs.get((trial.number, trial.attempt)), snapshot.spec) for trial in staying]
     leaving = [
         _leaving_until(snapshot, job.trial)
@@ -171,4 +194,6 @@ def _requeue_at(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> flo
     ]
     blocked = snapshot.blocked_until
     unblocked = [blocked] if blocked is not None and blocked > snapshot.now else []
-    return min([check for check in checks if check is not None] + leaving + unblocked, default=None)
+    retries = [trial.earlier.retry_at for trial in staying if not is_due(trial, snapshot.now)]
+    dues = [*checks, *retries, budget_ends_at(snapshot, usage)]
+    return min([due for due in dues if due is not None] + leaving + unblocked, default=None)

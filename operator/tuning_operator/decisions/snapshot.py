@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from tuning_contract import TrialEnd
 from tuning_contract.environment import ParameterValue
@@ -33,6 +34,27 @@ class EndState(StrEnum):
 
 
 @dataclass(frozen=True)
+class EarlierAttempts:
+    """What became of a trial's attempts before the newest one."""
+
+    failures: int = 0
+    """Attempts that failed and were tried again, but for disruptions."""
+    disruptions: int = 0
+    """Attempts that a disruption ended."""
+    running_seconds: float = 0.0
+    """Sum of their times with a running pod."""
+    reason: str = ""
+    """Why the last of them ended: a CamelCase word; empty: there is none."""
+    message: str = ""
+    """The same as a sentence."""
+    retry_at: float | None = None
+    """When the newest attempt's Job may be created; None: at once."""
+
+
+NO_EARLIER_ATTEMPTS = EarlierAttempts()
+
+
+@dataclass(frozen=True)
 class OpenTrial:
     """A trial that was asked for and has not been told yet."""
 
@@ -40,6 +62,8 @@ class OpenTrial:
     parameters: Mapping[str, ParameterValue]
     attempt: int = 1
     """The newest attempt; it is stored before its Job is created."""
+    earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS
+    """The attempts before it."""
     seed: int = 0
     """Seed of the training run."""
     asked_at: float = 0.0
@@ -74,7 +98,29 @@ class FinishedTrial:
     attempt: int
     ended_at: float
     running_seconds: float
-    """With a running pod, in the attempt that ended."""
+    """With a running pod, over all attempts."""
+
+
+class Improvement(NamedTuple):
+    """A trial that was better than all before it."""
+
+    judged: int
+    """How many trials had ended as complete or pruned, with this one."""
+    value: float
+
+
+@dataclass(frozen=True)
+class ActiveTime:
+    """A clock that stands while a study is suspended or has ended."""
+
+    seconds: float = 0.0
+    """Counted until it stood last."""
+    since: float | None = None
+    """When it began to go again, in seconds since 1970; None: it stands."""
+
+    def seconds_at(self, now: float) -> float:
+        """Return what it shows."""
+        return self.seconds + (max(0.0, now - self.since) if self.since is not None else 0.0)
 
 
 @dataclass(frozen=True)
@@ -88,16 +134,24 @@ class History:
     complete: int = 0
     pruned: int = 0
     failed: int = 0
+    charged_failures: int = 0
+    """Failed trials, but for those that a disruption ended."""
     failed_streak: int = 0
-    """Failed trials since the last one that did not fail, in the order of their ends."""
+    """Charged failures since the last trial that did not fail, in the order of their ends."""
     longest_failed_streak: int = 0
-    """Most failed trials one after the other, in the order of their ends; it only grows."""
+    """Most charged failures one after the other; it only grows."""
     best: FinishedTrial | None = None
     """The best complete trial."""
+    improvements: tuple[Improvement, ...] = ()
+    """Each time that a better trial than all before it came."""
     recent: tuple[FinishedTrial, ...] = ()
     """Those that ended last, the newest first."""
     running_seconds: float = 0.0
     """Sum over the finished trials."""
+    complete_seconds: float = 0.0
+    """The part of it of complete trials."""
+    active: ActiveTime = ActiveTime()
+    """The study's own clock."""
     exhausted: bool = False
     """The sampler has no further point to try."""
     started_at: float | None = None
@@ -105,10 +159,17 @@ class History:
     last_ended_at: float | None = None
     """When the last of the finished trials ended."""
 
+    @property
+    def typical_seconds(self) -> float:
+        """Mean time with a running pod of the complete trials; 0 while there is none."""
+        return self.complete_seconds / self.complete if self.complete else 0.0
+
 
 class JobPhase(StrEnum):
     """How far a Job is."""
 
+    SUSPENDED = "Suspended"
+    """A queue (Kueue), or whoever suspended it, holds it back: it has no pod and gets none."""
     PENDING = "Pending"
     """No pod of it is running."""
     RUNNING = "Running"
@@ -117,6 +178,10 @@ class JobPhase(StrEnum):
     """Its condition Complete is true: the container exited with 0."""
     FAILED = "Failed"
     """Its condition Failed is true."""
+
+
+SIGKILL_EXIT_CODE = 137
+"""What a container exits with that was killed: at its memory limit, or for any other reason."""
 
 
 @dataclass(frozen=True)
@@ -129,27 +194,65 @@ class TrialJob:
     phase: JobPhase
     created_at: float
     """Seconds since 1970."""
+    released_at: float | None = None
+    """When a queue let it go last; None: none ever held it back."""
     running_at: float | None = None
-    """When its pod was first seen running; it stays when a queue suspends the Job later."""
+    """When its pod was first seen running, since a queue let it go."""
+    ran_seconds: float = 0.0
+    """With a running pod, before a queue suspended it."""
     ended_at: float | None = None
     """When it became Complete or Failed."""
     deleting: bool = False
     """Its deletion has been asked for."""
+    terminating_since: float | None = None
+    """Since when its only pod has been told to end, and is still there; None: it has not."""
     exit_code: int | None = None
     """Exit code of the training container, where the Job's condition names it."""
     message: str = ""
     """Why it failed, or why its pod does not start, in the cluster's words."""
+    disrupted: bool = False
+    """It failed because its pod was disrupted, not by itself."""
+    cause: str | None = None
+    """What its pod says of its end: the reason of its condition DisruptionTarget, or OOMKilled; empty: nothing special,
+    None: it was not asked."""
+
+    @property
+    def awaits_cause(self) -> bool:
+        """Whether its pod is still to be asked why it ended; whoever observes Jobs asks soon, and always answers."""
+        if self.cause is not None:
+            return False
+        if self.phase is JobPhase.FAILED:
+            return self.disrupted or self.exit_code in (None, SIGKILL_EXIT_CODE)
+        return self.is_active and (self.disrupted or self.exit_code == SIGKILL_EXIT_CODE)
 
     @property
     def is_active(self) -> bool:
         """Whether it may have a pod, or get one."""
-        return self.phase in (JobPhase.PENDING, JobPhase.RUNNING)
+        return self.phase in (JobPhase.SUSPENDED, JobPhase.PENDING, JobPhase.RUNNING)
+
+    @property
+    def waiting_since(self) -> float:
+        """Since when it has been allowed to have a pod; seconds since 1970."""
+        return self.created_at if self.released_at is None else self.released_at
 
     def running_seconds(self, now: float) -> float:
-        """Return how long its pod has run."""
+        """Return how long it has had a running pod."""
         if self.running_at is None:
-            return 0.0
-        return max(0.0, (self.ended_at if self.ended_at is not None else now) - self.running_at)
+            return self.ran_seconds
+        return self.ran_seconds + max(0.0, (self.ended_at if self.ended_at is not None else now) - self.running_at)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What an operator's caps leave to a study."""
+
+    trials: int
+    """How many more may be asked for now."""
+    cap: str = ""
+    """The cap that leaves so few, as a sentence."""
+
+
+UNLIMITED = Allowance(1_000_000)
 
 
 @dataclass(frozen=True)
@@ -168,6 +271,8 @@ class Snapshot:
     """Those finished trials that an active Job still belongs to."""
     vanished: frozenset[tuple[int, int]] = frozenset()
     """(trial, attempt) of Jobs that were seen once and exist no more."""
+    read_logs: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; empty: it was."""
     status: StudyStatus = field(default_factory=StudyStatus)
     """The status that was written last."""
     problem: str = ""
@@ -176,5 +281,9 @@ class Snapshot:
     """What is wrong with a newer spec than this one; empty when there is none."""
     blocked_until: float | None = None
     """When creating Jobs may be tried again after a problem; seconds since 1970."""
+    allowance: Allowance = UNLIMITED
+    """How many trials the operator's caps let the study ask for."""
+    held_back: str = ""
+    """The cap that the study met last; empty: none."""
     warnings: tuple[str, ...] = ()
     """What the API server warned of on the dry run."""

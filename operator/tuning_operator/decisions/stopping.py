@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuning_operator.api.study import StudySpec
+from tuning_operator.api.durations import seconds_of
+from tuning_operator.api.stopping import Suspension
+from tuning_operator.api.study import Direction, StudySpec
 from tuning_operator.decisions.best_trial import reaches_goal
 from tuning_operator.decisions.snapshot import History
+from tuning_operator.decisions.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -16,18 +19,29 @@ class Verdict:
     failed: bool
     """Whether the study ends as Failed instead of Complete."""
     early: bool
-    """Whether the rule ends the study before all its trials: `stopping.onEnd` says what becomes of running ones."""
+    """Whether the rule ends the study before all its trials: `mode` says what becomes of running ones."""
     reason: str
     message: str
+    mode: Suspension = Suspension.DRAIN
 
 
-def verdict_of(spec: StudySpec, history: History) -> Verdict | None:
+def verdict_of(spec: StudySpec, history: History, usage: Usage) -> Verdict | None:
     """Return the first rule that holds."""
-    for rule in (_goal_reached, _too_many_failed, _too_many_failed_in_a_row, _all_asked, _exhausted):
-        verdict = rule(spec, history)
-        if verdict is not None:
-            return verdict
-    return None
+    early = _stopped(spec) or _goal_reached(spec, history) or _too_many_failed(spec, history)
+    early = early or _budget_used(spec, usage) or _plateau(spec, history)
+    return early or _all_asked(spec, history) or _exhausted(spec, history)
+
+
+def _early(spec: StudySpec, reason: str, message: str, *, failed: bool = False) -> Verdict:
+    return Verdict(failed=failed, early=True, reason=reason, message=message, mode=spec.stopping.on_end)
+
+
+def _stopped(spec: StudySpec) -> Verdict | None:
+    now = spec.stopping.now
+    if now is None:
+        return None
+    message = f"`stopping.now` is {now.value}; remove it and the study goes on"
+    return Verdict(failed=False, early=True, reason="StoppedByUser", message=message, mode=now)
 
 
 def _goal_reached(spec: StudySpec, history: History) -> Verdict | None:
@@ -35,26 +49,55 @@ def _goal_reached(spec: StudySpec, history: History) -> Verdict | None:
     if best is None or not reaches_goal(best.value, objective):
         return None
     message = f"trial {best.number} reached {objective.metric} {best.value:g}; the goal was {objective.goal:g}"
-    return Verdict(failed=False, early=True, reason="GoalReached", message=message)
+    return _early(spec, "GoalReached", message)
 
 
 def _too_many_failed(spec: StudySpec, history: History) -> Verdict | None:
-    rule = spec.stopping.failed_trials
-    if rule is None or rule.total is None or history.failed < rule.total:
+    rule, failures, streak = spec.stopping.failed_trials, history.charged_failures, history.longest_failed_streak
+    if rule is None:
         return None
-    message = f"{history.failed} trials failed; stopping.failedTrials.total is {rule.total}"
-    return Verdict(failed=True, early=True, reason="TooManyFailedTrials", message=_with_last_failure(message, history))
+    if rule.total is not None and failures >= rule.total:
+        message = f"{failures} trials failed; stopping.failedTrials.total is {rule.total}"
+    elif rule.consecutive is not None and streak >= rule.consecutive:
+        message = f"{streak} trials failed one after the other; stopping.failedTrials.consecutive is {rule.consecutive}"
+    else:
+        return None
+    return _early(spec, "TooManyFailedTrials", _with_last_failure(message, history), failed=True)
 
 
-def _too_many_failed_in_a_row(spec: StudySpec, history: History) -> Verdict | None:
-    rule = spec.stopping.failed_trials
-    if rule is None or rule.consecutive is None or history.longest_failed_streak < rule.consecutive:
+def _budget_used(spec: StudySpec, usage: Usage) -> Verdict | None:
+    duration, gpu_hours = spec.stopping.duration, spec.stopping.gpu_hours
+    if duration is not None and usage.active_seconds >= seconds_of(duration):
+        return _early(spec, "DurationReached", f"the study has been active for {duration}, its stopping.duration")
+    used = usage.gpu_seconds / 3600
+    if gpu_hours is not None and used >= gpu_hours:
+        return _early(spec, "GpuHoursReached", f"{used:.4g} GPU hours are used; stopping.gpuHours is {gpu_hours:g}")
+    return None
+
+
+def _plateau(spec: StudySpec, history: History) -> Verdict | None:
+    rule = spec.stopping.plateau
+    if rule is None or longest_plateau(history, spec, float(rule.min_improvement)) < rule.trials:
         return None
     message = (
-        f"{history.longest_failed_streak} trials failed one after the other; "
-        f"stopping.failedTrials.consecutive is {rule.consecutive}"
+        f"{rule.trials} trials one after the other were not better by {rule.min_improvement:g} "
+        "(stopping.plateau.minImprovement) than the best before them"
     )
-    return Verdict(failed=True, early=True, reason="TooManyFailedTrials", message=_with_last_failure(message, history))
+    return _early(spec, "Plateau", message)
+
+
+def longest_plateau(history: History, spec: StudySpec, min_improvement: float) -> int:
+    """Return the most judged trials one after the other, none of which was better by `min_improvement` than the best
+    before them; it only grows, so that trials that are still running can't undo the end that it brought."""
+    sign = 1 if spec.objective.direction is Direction.MAXIMIZE else -1
+    longest, best, best_at = 0, None, 0
+    for judged, value in history.improvements:
+        if best is not None:
+            if sign * (value - best) < min_improvement:
+                continue
+            longest = max(longest, judged - 1 - best_at)
+        best, best_at = value, judged
+    return longest if best is None else max(longest, history.complete + history.pruned - best_at)
 
 
 def _all_asked(spec: StudySpec, history: History) -> Verdict | None:

@@ -14,16 +14,18 @@ from tuning_operator.api.status import (
     Usage,
 )
 from tuning_operator.decisions.conditions import Claims, claims_of, merged, phase_of, refusal, timestamp
-from tuning_operator.decisions.gpus import gpus_requested
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
 from tuning_operator.decisions.stopping import verdict_of
 from tuning_operator.decisions.trial_state import TrialState, state_of
+from tuning_operator.decisions.usage import usage_of
+from tuning_operator.errors import InvalidStudy
 
 
 def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
     """Return the whole status."""
     history, spec = snapshot.history, snapshot.spec
-    verdict = verdict_of(spec, history)
+    usage = usage_of(snapshot)
+    verdict = verdict_of(spec, history, usage)
     ended = verdict is not None and not history.open
     conditions = merged(snapshot.status.conditions, claims_of(snapshot, verdict), snapshot.generation, snapshot.now)
     done = history.complete + history.pruned + history.failed
@@ -37,10 +39,7 @@ def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
         trials=trial_counts(snapshot),
         best=_best(snapshot),
         recent=[_recent(snapshot.study, trial) for trial in history.recent[:MAX_RECENT]],
-        usage=Usage(
-            gpu_hours=round(history.running_seconds * gpus_requested(spec.trial.template) / 3600, 4),
-            trial_hours=round(history.running_seconds / 3600, 4),
-        ),
+        usage=Usage(gpu_hours=round(usage.gpu_seconds / 3600, 4), trial_hours=round(usage.trial_seconds / 3600, 4)),
         planned_trainings=spec.max_trials,
         read_token=read_token,
     )
@@ -54,9 +53,9 @@ def unusable_status(previous: StudyStatus, claims: Claims, generation: int, now:
     )
 
 
-def refused_status(previous: StudyStatus, problems: tuple[str, ...], generation: int, now: float) -> StudyStatus:
+def refused_status(previous: StudyStatus, error: InvalidStudy, generation: int, now: float) -> StudyStatus:
     """Return the status of a study whose spec is wrong."""
-    return unusable_status(previous, refusal("InvalidSpec", "; ".join(problems)), generation, now)
+    return unusable_status(previous, refusal(error.reason, str(error)), generation, now)
 
 
 def trial_counts(snapshot: Snapshot) -> TrialCounts:

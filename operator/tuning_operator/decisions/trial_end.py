@@ -6,9 +6,12 @@ import math
 
 from tuning_contract import FinalState
 from tuning_operator.api.durations import seconds_of
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.study import StudySpec
+from tuning_operator.api.trial_template import grace_seconds
 from tuning_operator.decisions.actions import Outcome
-from tuning_operator.decisions.failure import failure_of
+from tuning_operator.decisions.failure import Failure, failure_of, start_failure_of
+from tuning_operator.decisions.log_reading import awaits_log, why_lost
 from tuning_operator.decisions.snapshot import EndState, JobPhase, OpenTrial, Snapshot, TrialJob
 
 
@@ -17,7 +20,7 @@ def outcome_of(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Ou
 
     `job` is the Job of the trial's newest attempt, if it exists.
     """
-    for rule in (_by_last_message, _by_finished_job, _by_lost_job, _by_ignored_stop, _by_deadline):
+    for rule in _RULES:
         outcome = rule(trial, job, snapshot)
         if outcome is not None:
             return outcome
@@ -29,13 +32,30 @@ def given_up(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, why: st
     return _outcome(trial, job, snapshot, EndState.PRUNED, "StudyEnded", f"the study ended: {why}")
 
 
+def stopped(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:
+    """Return the end of a trial that a person stopped."""
+    return _outcome(trial, job, snapshot, EndState.PRUNED, "StoppedByUser", "`stopping.trials` names it")
+
+
+def attempt_seconds(trial: OpenTrial, job: TrialJob | None, now: float) -> float:
+    """Return how long the newest attempt has had a running pod."""
+    seconds = job.running_seconds(now) if job else 0.0
+    return max(seconds, _reporting_seconds(trial))
+
+
 def next_check_of(trial: OpenTrial, job: TrialJob | None, spec: StudySpec) -> float | None:
     """Return when a rule may hold next although nothing happens; seconds since 1970."""
     if job is None:
         return _lost_due(trial)
     if not job.is_active:
         return None
-    dues = (_start_due(trial, job, spec), _run_due(job, spec), _stop_due(trial, spec))
+    dues = (
+        _start_due(trial, job, spec),
+        _run_due(job, spec),
+        _silence_due(trial, job, spec),
+        _stop_due(trial, spec),
+        _leave_due(job, spec),
+    )
     times = [due for due in dues if due is not None]
     return min(times, default=None)
 
@@ -46,8 +66,22 @@ def _outcome(
     value = trial.value if state is not EndState.FAILED else None
     if value is not None and not math.isfinite(value):
         value = None
-    seconds = job.running_seconds(snapshot.now) if job else _reporting_seconds(trial)
-    return Outcome(trial.number, state, value, reason, message[:1024], max(seconds, _reporting_seconds(trial)))
+    seconds = attempt_seconds(trial, job, snapshot.now)
+    return Outcome(
+        number=trial.number,
+        state=state,
+        value=value,
+        reason=reason,
+        message=message[:1024],
+        running_seconds=trial.earlier.running_seconds + seconds,
+        attempt_seconds=seconds,
+        queued_seconds=max(0.0, job.running_at - job.created_at) if job and job.running_at is not None else None,
+    )
+
+
+def _failed(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, failure: Failure) -> Outcome:
+    reason, message = failure
+    return _outcome(trial, job, snapshot, EndState.FAILED, reason.value, message)
 
 
 def _reporting_seconds(trial: OpenTrial) -> float:
@@ -65,7 +99,7 @@ def _judged(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outco
         message = (
             f"the trial ended without a value of `{metric}`: {reported}; report that metric or change `objectives`"
         )
-        return _outcome(trial, job, snapshot, EndState.FAILED, "NoObjective", message)
+        return _failed(trial, job, snapshot, (FailureClass.NO_OBJECTIVE, message))
     if not math.isfinite(trial.value):
         return _not_finite(trial, job, snapshot)
     return _outcome(trial, job, snapshot, EndState.COMPLETE, "Complete")
@@ -74,7 +108,7 @@ def _judged(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outco
 def _not_finite(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:
     metric = snapshot.spec.objective.metric
     message = f"`{metric}` became {trial.value} at step {trial.last_step}: the training diverged"
-    return _outcome(trial, job, snapshot, EndState.FAILED, "NotFinite", message)
+    return _failed(trial, job, snapshot, (FailureClass.NOT_FINITE, message))
 
 
 def _pruned(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:
@@ -91,17 +125,26 @@ def _by_last_message(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot)
         return _judged(trial, job, snapshot)
     if trial.end.state is FinalState.PRUNED:
         return _pruned(trial, job, snapshot)
-    return _outcome(trial, job, snapshot, EndState.FAILED, "TrainingFailed", trial.end.message)
+    return _failed(trial, job, snapshot, (FailureClass.ERROR, trial.end.message))
 
 
 def _by_finished_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
-    if job is None or job.is_active:
+    if job is None or job.is_active or job.awaits_cause:
         return None
     if trial.prune_decided_at is not None:
         return _pruned(trial, job, snapshot)
     if job.phase is JobPhase.COMPLETE:
-        return _judged(trial, job, snapshot)
-    return _outcome(trial, job, snapshot, EndState.FAILED, *failure_of(job))
+        return None if awaits_log(trial, snapshot) else _judged(trial, job, snapshot)
+    return _failed(trial, job, snapshot, failure_of(job))
+
+
+def _by_lost_log(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
+    """A trial is never judged by a part of what it printed; if it failed or was pruned, the rest does not matter."""
+    why = why_lost(trial, snapshot)
+    if not why or job is None or job.phase is JobPhase.FAILED or trial.prune_decided_at is not None:
+        return None
+    message = f"the log of Job {job.name} could not be read to its end: {why}"
+    return _failed(trial, job, snapshot, (FailureClass.LOG_LOST, message))
 
 
 def _by_lost_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -114,7 +157,18 @@ def _by_lost_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> 
         return None
     if trial.prune_decided_at is not None:
         return _pruned(trial, job, snapshot)
-    return _outcome(trial, job, snapshot, EndState.FAILED, "JobLost", "its Job vanished while the trial was running")
+    return _failed(trial, job, snapshot, (FailureClass.JOB_LOST, "its Job vanished while the trial was running"))
+
+
+def _by_lost_node(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
+    """A pod that was told to end and does not: its node is gone, and the Job would wait for it for ever."""
+    due = None if job is None or not job.is_active or job.deleting else _leave_due(job, snapshot.spec)
+    if due is None or job is None or snapshot.now < due:
+        return None
+    if trial.prune_decided_at is not None:
+        return _pruned(trial, job, snapshot)
+    message = f"the pod of Job {job.name} was told to end and did not: nothing is heard of its node"
+    return _failed(trial, job, snapshot, (FailureClass.NODE_LOST, message))
 
 
 def _by_ignored_stop(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -125,26 +179,38 @@ def _by_ignored_stop(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot)
 def _by_deadline(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
     if job is None:
         return None
-    start, run = _start_due(trial, job, snapshot.spec), _run_due(job, snapshot.spec)
+    spec, deadlines = snapshot.spec, snapshot.spec.trial.deadlines
+    start, run, silence = _start_due(trial, job, spec), _run_due(job, spec), _silence_due(trial, job, spec)
     if start is not None and snapshot.now >= start:
-        waited = f"no pod of Job {job.name} was running after {snapshot.spec.trial.deadlines.start}"
-        why = f": {job.message}" if job.message else ""
-        return _outcome(trial, job, snapshot, EndState.FAILED, "StartDeadlineExceeded", waited + why)
+        return _failed(trial, job, snapshot, start_failure_of(job, str(deadlines.start)))
     if run is not None and snapshot.now >= run:
-        message = f"Job {job.name} still ran after {snapshot.spec.trial.deadlines.run}"
-        return _outcome(trial, job, snapshot, EndState.FAILED, "RunDeadlineExceeded", message)
+        message = f"Job {job.name} still ran after {deadlines.run}"
+        return _failed(trial, job, snapshot, (FailureClass.RUN_DEADLINE_EXCEEDED, message))
+    if silence is not None and snapshot.now >= silence:
+        last = "nothing so far" if trial.last_step is None else f"step {trial.last_step} last"
+        message = f"Job {job.name} ran for {deadlines.silence} without a report; it reported {last}"
+        return _failed(trial, job, snapshot, (FailureClass.SILENT, message))
     return None
 
 
 def _start_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
     """A pod that reported, or was seen running, has started, whatever its readiness says now."""
-    if job.phase is not JobPhase.PENDING or job.running_at is not None or trial.first_report_at is not None:
+    has_reported = trial.last_report_at is not None and trial.last_report_at >= job.waiting_since
+    if job.phase is not JobPhase.PENDING or job.running_at is not None or has_reported:
         return None
-    return _due(job.created_at, spec.trial.deadlines.start)
+    return _due(job.waiting_since, spec.trial.deadlines.start)
 
 
 def _run_due(job: TrialJob, spec: StudySpec) -> float | None:
-    return _due(job.running_at, spec.trial.deadlines.run) if job.phase is JobPhase.RUNNING else None
+    if job.phase is not JobPhase.RUNNING or job.running_at is None:
+        return None
+    return _due(job.running_at - job.ran_seconds, spec.trial.deadlines.run)
+
+
+def _silence_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
+    if job.phase is not JobPhase.RUNNING or job.running_at is None:
+        return None
+    return _due(max(job.running_at, trial.last_report_at or job.running_at), spec.trial.deadlines.silence)
 
 
 LOST_SECONDS = 60.0
@@ -156,14 +222,36 @@ def _lost_due(trial: OpenTrial) -> float | None:
     return None if trial.last_report_at is None else trial.last_report_at + LOST_SECONDS
 
 
+LEAVING_SECONDS = 60.0
+"""How long a pod may be there after the end of its grace period, until its node counts as lost."""
+
+
+def _leave_due(job: TrialJob, spec: StudySpec) -> float | None:
+    if job.terminating_since is None:
+        return None
+    return job.terminating_since + grace_seconds(spec.trial.template) + LEAVING_SECONDS
+
+
 def _stop_due(trial: OpenTrial, spec: StudySpec) -> float | None:
     """When the patience with a trial ends that was told to stop: it was pruned, or its objective is not finite."""
     not_finite = trial.value is not None and not math.isfinite(trial.value)
     since = trial.prune_decided_at
     if since is None and not_finite:
         since = trial.last_report_at
-    return _due(since, spec.trial.prune_grace)
+    return None if since is None else since + spec.trial.stop_grace_seconds
 
 
 def _due(since: float | None, duration: str | None) -> float | None:
     return None if since is None or duration is None else since + seconds_of(duration)
+
+
+_RULES = (
+    _by_last_message,
+    _by_lost_log,
+    _by_finished_job,
+    _by_lost_job,
+    _by_lost_node,
+    _by_ignored_stop,
+    _by_deadline,
+)
+"""In the order in which they are asked."""

@@ -14,6 +14,8 @@ from tuning_operator.api.names import (
     ATTEMPT_LABEL,
     KIND,
     PARAMETERS_ANNOTATION,
+    PRIORITY_LABEL,
+    QUEUE_LABEL,
     STUDY_ANNOTATION,
     STUDY_UID_LABEL,
     TRIAL_LABEL,
@@ -21,37 +23,48 @@ from tuning_operator.api.names import (
 )
 from tuning_operator.api.parameters import Parameter, ParameterType, Scalar
 from tuning_operator.api.study import StudySpec
-from tuning_operator.api.trial_template import trainer_container
+from tuning_operator.api.trial_template import Queue, trainer_container
+from tuning_operator.decisions.report_access import NO_REPORTS, ReportAccess, mount_token
 from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
+from tuning_operator.decisions.trial_volumes import add_volumes, checkpoint_dir
 
 
-def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, report_url: str, report_token: str) -> dict[str, Any]:
+def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: ReportAccess) -> dict[str, Any]:
     """Return the batch/v1 Job of a trial's newest attempt.
 
     Retries are new attempts with Jobs of their own, so the Job itself never retries: its failure policy only makes its
     condition say why it failed, a disruption first.
     """
     template = copy.deepcopy(spec.trial.template)
-    container = trainer_container(template)
+    if spec.trial.metrics.read_from_logs is not None:
+        reports = NO_REPORTS  # there is one way for metrics
+    checkpoints = checkpoint_dir(study, spec, trial)
     environment = TrialEnvironment(
         study=study.name,
         namespace=study.namespace,
         trial=trial.number,
         parameters=trial.parameters,
         attempt=trial.attempt,
-        report_url=report_url,
-        report_token=report_token,
+        report_url=reports.url,
+        report_token=reports.token,
+        report_token_file=reports.token_file,
+        report_ca=reports.ca,
+        checkpoint_dir=checkpoints,
+        resume_from=checkpoints if trial.attempt > 1 else None,
         seed=trial.seed,
         objective=spec.objective.metric,
     )
-    _prepare_pod(template, study, trial, environment)
+    container = _prepare_pod(template, study, trial, environment)
+    add_volumes(template["spec"], container, spec)
+    if reports.audience is not None:
+        mount_token(template["spec"], container, reports.audience)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": job_name(study.name, study.uid, trial.number, trial.attempt),
             "namespace": study.namespace,
-            "labels": _labels(study, trial),
+            "labels": {**_labels(study, trial), **_queue_labels(spec.trial.queue)},
             "annotations": {
                 STUDY_ANNOTATION: study.name,
                 PARAMETERS_ANNOTATION: json.dumps(dict(trial.parameters), sort_keys=True),
@@ -87,6 +100,14 @@ def _labels(study: StudyKey, trial: OpenTrial) -> dict[str, str]:
     return {STUDY_UID_LABEL: study.uid, TRIAL_LABEL: str(trial.number), ATTEMPT_LABEL: str(trial.attempt)}
 
 
+def _queue_labels(queue: Queue | None) -> dict[str, str]:
+    """Kueue's webhook suspends a Job that has them; nobody else may touch `spec.suspend`."""
+    if queue is None:
+        return {}
+    priority = {} if queue.priority_class is None else {PRIORITY_LABEL: queue.priority_class}
+    return {QUEUE_LABEL: queue.kueue, **priority}
+
+
 def _owner(study: StudyKey) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
@@ -106,18 +127,22 @@ def _failure_rules(container: str) -> list[dict[str, Any]]:
     ]
 
 
-def _prepare_pod(template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment) -> None:
+def _prepare_pod(
+    template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment
+) -> dict[str, Any]:
+    """Write into the template what is the operator's; return the training container."""
     metadata = template.setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(study, trial)}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), STUDY_ANNOTATION: study.name}
-    spec = template["spec"]
-    spec["restartPolicy"] = "Never"
-    spec.setdefault("automountServiceAccountToken", False)
+    pod = template["spec"]
+    pod["restartPolicy"] = "Never"
+    pod.setdefault("automountServiceAccountToken", False)
     trainer = trainer_container(template)
-    containers: list[dict[str, Any]] = spec["containers"]
+    containers: list[dict[str, Any]] = pod["containers"]
     container = next(container for container in containers if container is trainer)
     # First, so that the template's own variables can refer to them.
     container["env"] = [*_variables(environment.variables()), *(container.get("env") or ())]
+    return container
 
 
 def _variables(variables: Mapping[str, str]) -> list[dict[str, str]]:

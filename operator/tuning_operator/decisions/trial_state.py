@@ -11,7 +11,7 @@ class TrialState(StrEnum):
     """Where an open trial is."""
 
     WAITING = "Waiting"
-    """Without a Job: asked for, suspended, or between attempts."""
+    """Without a Job, or with one that a queue holds back: asked for, suspended, or between attempts."""
     PENDING = "Pending"
     """With a Job, without a running pod."""
     RUNNING = "Running"
@@ -22,7 +22,7 @@ def state_of(trial: OpenTrial, job: TrialJob | None) -> TrialState:
 
     A report proves a running pod before the Job's status does.
     """
-    if job is None:
+    if job is None or job.phase is JobPhase.SUSPENDED:
         return TrialState.WAITING
     if job.phase is JobPhase.PENDING and trial.first_report_at is None:
         return TrialState.PENDING

@@ -23,9 +23,9 @@ class ActiveRepositories:
         """Return an open study's repository, None on a standby."""
         return self._repositories.find(uid) if self._is_active() else None
 
-    async def open(self, study: StudyKey, spec: StudySpec) -> TrialRepository:
+    async def open(self, study: StudyKey, spec: StudySpec, resume: str = "") -> TrialRepository:
         """Load or create a study's history."""
-        return await self._repositories.open(study, spec)
+        return await self._repositories.open(study, spec, resume)
 
     async def close(self, uid: str) -> None:
         """Forget a study's history in memory."""

@@ -25,8 +25,8 @@ class StudyEvents(Protocol):
     def study_changed(self, document: Mapping[str, Any]) -> None:
         """Take an object as the API server has it."""
 
-    def study_deleted(self, uid: str) -> None:
-        """Let a study go."""
+    def study_deleted(self, uid: str, last: Mapping[str, Any] | None = None) -> None:
+        """Let a study go; `last` is the object as it was in the end, None: it was only missing in a list."""
 
 
 class StudyFeed:
@@ -77,19 +77,19 @@ class StudyFeed:
     def _take(self, kind: str | None, document: Mapping[str, Any]) -> None:
         uid = _uid(document)
         if kind == "DELETED":
-            self._forget(uid)
+            self._forget(uid, document)
             return
         is_older = _generation(document) < self._known.get(uid, 0)
         if uid not in self._gone and not is_older:  # a deletion's last event may come after the list that missed it
             self._known[uid] = _generation(document)
             self._events.study_changed(document)
 
-    def _forget(self, uid: str) -> None:
+    def _forget(self, uid: str, last: Mapping[str, Any] | None = None) -> None:
         self._known.pop(uid, None)
         self._gone[uid] = None
         if len(self._gone) > MOST_GONE:
             del self._gone[next(iter(self._gone))]
-        self._events.study_deleted(uid)
+        self._events.study_deleted(uid, last)
 
 
 def _uid(document: Mapping[str, Any]) -> str:

@@ -24,8 +24,10 @@ class LocalCommand:
     """The variables that the container sets; the process inherits the runner's others."""
 
 
-def local_command(manifest: Manifest) -> LocalCommand:
+def local_command(manifest: Manifest, machine: Mapping[str, str]) -> LocalCommand:
     """Return the training container's command as Kubernetes would run it.
+
+    `machine` holds variables that are other ones on this machine than on a cluster.
 
     Raises
     ------
@@ -39,9 +41,10 @@ def local_command(manifest: Manifest) -> LocalCommand:
             f"the container {container.get('name', '')!r} has no `command`: without a cluster nobody reads its image's "
             "entry point, so write the command into the template"
         )
-    environment: dict[str, str] = {}
+    environment = dict(machine)
     for variable in container.get("env") or ():
-        environment[variable["name"]] = _value(variable, environment)
+        if variable["name"] not in machine:
+            environment[variable["name"]] = _value(variable, environment)
     argv = (*command, *(container.get("args") or ()))
     return LocalCommand(tuple(expand(str(text), environment) for text in argv), environment)
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-_REGISTER = 'echo "+$$" >&0; exec "$@" </dev/null'
+_REGISTER = 'trap "" PIPE; echo "+$$" 2>/dev/null >&0; trap - PIPE; exec "$@" </dev/null'
 """A shell that registers its process group at the guard, whose pipe is its input, and then becomes the command.
 
-The command cannot run unregistered: were the runner to register it after the start, a kill in between would leave an
-orphan. The guard waits for the end of its input, and so for every shell that holds the pipe.
+The command does not run unregistered: were the runner to register it after the start, a kill in between would leave an
+orphan. Where the guard has just been killed, the next one is told of the group. The guard waits for the end of its
+input, and so for every shell that holds the pipe.
 """
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tuning_operator.api.names import study_folder
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import TuningError
 
@@ -37,7 +38,11 @@ class Places:
 
     def logs(self, study: StudyKey) -> Path:
         """Return the directory of the trials' logs."""
-        return self.directory / "logs" / f"{study.name}-{study.uid[:8]}"
+        return self.directory / "logs" / study_folder(study.name, study.uid)
+
+    def checkpoints(self, study: StudyKey) -> Path:
+        """Return the directory of the trials' checkpoints."""
+        return self.directory / "checkpoints" / study_folder(study.name, study.uid)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from tuning_operator.api.names import ATTEMPT_LABEL, TRIAL_LABEL
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
 from tuning_operator.errors import JobRefused
-from tuning_operator.local.commands import local_command, process_environment
+from tuning_operator.local.checkpoints import CheckpointFolders
+from tuning_operator.local.commands import LocalCommand, local_command, process_environment
 from tuning_operator.local.guarded_start import GuardedStart
 from tuning_operator.ports import Clock, Manifest
 
@@ -28,8 +29,16 @@ class LocalTrialJobs:
     `on_change` is called with the study's uid when a process ended.
     """
 
-    def __init__(self, logs: Path, clock: Clock, on_change: Callable[[str], None], threads: int = 1) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        checkpoints: CheckpointFolders,
+        clock: Clock,
+        on_change: Callable[[str], None],
+        threads: int = 1,
+    ) -> None:
         self._logs = logs
+        self._checkpoints = checkpoints
         self._clock = clock
         self._on_change = on_change
         self._threads = threads
@@ -54,7 +63,7 @@ class LocalTrialJobs:
 
     async def check(self, study: StudyKey, manifest: Manifest) -> Sequence[str]:
         """Find what would keep the command from starting."""
-        command = local_command(manifest)
+        command = self._command(manifest)
         environment = process_environment(command, self._threads)
         if shutil.which(command.argv[0], path=environment["PATH"]) is None:
             raise JobRefused(f"the command {command.argv[0]!r} of the template is not installed on this machine")
@@ -62,14 +71,14 @@ class LocalTrialJobs:
 
     async def create(self, study: StudyKey, manifest: Manifest) -> None:
         """Start the process, unless a Job of the name is there."""
-        name, labels = manifest["metadata"]["name"], manifest["metadata"]["labels"]
+        name, (trial, attempt) = manifest["metadata"]["name"], _attempt(manifest)
         if name in self._jobs:
             if self._jobs[name][0] != study.uid:
                 raise JobRefused(f"the name {name} is taken by a Job of another study")
             return
         await self.check(study, manifest)
         process = await self._start(name, manifest)
-        now, trial, attempt = self._clock.now(), int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL])
+        now = self._clock.now()
         self._jobs[name] = study.uid, TrialJob(name, trial, attempt, JobPhase.RUNNING, now, running_at=now)
         self._vanished.discard((study.uid, trial, attempt))
         self._processes[name] = process
@@ -101,8 +110,11 @@ class LocalTrialJobs:
         await asyncio.gather(*self._watchers)
         await self._guarded.close()
 
+    def _command(self, manifest: Manifest) -> LocalCommand:
+        return local_command(manifest, self._checkpoints.variables(*_attempt(manifest)))
+
     async def _start(self, name: str, manifest: Manifest) -> asyncio.subprocess.Process:
-        command = local_command(manifest)
+        command = self._command(manifest)
         self._logs.mkdir(parents=True, exist_ok=True)
         with self.log_file(name).open("ab") as log:
             try:
@@ -127,13 +139,19 @@ class LocalTrialJobs:
         self._vanished.add((uid, job.trial, job.attempt))
 
 
+def _attempt(manifest: Manifest) -> tuple[int, int]:
+    """Return which trial and attempt a Job is of."""
+    labels = manifest["metadata"]["labels"]
+    return int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL])
+
+
 def _ended(job: TrialJob, code: int, now: float) -> TrialJob:
     """Return the Job of a process that ended; a negative code is the signal that it died of."""
     if code == 0:
         return replace(job, phase=JobPhase.COMPLETE, ended_at=now, exit_code=0)
     exit_code = code if code > 0 else 128 - code  # as a shell and containers tell of signals
     message = f"the process exited with code {exit_code}"
-    return replace(job, phase=JobPhase.FAILED, ended_at=now, exit_code=exit_code, message=message)
+    return replace(job, phase=JobPhase.FAILED, ended_at=now, exit_code=exit_code, message=message, cause="")
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -15,10 +15,15 @@ from tuning_operator.api.study import StudySpec, Suspend, Suspension
 from tuning_operator.api.validation import parse_study
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.events import Announcement
+from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
+from tuning_operator.fair_use import FairUse
 from tuning_operator.interpreter import prepare_interpreter
+from tuning_operator.local.checkpoints import CheckpointFolders, remove
+from tuning_operator.local.log_files import LogFiles
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalEvents, LocalStatus
@@ -29,6 +34,7 @@ from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
+from tuning_operator.trial_logs.log_readings import LogReadings
 
 STOP_SECONDS = 8.0
 """How long the engine may take to end the trials once somebody asked twice to stop: a process that ignores SIGTERM
@@ -99,7 +105,7 @@ class LocalRun:
     def stop(self) -> None:
         """Let running trials finish and start no more; called again, end the running ones too, within some 10 s.
 
-        The trials that were cut off start over when the study is run again.
+        The trials that were cut off go on from their last checkpoint when the study is run again, or start over.
         """
         self._stops += 1
         if self._stops == 2:
@@ -121,20 +127,23 @@ class LocalRun:
     async def _run(self, key: StudyKey, spec: StudySpec, repositories: StudyRepositories) -> StudyStatus:
         trials = await repositories.open(key, spec)
         for trial in trials.history().open:
-            # Its process went with the last run. Unless it had come to its end, it starts over under the same number.
-            await trials.start_attempt(trial.number, trial.attempt + 1)
+            # Its process went with the last run. Unless it had come to its end, it gets another under the same number.
+            await trials.start_attempt(put_off(trial, attempt_seconds(trial, None, SystemClock().now()), "Resumed"))
 
         def shown(status: StudyStatus) -> None:
             self.observer.on_status(status)
             self._changed.set()
 
         status = LocalStatus(shown)
-        async with self._started(key, repositories, status) as tasks:
+        checkpoints = CheckpointFolders(self.places.checkpoints(key))
+        async with self._started(key, repositories, status, checkpoints) as (tasks, jobs):
             self.observer.on_start(key, trials)
             self._tasks = tasks
             tasks.study_changed(self._wanted_object())
             while not self._is_over(status.latest):
                 await self._next_change()
+                await asyncio.to_thread(remove, checkpoints.unneeded(trials, jobs.observed(key)))
+        await asyncio.to_thread(remove, checkpoints.unneeded(trials, ()))
         return status.latest
 
     async def _next_change(self) -> None:
@@ -144,7 +153,7 @@ class LocalRun:
         except TimeoutError:
             raise StorageUnavailable(
                 f"the running trials are ended, but {self.places.database} did not take it in time; see that it can be "
-                "written and run the study again: they start over"
+                "written and run the study again: they go on from their last checkpoint, or start over"
             ) from None
         self._changed.clear()
 
@@ -162,19 +171,22 @@ class LocalRun:
 
     @asynccontextmanager
     async def _started(
-        self, key: StudyKey, repositories: StudyRepositories, status: LocalStatus
-    ) -> AsyncIterator[StudyTasks]:
+        self, key: StudyKey, repositories: StudyRepositories, status: LocalStatus, checkpoints: CheckpointFolders
+    ) -> AsyncIterator[tuple[StudyTasks, LocalTrialJobs]]:
         secret = await repositories.secret_key()
         clock = SystemClock()
         threads = max(1, cpus() // self._object["spec"]["parallelism"])
-        jobs = LocalTrialJobs(self.places.logs(key), clock, lambda uid: tasks.wake(uid), threads)
+        jobs = LocalTrialJobs(self.places.logs(key), checkpoints, clock, lambda uid: tasks.wake(uid), threads)
         server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
         addresses = ReportAddresses(f"http://127.0.0.1:{port}", secret)
-        world = World(jobs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics())
-        tasks = StudyTasks(world, repositories, Settings(status_seconds=0.5, coalesce_seconds=0.005))
+        settings = Settings(status_seconds=0.5, coalesce_seconds=0.005)
+        logs = LogReadings(LogFiles(jobs.log_file).read, lambda uid: tasks.wake(uid))
+        fair_use = FairUse(settings, lambda uid: tasks.wake(uid))
+        world = World(jobs, logs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics(), fair_use)
+        tasks = StudyTasks(world, repositories, settings)
         try:
-            yield tasks
+            yield tasks, jobs
         finally:
             await tasks.close()
             await jobs.close()

@@ -47,6 +47,9 @@ class Limits:
     study_burst: int = 10_000
     """Requests that one study may send at once."""
 
+    namespace_rate: float = 0.0
+    """Requests per second that all studies of a namespace may send for long; 0: no limit of its own."""
+
     attempt_in_flight: int = 16
     """Unanswered requests of one attempt; the SDK has one, the folds of a cross-validation share the attempt."""
 
@@ -55,6 +58,9 @@ class Limits:
 
     bytes_in_flight: int = 64 * 1024 * 1024
     """Bytes of bodies in memory."""
+
+    forwarded: int = 256
+    """Requests that a standby has passed on and that are not answered; each holds its body."""
 
     readers: int = 8
     """Requests of the read API under way; each may hold a thread or some hundred kilobytes."""
@@ -93,6 +99,8 @@ class Admission:
         self._clock = clock
         self._attempt_rate = RateLimit(limits.attempt_rate, limits.attempt_burst)
         self._study_rate = RateLimit(limits.study_rate, limits.study_burst)
+        rate = limits.namespace_rate
+        self._namespace_rate = RateLimit(rate, max(1, round(2 * rate))) if rate else None
         self._in_flight: Counter[Hashable] = Counter()
         self._total = 0
         self._bytes = 0
@@ -121,6 +129,20 @@ class Admission:
             self._in_flight[key] -= 1
             if not self._in_flight[key]:
                 del self._in_flight[key]
+
+    def check_namespace(self, namespace: str) -> None:
+        """Count a request of a namespace's trials.
+
+        Raises
+        ------
+        Refused
+            They send too many: status 429.
+        """
+        if self._namespace_rate is None:
+            return
+        if seconds := self._namespace_rate.wait(namespace, self._clock()):
+            cap = f"{self._limits.namespace_rate:g} requests per second (namespaceReportRate)"
+            raise _too_many(f"the trials of the namespace {namespace} together report more than {cap}", seconds)
 
     def _check_places(self, key: Hashable, size: int) -> None:
         limits = self._limits

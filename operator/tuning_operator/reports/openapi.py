@@ -87,7 +87,7 @@ def _report() -> dict[str, Any]:
             "415": _error("The body is not announced as application/json, or is compressed."),
             "429": _error("Too many requests; put several reports into one.", retry=True),
             "500": _error("A defect of the operator; its log says more."),
-            "503": _error("The study is not loaded yet, or the database is away.", retry=True),
+            "503": _error("No operator is active, the study is not loaded yet, or the database is away.", retry=True),
         },
     }
 
@@ -117,7 +117,6 @@ def _trial() -> dict[str, Any]:
         "responses": {
             "200": {"description": "The trial.", **_json("TrialWithReports")},
             "404": _error("The study has no such trial."),
-            "503": _error("The database is away.", retry=True),
             **_reading_errors(),
         },
     }
@@ -129,6 +128,7 @@ def _reading_errors() -> dict[str, Any]:
         "403": _error("The token does not open this study, or the study is not running here."),
         "429": _error("Too many readers at once.", retry=True),
         "500": _error("A defect of the operator; its log says more."),
+        "503": _error("No operator is active, or the database is away.", retry=True),
     }
 
 

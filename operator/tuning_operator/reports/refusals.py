@@ -25,6 +25,7 @@ class Reason(StrEnum):
     MALFORMED = "Malformed"
     NOT_FOUND = "NotFound"
     NOT_OPEN = "NotOpen"
+    NOT_ACTIVE = "NotActive"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     INTERNAL = "Internal"
 

@@ -102,6 +102,7 @@ class ReportEndpoint:
         repository = self._repositories.find(uid)
         if repository is None:
             return self._answer_without_study(uid)
+        self._admission.check_namespace(repository.key.namespace)
         try:
             return await repository.report(trial, attempt, batch)
         except NotFound as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
+import socket
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
 
 from aiohttp import web
 
@@ -12,7 +15,9 @@ from tuning_contract.reports import MAX_BODY_BYTES
 from tuning_operator.errors import Unavailable
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import TrialRepositories, TrialRepository
+from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.connections import Connections
+from tuning_operator.reports.forwarding import Forwarding, Leader
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.read_api import TRIAL_ROUTE, TRIALS_ROUTE, FindStudy, ReadApi
 from tuning_operator.reports.refusals import answer_errors
@@ -34,6 +39,10 @@ def _never_gone(_uid: str) -> bool:
     return False
 
 
+def _here() -> None:
+    return None
+
+
 def _no_study(_namespace: str, _name: str) -> tuple[str, TrialRepository] | None:
     return None
 
@@ -53,8 +62,12 @@ class ReportServer:
         Says of a uid that its study was deleted: its trials are told to stop. It must be sure.
     find_study
         (namespace, name) -> uid and history, for the read API; by default no study can be read.
+    leader
+        Base URL of the operator that requests are passed on to, empty while there is none; None: serve them here.
     host, port
         Where to listen; port 0 takes a free one.
+    certificate
+        What connections are encrypted with; None: plain HTTP.
     """
 
     def __init__(
@@ -65,19 +78,22 @@ class ReportServer:
         wake: Wake,
         gone: Gone = _never_gone,
         find_study: FindStudy = _no_study,
+        leader: Leader = _here,
         metrics: Metrics | None = None,
         limits: Limits | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        certificate: ServingCertificate | None = None,
     ) -> None:
-        limits = limits or Limits()
+        limits, metrics = limits or Limits(), metrics or Metrics()
         self._host, self._port = host, port
-        self._connections = Connections(limits)
-        self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics or Metrics())
+        self._certificate = certificate
+        self._connections = Connections(limits, certificate)
+        self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics)
+        self._forwarding = Forwarding(leader, limits, metrics, certificate)
         self._read_api = ReadApi(find_study, key, limits)
         self._limits = limits
-        self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
+        self._closing = AsyncExitStack()
 
     async def start(self) -> int:
         """Listen, and return the port.
@@ -87,7 +103,46 @@ class ReportServer:
         Unavailable
             The address can't be listened on.
         """
-        runner = web.AppRunner(
+        runner = self._make_runner()
+        await runner.setup()
+        assert runner.server is not None
+        try:
+            listener = _listen(self._host, self._port)
+        except OSError as error:
+            await runner.cleanup()
+            raise Unavailable(f"reports can't be received at {self._host}:{self._port}: {error}") from error
+        # Undone the other way round: no new connections, then the requests under way, then whatever is still open.
+        self._closing.push_async_callback(self._connections.close)
+        self._closing.push_async_callback(self._forwarding.close)
+        self._closing.push_async_callback(runner.cleanup)
+        self._closing.callback(listener.close)
+        self._beside(self._connections.accept(listener, runner.server))
+        if self._certificate is not None:
+            self._beside(self._certificate.follow())
+        return int(listener.getsockname()[1])
+
+    async def drain(self, seconds: float) -> None:
+        """Return when everything is answered that is served here, at the latest after `seconds`.
+
+        Call it when `leader` returns None no more; what comes meanwhile is passed on or asked to come again.
+        """
+        await self._forwarding.drain(seconds)
+
+    async def stop(self) -> None:
+        """Take no more connections, answer the requests under way (for at most 10 s), and close."""
+        await self._closing.aclose()
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._closing.push_async_callback(end)
+
+    def _make_runner(self) -> web.AppRunner:
+        return web.AppRunner(
             self._application(),
             access_log=None,
             logger=_protocol_log,
@@ -99,33 +154,22 @@ class ReportServer:
             max_headers=_HEADERS,
             shutdown_timeout=10.0,
         )
-        await runner.setup()
-        assert runner.server is not None
-        factory = partial(self._connections.protocol, runner.server)
-        try:
-            loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(factory, self._host, self._port, backlog=_BACKLOG)
-        except OSError as error:
-            await runner.cleanup()
-            raise Unavailable(f"reports can't be received at {self._host}:{self._port}: {error}") from error
-        self._runner = runner
-        return int(self._listener.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """Take no more connections, answer the requests under way (for at most 10 s), and close."""
-        listener, runner, self._listener, self._runner = self._listener, self._runner, None, None
-        if listener is not None and runner is not None:
-            listener.close()
-            await runner.cleanup()
 
     def _application(self) -> web.Application:
-        middlewares = (self._connections.notice_request, answer_errors)
+        middlewares = (self._connections.notice_request, answer_errors, self._forwarding.forward)
         application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=middlewares)
         application.router.add_post(ROUTE, self._endpoint.receive)
         application.router.add_get(TRIALS_ROUTE, self._read_api.trials, allow_head=False)
         application.router.add_get(TRIAL_ROUTE, self._read_api.trial, allow_head=False)
         application.router.add_get("/healthz", _healthz)
         return application
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener.setblocking(False)
+    return listener
 
 
 async def _healthz(_request: web.Request) -> web.Response:

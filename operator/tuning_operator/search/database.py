@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
-from sqlalchemy import URL, Connection, Engine, make_url, select
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from tuning_operator.errors import StorageDamaged
-from tuning_operator.search import tables
+from tuning_operator.errors import LeaseLost, StorageDamaged
+from tuning_operator.search import migrations
+from tuning_operator.search.connections import engine_arguments
+from tuning_operator.search.fence import Fence, next_number
 from tuning_operator.search.storage_errors import converted
 from tuning_operator.settings import InvalidSetting
 
-_BUSY_SECONDS = 10.0
-"""How long a connection to SQLite waits for another one's lock."""
-_CONNECT_SECONDS = 10
-"""How long PostgreSQL may take to accept a connection."""
 _SCHEMA_TRIES = 5
-"""Processes that create the schema at the same moment disturb each other; each finds it made at a later try."""
+"""Processes that make Optuna's tables at the same moment disturb each other; each finds them made at a later try."""
 
 
 def parse_url(text: str) -> URL:
@@ -48,15 +44,6 @@ def parse_url(text: str) -> URL:
     raise InvalidSetting(f"the storage URL begins with {url.drivername}; write sqlite:///FILE or postgresql://…")
 
 
-class _SQLiteConnection(sqlite3.Connection):
-    """A connection whose commits survive a power cut, and whose readers and writer do not wait for each other."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.execute("PRAGMA journal_mode=WAL")
-        self.execute("PRAGMA synchronous=FULL")
-
-
 class Database:
     """A database with Optuna's tables and ours. Nothing is opened before the first use; then the schema is made.
 
@@ -65,6 +52,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = parse_url(url)
+        self.fence: Fence | None = None
+        """Checked at the begin of every write transaction; None: there is one process, and no election."""
         self._optuna: RDBStorage | None = None
         self._opening = threading.Lock()
 
@@ -81,9 +70,14 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """Open a transaction that is committed at the end of the block and rolled back by an exception."""
         with converted(self.url), self._connected().engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._begin_writing(connection)
             yield connection
+
+    def _begin_writing(self, connection: Connection) -> None:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if self.fence is not None:
+            self.fence.check(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -93,7 +87,20 @@ class Database:
                 connection.exec_driver_sql("BEGIN")
             else:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                # Between its queries a large history is put together; it holds no lock that anybody waits for.
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield connection
+
+    def take_over(self, election: str, holder: str, on_lost: Callable[[LeaseLost], None]) -> int:
+        """Become the only writer of an election's studies; return the fencing number.
+
+        From now on a write raises `LeaseLost`, and calls `on_lost` from its thread, once another one has taken over.
+        """
+        self.fence = None  # an earlier number is not this leader's
+        with self.transaction() as connection:
+            number = next_number(connection, election, holder)
+        self.fence = Fence(election, number, on_lost)
+        return number
 
     def exists(self) -> bool:
         """Return whether the database may be there: a file that is not is made by the first use."""
@@ -109,54 +116,44 @@ class Database:
     def _connected(self) -> RDBStorage:
         with self._opening:
             if self._optuna is None:
-                self._optuna = self._with_schema()
+                self._optuna = self._opened()
             return self._optuna
 
-    def _with_schema(self) -> RDBStorage:
+    def _opened(self) -> RDBStorage:
+        storage = self._with_optunas_tables()
+        try:
+            with converted(self.url):
+                migrations.prepare(storage)
+            # Optuna's own transactions begin as ours do.
+            event.listen(
+                storage.scoped_session.session_factory, "after_begin", lambda *begun: self._begin_writing(begun[-1])
+            )
+        except BaseException:
+            storage.engine.dispose()
+            raise
+        return storage
+
+    def _with_optunas_tables(self) -> RDBStorage:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         for attempt in range(1, _SCHEMA_TRIES + 1):
             try:
                 with converted(self.url):
-                    return self._open()
+                    return self._make_optunas_tables()
             except StorageDamaged:
                 if attempt == _SCHEMA_TRIES:
                     raise
                 time.sleep(0.05 * attempt)
         raise AssertionError("unreachable")
 
-    def _open(self) -> RDBStorage:
+    def _make_optunas_tables(self) -> RDBStorage:
         # Optuna replaces {SCHEMA_VERSION} in URLs, so that other braces must be doubled.
         url = self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
         storage = RDBStorage.__new__(RDBStorage)
         try:
             # Optuna's own check of the version takes ten times as long as all the rest.
-            RDBStorage.__init__(storage, url, engine_kwargs=_engine_arguments(self.url), skip_compatibility_check=True)
-            tables.metadata.create_all(storage.engine)
-            self._check_versions(storage.engine)
+            RDBStorage.__init__(storage, url, engine_kwargs=engine_arguments(self.url), skip_compatibility_check=True)
         except BaseException:
             if hasattr(storage, "engine"):
                 storage.engine.dispose()
             raise
         return storage
-
-    def _check_versions(self, engine: Engine) -> None:
-        with engine.begin() as connection:
-            row = {"one": 1, "version": tables.SCHEMA_VERSION}
-            connection.execute(tables.insert(connection, tables.schema).values(row).on_conflict_do_nothing())
-            ours = connection.execute(select(tables.schema.c.version)).scalar_one()
-            optunas = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
-        for whose, found, needed in (
-            ("this project's", ours, tables.SCHEMA_VERSION),
-            ("Optuna's", optunas, tables.OPTUNA_SCHEMA_VERSION),
-        ):
-            if found != needed:
-                raise StorageDamaged(
-                    f"the database {self.url!r} has version {found} of {whose} tables, but this program needs "
-                    f"{needed}; use the program that made it, or another database"
-                )
-
-
-def _engine_arguments(url: URL) -> dict[str, Any]:
-    if url.drivername == "sqlite":
-        return {"connect_args": {"timeout": _BUSY_SECONDS, "factory": _SQLiteConnection}}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": _CONNECT_SECONDS}}

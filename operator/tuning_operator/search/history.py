@@ -12,16 +12,17 @@ from sqlalchemy import Connection, select
 
 from tuning_contract import FinalState, Report, TrialEnd
 from tuning_contract.reports import number_from_json
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.tally import Tally
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.ports import StoredReport
 from tuning_operator.search import report_rows, tables
+from tuning_operator.search.attributes import active_time, earlier_attempts
 from tuning_operator.search.database import Database
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
 from tuning_operator.search.study_record import read_record
-from tuning_operator.search.tally import Tally
 
 ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS = (
     f"tuning:{name}" for name in ("attempt", "seed", "reason", "message", "running_seconds")
@@ -49,7 +50,7 @@ class StudyHistory:
         self._database = database
         self._storage = MirroredStorage(database)
         self._storage.load(study_id)
-        self._record = read_record(study_id, self._storage.get_study_system_attrs(study_id))
+        self._record = read_record(key, study_id, self._storage.get_study_system_attrs(study_id))
         self._space = Space(self._record.parameters)
         self._open: dict[int, TrialProgress] = {}
         """Open trials by number, in its order."""
@@ -61,29 +62,29 @@ class StudyHistory:
                 finished.append(self._finished(trial))
             else:
                 self._open[trial.number] = self._progress(trial)
-        self._tally = Tally(self._record.objective.direction, finished)
+        self._tally = Tally(self._record.objective.direction)
+        self._tally.add_all(finished)
+        self._active = active_time(self._storage.get_study_user_attrs(study_id))
         with database.reading() as connection:
             self._restore_progress(connection)
+
+    @property
+    def reports_uid(self) -> str:
+        """Under which uid our own tables have the trials' reports."""
+        return self._record.reports_uid
 
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
         tally = self._tally
-        finished = tally.counts.total()
-        total = finished + len(self._open)
+        started_at = _seconds(self._frozen()[0]) if self._frozen() else None
+        total = tally.complete + tally.pruned + tally.failed + len(self._open)
         return History(
             total=total,
             open=tuple(trial.view() for trial in self._open.values()),
-            complete=tally.counts[EndState.COMPLETE],
-            pruned=tally.counts[EndState.PRUNED],
-            failed=tally.counts[EndState.FAILED],
-            failed_streak=tally.failed_streak,
-            longest_failed_streak=tally.longest_failed_streak,
-            best=tally.best,
-            recent=tally.recent,
-            running_seconds=tally.running_seconds,
             exhausted=self._size is not None and total >= self._size,
-            started_at=_seconds(self._frozen()[0]) if total else None,
-            last_ended_at=tally.last_ended_at,
+            started_at=started_at,
+            active=ActiveTime(since=started_at) if self._active is None else self._active,
+            **tally.sums(),
         )
 
     def finished(self, number: int) -> FinishedTrial | None:
@@ -104,7 +105,7 @@ class StudyHistory:
         columns = tables.reports.c
         query = (
             select(columns.attempt, columns.step, columns["values"], columns.time)
-            .where(columns.study_uid == self.key.uid, columns.trial == number)
+            .where(columns.study_uid == self.reports_uid, columns.trial == number)
             .order_by(columns.attempt, columns.step)
         )
         with self._database.reading() as connection:
@@ -126,6 +127,7 @@ class StudyHistory:
             seed=int(trial.user_attrs[SEED]),
             asked_at=_seconds(trial),
             attempt=int(trial.user_attrs[ATTEMPT]),
+            earlier=earlier_attempts(trial.user_attrs),
         )
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:
@@ -151,7 +153,7 @@ class StudyHistory:
         for number, progress in self._open.items():
             newest = progress.attempt
             for attempt in sorted({*stored[number], newest}):
-                progress.start(attempt)
+                progress.start(attempt, progress.earlier)
                 received = stored[number][attempt]
                 if received:
                     times = [time for _, time in received]
@@ -168,7 +170,7 @@ class StudyHistory:
         columns = tables.reports.c
         query = select(columns.trial, columns.attempt, columns.step, columns["values"], columns.received_at)
         for numbers in _chunks(self._open):
-            of_open = query.where(columns.study_uid == self.key.uid, columns.trial.in_(numbers))
+            of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
             for number, attempt, step, text, received_at in connection.execute(of_open.order_by(columns.step)):
                 yield number, attempt, Report(step, _values(text)), received_at
 
@@ -176,7 +178,7 @@ class StudyHistory:
         columns = tables.trial_events.c
         query = select(columns.trial, columns.attempt, columns.kind, columns.state, columns.message, columns.time)
         for numbers in _chunks(self._open):
-            of_open = query.where(columns.study_uid == self.key.uid, columns.trial.in_(numbers))
+            of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
             for number, attempt, kind, state, message, time in connection.execute(of_open):
                 end = TrialEnd(FinalState(state) if kind == report_rows.END else FinalState.PRUNED, message)
                 yield number, attempt, kind, end, time

@@ -50,8 +50,8 @@ def load_study(connection: Connection, study_id: int) -> LoadedStudy:
         study_id=study_id,
         name=name,
         directions=list(connection.execute(query).scalars()),
-        user_attrs=_study_attrs(connection, tables.study_user_attributes, study_id),
-        system_attrs=_study_attrs(connection, tables.study_system_attributes, study_id),
+        user_attrs=study_attrs(connection, tables.study_user_attributes, study_id),
+        system_attrs=study_attrs(connection, tables.study_system_attributes, study_id),
         trials=load_trials(connection, study_id),
     )
 
@@ -150,6 +150,7 @@ def _distribution(text: str) -> BaseDistribution:
     return json_to_distribution(text)
 
 
-def _study_attrs(connection: Connection, table: Table, study_id: int) -> dict[str, Any]:
+def study_attrs(connection: Connection, table: Table, study_id: int) -> dict[str, Any]:
+    """Return a study's attributes; `table` says of which kind."""
     query = select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
     return {key: json.loads(text) for key, text in connection.execute(query)}

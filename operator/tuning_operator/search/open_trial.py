@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tuning_contract import Report, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Objective
-from tuning_operator.decisions.snapshot import OpenTrial
+from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search.curve import Curve
 
@@ -46,11 +46,13 @@ class TrialProgress:
         seed: int,
         asked_at: float,
         attempt: int = 1,
+        earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS,
     ) -> None:
         self.number = number
         self.trial_id = trial_id
         self.objective = objective
         self.attempt = attempt
+        self.earlier = earlier
         self.curve = Curve(objective)
         """The objective; a newer attempt replaces the steps at or after its first."""
         self.end: TrialEnd | None = None
@@ -80,9 +82,10 @@ class TrialProgress:
         """Whether the newest attempt said that it ended, or it was decided to prune the trial."""
         return self.end is not None or self.prune_decided_at is not None
 
-    def start(self, attempt: int) -> None:
-        """Let a new attempt follow."""
+    def start(self, attempt: int, earlier: EarlierAttempts) -> None:
+        """Let a new attempt follow the earlier ones."""
         self.attempt = attempt
+        self.earlier = earlier
         self.end = None
         self._inherited = sorted(self.curve.steps)
         self._steps.clear()
@@ -146,6 +149,7 @@ class TrialProgress:
                 number=self.number,
                 parameters=self._parameters,
                 attempt=self.attempt,
+                earlier=self.earlier,
                 seed=self._seed,
                 asked_at=self._asked_at,
                 first_report_at=self._first_report_at,

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
+from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
-from tuning_operator.errors import NotFound
+from tuning_operator.errors import LeaseLost, NotFound
+from tuning_operator.fault_points import Point, reach
+from tuning_operator.metrics import Metrics
 from tuning_operator.ports import Clock
-from tuning_operator.search import tables
+from tuning_operator.search import custody, tables
 from tuning_operator.search.database import Database
+from tuning_operator.search.deletion import delete_part, delete_reports_part
 from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.repository import StudyRepository, Workers
-from tuning_operator.search.study_record import CREATED, create_study, find_study, rewrite_search
-from tuning_operator.search.trial_rows import delete_study
+from tuning_operator.search.resumption import Earlier, Resumption, find_earlier, interrupt
+from tuning_operator.search.study_record import (
+    CREATED,
+    create_study,
+    find_reports_uid,
+    find_study,
+    key_of,
+    rename_study,
+    rewrite_search,
+)
 from tuning_operator.search.writer import GroupCommit
 
 _ASKING_THREADS = 4
 """Samplers that may run at the same time; they share one interpreter, so that more would only switch more."""
+_DELETION_PAUSE_SECONDS = 0.02
+"""Between two parts of a deletion, so that it takes half of the writer's time at most."""
 _SECRET_KEY = "credentials"
 _SECRET_KEY_BYTES = 32
 
@@ -45,46 +59,92 @@ class StudyRepositories:
     Making it touches nothing; the first call that needs the database makes its tables. Belongs to one event loop.
     """
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, clock: Clock | None = None, metrics: Metrics | None = None) -> None:
         self._database = Database(url)
         askers = ThreadPoolExecutor(max_workers=_ASKING_THREADS, thread_name_prefix="ask")
         self._askers = askers
-        self._workers = Workers(GroupCommit(self._database), askers, clock or SystemClock())
+        self._workers = Workers(GroupCommit(self._database, metrics or Metrics()), askers, clock or SystemClock())
         self._open: dict[str, StudyRepository] = {}
         self._opening = asyncio.Lock()
+        self._policies: dict[str, DeletionPolicy] = {}
+        """What is stored of open studies, by uid."""
+        self.owner = ""
+        """The operator that works with these studies: the uid of its Lease. Empty: a local run."""
 
     def find(self, uid: str) -> StudyRepository | None:
         """Return an open study's repository, from memory."""
         return self._open.get(uid)
 
-    async def open(self, study: StudyKey, spec: StudySpec) -> StudyRepository:
-        """Load or create a study's history; opening an open one again applies the new spec.
+    async def open(self, study: StudyKey, spec: StudySpec, resume: str = "") -> StudyRepository:
+        """Load, resume or create a study's history; opening an open one again applies the new spec.
 
         As long as there is no trial, that may have another search space or objective.
         """
         async with self._opening:
+            if resume and study.uid not in self._open:
+                await self._resume(Resumption(study, spec, resume, self.owner))
             repository = self._open.get(study.uid)
             if repository is None or await repository.gives_way_to(spec):
                 repository = await asyncio.to_thread(self._load, study, spec)
+                reach(Point.STUDY_STORED)
                 self._open[study.uid] = repository
             else:
                 await repository.apply(spec)
+                if self._policies.get(study.uid) is not spec.deletion_policy:
+                    await self.keep_policy(study, spec.deletion_policy)
+            self._policies[study.uid] = spec.deletion_policy
             return repository
 
     async def close(self, uid: str) -> None:
-        """Forget a study's history in memory; the storage keeps it."""
+        """Forget a study's history in memory, once nothing of it is being written; the storage keeps it."""
+        repository = self._open.get(uid)
+        if repository is not None:
+            await repository.retire()
         self._open.pop(uid, None)
+        self._policies.pop(uid, None)
 
     async def secret_key(self) -> bytes:
         """Return the key that credentials are derived from; it is made at the first call and kept in the storage."""
         return await asyncio.to_thread(self._secret_key)
 
-    async def delete_history(self, uid: str) -> None:
-        """Delete a study's history from the storage; one that does not exist is a success."""
-        self._open.pop(uid, None)
-        for stored in await self.list_studies():
-            if stored.key.uid == uid:
-                await self._workers.writer.run(partial(_delete, key=stored.key), lambda _: None)
+    async def take_over(self, election: str, holder: str, on_lost: Callable[[LeaseLost], None]) -> int:
+        """Become the only writer: wait for what an earlier leader is writing, and stop what it wants to write later.
+
+        Call it after winning the election and before opening a study. `on_lost` is called on this loop once another
+        operator has taken over; writes raise `LeaseLost` then. Returns the fencing number.
+        """
+        loop = asyncio.get_running_loop()
+
+        def tell(error: LeaseLost) -> None:
+            loop.call_soon_threadsafe(on_lost, error)
+
+        return await asyncio.to_thread(self._database.take_over, election, holder, tell)
+
+    async def keep_policy(self, study: StudyKey, policy: DeletionPolicy) -> None:
+        """Store what becomes of a study's history when its object goes; a study that is not stored is left alone."""
+
+        def keep(connection: Connection) -> None:
+            study_id = find_study(connection, study)
+            if study_id is not None:
+                custody.keep_policy(connection, study_id, policy)
+
+        await self._workers.writer.run(keep, lambda _: None)
+
+    async def deletable(self) -> Sequence[StudyKey]:
+        """Return this operator's studies whose histories go with their objects, whether or not these exist."""
+        return await asyncio.to_thread(self._deletable)
+
+    async def delete_history(self, study: StudyKey) -> None:
+        """Delete a study's history from the storage, a part at a time; one that does not exist is a success.
+
+        It is marked first: where this breaks off, `deletable` still has the study, and nobody resumes it.
+        """
+        await self.close(study.uid)
+        await self.keep_policy(study, DeletionPolicy.DELETE)
+        remains = True
+        while remains:
+            remains = await self._workers.writer.run(partial(_delete_part, study=study), lambda _: None)
+            await asyncio.sleep(_DELETION_PAUSE_SECONDS)
 
     async def list_studies(self) -> Sequence[StoredStudy]:
         """Return the studies of the storage, the oldest first."""
@@ -113,6 +173,28 @@ class StudyRepositories:
         self._askers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._database.close)
 
+    async def _resume(self, resumption: Resumption) -> None:
+        """Let an earlier history be the study's own; one that is interrupted and not renamed yet is so again."""
+        earlier = await asyncio.to_thread(self._find_earlier, resumption)
+        if earlier is None:
+            return
+        await self.close(earlier.key.uid)  # what still is being written of it belongs to it
+        now, key = self._workers.clock.now(), resumption.study
+        repository = await asyncio.to_thread(self._repository, earlier.key, earlier.study_id, resumption.spec)
+        await interrupt(repository, now)
+
+        def rename(connection: Connection) -> None:
+            rename_study(connection, earlier.study_id, key, repository.reports_uid, now)
+
+        await self._workers.writer.run(rename, lambda _: None)
+
+    def _find_earlier(self, resumption: Resumption) -> Earlier | None:
+        with self._database.reading() as connection:
+            return find_earlier(connection, resumption)
+
+    def _repository(self, key: StudyKey, study_id: int, spec: StudySpec) -> StudyRepository:
+        return StudyRepository(self._database, key, study_id, spec, self._workers)
+
     def _load(self, key: StudyKey, spec: StudySpec) -> StudyRepository:
         with self._database.transaction() as connection:
             study_id = find_study(connection, key)
@@ -120,7 +202,8 @@ class StudyRepositories:
                 study_id = create_study(connection, key, spec, self._workers.clock.now())
             else:
                 rewrite_search(connection, study_id, spec)
-        return StudyRepository(self._database, key, study_id, spec, self._workers)
+            custody.take_over(connection, study_id, spec.deletion_policy, self.owner)
+        return self._repository(key, study_id, spec)
 
     def _read(self, key: StudyKey) -> StudyHistory:
         with self._database.reading() as connection:
@@ -136,6 +219,10 @@ class StudyRepositories:
             query = select(tables.keys.c.value).where(tables.keys.c.name == _SECRET_KEY)
             return bytes(connection.execute(query).scalar_one())
 
+    def _deletable(self) -> list[StudyKey]:
+        with self._database.reading() as connection:
+            return custody.deletable_studies(connection, self.owner)
+
     def _list_studies(self) -> list[StoredStudy]:
         if not self._database.exists():
             return []
@@ -146,16 +233,13 @@ class StudyRepositories:
             .where(attrs.c.key == CREATED)
         )
         with self._database.reading() as connection:
-            found = [
-                StoredStudy(StudyKey(*name.split("/", 2)), float(created))
-                for name, created in connection.execute(query)
-            ]
+            found = [StoredStudy(key_of(name), float(created)) for name, created in connection.execute(query)]
         return sorted(found, key=lambda study: study.created_at)
 
 
-def _delete(connection: Connection, key: StudyKey) -> None:
-    study_id = find_study(connection, key)
-    if study_id is not None:
-        delete_study(connection, study_id)
-    for table in (tables.reports, tables.trial_events):
-        connection.execute(delete(table).where(table.c.study_uid == key.uid))
+def _delete_part(connection: Connection, study: StudyKey) -> bool:
+    """Delete some of a study's history; return whether more may be left. What it reported goes first."""
+    study_id = find_study(connection, study)
+    if delete_reports_part(connection, find_reports_uid(connection, study, study_id)):
+        return True
+    return study_id is not None and delete_part(connection, study_id)

@@ -16,17 +16,20 @@ from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
-from tuning_operator.ports import Clock, Outcome, ReportAnswer
+from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
+from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
+from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
+from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, written
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
 from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
-from tuning_operator.search.study_record import check_same_search, differences
+from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
 from tuning_operator.search.writer import GroupCommit
@@ -79,6 +82,16 @@ class StudyRepository(StudyHistory):
             if spec.search != self._search:
                 self._use(spec)
 
+    async def retire(self) -> None:
+        """Let nothing more be written: the study is gone. When it returns, nothing is being written."""
+        if self._asks:
+            await asyncio.wait(self._asks)
+        trials = [*self._open.values()]
+        self._open.clear()
+        for trial in trials:
+            async with trial.lock:
+                pass
+
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
         self._search = spec.search
@@ -97,22 +110,34 @@ class StudyRepository(StudyHistory):
         task.add_done_callback(self._asks.discard)
         return await asyncio.shield(task)
 
-    async def start_attempt(self, number: int, attempt: int) -> None:
+    async def start_attempt(self, new: NewAttempt) -> None:
         """Store that an attempt follows, unless the trial has come to its end meanwhile."""
-        trial = self._open.get(number)
+        trial = self._open.get(new.number)
         if trial is None:
-            raise NotFound(f"the study {self.key} has no open trial {number}")
+            raise NotFound(f"the study {self.key} has no open trial {new.number}")
         async with trial.lock:
-            if attempt <= trial.attempt or trial.has_ended:
+            if new.attempt <= trial.attempt or trial.prune_decided_at is not None or trial.end != new.after_end:
                 return
+            attrs = {ATTEMPT: new.attempt, EARLIER_ATTEMPTS: written(new.earlier)}
 
             def follow(_: None) -> None:
-                trial.start(attempt)
-                attrs = self._storage.get_trial(trial.trial_id).user_attrs
-                self._storage.replace(trial.trial_id, user_attrs={**attrs, ATTEMPT: attempt})
+                trial.start(new.attempt, new.earlier)
+                known = self._storage.get_trial(trial.trial_id).user_attrs
+                self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
 
-            attrs = {trial.trial_id: {ATTEMPT: attempt}}
-            await self._workers.writer.run(lambda connection: set_user_attrs(connection, attrs), follow)
+            rows = {trial.trial_id: attrs}
+            await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), follow)
+
+    async def keep_active_time(self, active: ActiveTime) -> None:
+        """Store the study's clock."""
+
+        def keep(_: None) -> None:
+            self._active = active
+
+        study_id, attrs = self._record.study_id, {ACTIVE_TIME: written(active)}
+        await self._workers.writer.run(
+            lambda connection: set_attrs(connection, tables.study_user_attributes, study_id, attrs), keep
+        )
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Store how trials ended, all in one transaction."""
@@ -153,13 +178,15 @@ class StudyRepository(StudyHistory):
         is_first = bool(new.reports) and not trial.has_reported
         if new.reports or batch.end is not None:
             now = self._workers.clock.now()
-            key = AttemptKey(self.key.uid, trial.number, trial.attempt)
+            key = AttemptKey(self.reports_uid, trial.number, trial.attempt)
             rows = ReportRows()
             rows.add_reports(key, new.reports, now)
             rows.add_values(trial.trial_id, new.values, new.stale_steps)
             if batch.end is not None:
                 rows.add_end(key, batch.end, now)
-            await self._workers.writer.add(rows, partial(self._accept, trial, new, batch, now))
+            storing = self._workers.writer.add(rows, partial(self._accept, trial, new, batch, now))
+            await (unwaited(storing) if has(Defect.ACK_BEFORE_COMMIT) else storing)
+            reach(Point.REPORTS_STORED)
         seconds, pruned_now = await self._decide(trial)
         wake = is_first or batch.end is not None or pruned_now or (bool(new.values) and not trial.curve.is_finite)
         return ReportAnswer(_reply(trial, ended=False), wake, seconds)
@@ -183,8 +210,9 @@ class StudyRepository(StudyHistory):
         if prune:
             now = self._workers.clock.now()
             rows = ReportRows()
-            rows.add_prune_decision(AttemptKey(self.key.uid, trial.number, trial.attempt), now)
+            rows.add_prune_decision(AttemptKey(self.reports_uid, trial.number, trial.attempt), now)
             await self._workers.writer.add(rows, lambda: trial.accept_prune_decision(now))
+            reach(Point.PRUNING_STORED)
         trial.prune_due = False
         return seconds, prune
 

@@ -14,8 +14,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning_operator.search.database import Database
+from tuning_operator.search.deletion import delete_part
 from tuning_operator.search.loading import load_study
-from tuning_operator.search.trial_rows import delete_study, insert_trials
+from tuning_operator.search.trial_rows import insert_trials
 
 
 class MirroredStorage(InMemoryStorage):
@@ -110,7 +111,8 @@ class MirroredStorage(InMemoryStorage):
     def delete_study(self, study_id: int) -> None:
         self._check_study_id(study_id)
         with self._database.transaction() as connection:
-            delete_study(connection, study_id)
+            while delete_part(connection, study_id):
+                pass
         super().delete_study(study_id)
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:

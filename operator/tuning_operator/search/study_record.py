@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, select, update
 
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.api.study import Objective, StudySpec
+from tuning_operator.api.trial_template import fingerprint
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import InvalidStudy, StorageDamaged
 from tuning_operator.search import tables
@@ -19,7 +20,7 @@ from tuning_operator.search.seeds import random_seed
 
 NAMESPACE, NAME, UID, CREATED = "tuning:namespace", "tuning:name", "tuning:uid", "tuning:created"
 """User attributes of a study, which notebooks and dashboards show; `CREATED` is in seconds since 1970."""
-_SEARCH, _SEED = "tuning:search", "tuning:seed"
+_SEARCH, _SEED, _TEMPLATE, _REPORTS_UID = (f"tuning:{name}" for name in ("search", "seed", "template", "reports_uid"))
 """System attributes of a study."""
 _METRIC_NAMES = "study:metric_names"
 """Optuna's own name of that system attribute."""
@@ -34,11 +35,18 @@ class StudyRecord:
     """Chosen at random; a study whose spec has a seed does not use it."""
     objective: Objective
     parameters: tuple[Parameter, ...]
+    reports_uid: str
+    """Uid in our own tables: of the study that began the history, whoever resumed it since."""
 
 
 def study_name(key: StudyKey) -> str:
     """Return the name of a study in Optuna's storage; the uid tells it from earlier ones of its name."""
     return f"{key.namespace}/{key.name}/{key.uid}"
+
+
+def key_of(name: str) -> StudyKey:
+    """Return which study a name in Optuna's storage is of."""
+    return StudyKey(*name.split("/", 2))
 
 
 def find_study(connection: Connection, key: StudyKey) -> int | None:
@@ -68,15 +76,29 @@ def rewrite_search(connection: Connection, study_id: int, spec: StudySpec) -> No
     trials = tables.trials.c
     if connection.execute(select(trials.trial_id).where(trials.study_id == study_id).limit(1)).first() is not None:
         return
-    directions, attrs = tables.study_directions, tables.study_system_attributes
+    directions = tables.study_directions
     direction = StudyDirection[spec.objective.direction.name]
     connection.execute(update(directions).where(directions.c.study_id == study_id).values(direction=direction))
-    for key, value in _search_attrs(spec).items():
-        of_key = (attrs.c.study_id == study_id) & (attrs.c.key == key)
-        connection.execute(update(attrs).where(of_key).values(value_json=json.dumps(value)))
+    set_attrs(connection, tables.study_system_attributes, study_id, _search_attrs(spec))
 
 
-def read_record(study_id: int, system_attrs: Mapping[str, Any]) -> StudyRecord:
+def rename_study(connection: Connection, study_id: int, key: StudyKey, reports_uid: str, now: float) -> None:
+    """Let a study be another object's from now on; its reports stay where they are."""
+    of_study = tables.studies.c.study_id == study_id
+    connection.execute(update(tables.studies).where(of_study).values(study_name=study_name(key)))
+    set_attrs(connection, tables.study_user_attributes, study_id, {UID: key.uid, CREATED: now})
+    set_attrs(connection, tables.study_system_attributes, study_id, {_REPORTS_UID: reports_uid})
+
+
+def find_reports_uid(connection: Connection, key: StudyKey, study_id: int | None) -> str:
+    """Return under which uid our own tables have a study's reports; without an id, of one that is not stored."""
+    attrs = tables.study_system_attributes.c
+    query = select(attrs.value_json).where(attrs.study_id == study_id, attrs.key == _REPORTS_UID)
+    stored = connection.execute(query).scalar_one_or_none()
+    return key.uid if stored is None else str(json.loads(stored))
+
+
+def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -> StudyRecord:
     """Return what a study's trials are of.
 
     Raises
@@ -91,6 +113,7 @@ def read_record(study_id: int, system_attrs: Mapping[str, Any]) -> StudyRecord:
             seed=int(system_attrs[_SEED]),
             objective=Objective.model_validate(search["objective"]),
             parameters=tuple(Parameter.model_validate(parameter) for parameter in search["parameters"]),
+            reports_uid=str(system_attrs.get(_REPORTS_UID, key.uid)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StorageDamaged(
@@ -108,7 +131,7 @@ def check_same_search(record: StudyRecord, spec: StudySpec) -> None:
     """
     problems = differences(record, spec)
     if problems:
-        raise InvalidStudy(problems)
+        raise InvalidStudy([f"{problem}; change it back, or start a new study" for problem in problems])
 
 
 def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
@@ -121,13 +144,15 @@ def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
     for name in [*stored, *(name for name in given if name not in stored)]:
         if stored.get(name) != given.get(name):
             what = "is not in" if name not in stored else "was left out since" if name not in given else "differs from"
-            problems.append(f"the parameter `{name}` {what} the study's stored history; {_WAY_OUT}")
+            problems.append(f"the parameter `{name}` {what} the study's stored history")
     if _without_goal(record.objective) != _without_goal(spec.objective):
-        problems.append(f"`objectives` differs from the study's stored history; {_WAY_OUT}")
+        problems.append("`objectives` differs from the study's stored history")
     return problems
 
 
-_WAY_OUT = "change it back, or start a new study"
+def same_template(system_attrs: Mapping[str, Any], spec: StudySpec) -> bool:
+    """Return whether a study's trials were run as a spec says."""
+    return system_attrs.get(_TEMPLATE) == fingerprint(spec.trial.template)
 
 
 def _search_attrs(spec: StudySpec) -> dict[str, Any]:
@@ -135,13 +160,26 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
         "objective": _without_goal(spec.objective),
         "parameters": [parameter.to_document() for parameter in spec.parameters],
     }
-    return {_SEARCH: search, _METRIC_NAMES: [spec.objective.metric]}
+    template = fingerprint(spec.trial.template)
+    return {_SEARCH: search, _METRIC_NAMES: [spec.objective.metric], _TEMPLATE: template}
 
 
 def _without_goal(objective: Objective) -> dict[str, Any]:
     return {name: value for name, value in objective.to_document().items() if name != "goal"}
 
 
+def set_attrs(connection: Connection, table: Table, study_id: int, attrs: Mapping[str, Any]) -> None:
+    """Set attributes of a study; `table` says of which kind."""
+    insert = tables.insert(connection, table)
+    upsert = insert.on_conflict_do_update(
+        index_elements=["study_id", "key"], set_={"value_json": insert.excluded.value_json}
+    )
+    connection.execute(upsert, _attr_rows(study_id, attrs))
+
+
 def _add_attrs(connection: Connection, table: Table, study_id: int, attrs: Mapping[str, Any]) -> None:
-    rows = [{"study_id": study_id, "key": key, "value_json": json.dumps(value)} for key, value in attrs.items()]
-    connection.execute(tables.insert(connection, table).on_conflict_do_nothing(), rows)
+    connection.execute(tables.insert(connection, table).on_conflict_do_nothing(), _attr_rows(study_id, attrs))
+
+
+def _attr_rows(study_id: int, attrs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"study_id": study_id, "key": key, "value_json": json.dumps(value)} for key, value in attrs.items()]

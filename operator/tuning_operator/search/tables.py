@@ -1,4 +1,4 @@
-"""The tables: Optuna's, and our own beside them."""
+"""The tables: Optuna's, and our own beside them. A change of ours needs a step in `migrations.py` too."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import cast
 from optuna.storages._rdb import models
 from sqlalchemy import Column, Connection, Double, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
-
-SCHEMA_VERSION = 1
-"""Version of our own tables; raise it with any change to them."""
 
 OPTUNA_SCHEMA_VERSION = "v3.2.0.a"
 """Version of Optuna's tables that this project reads and writes itself: the newest one of the pinned Optuna."""
@@ -54,13 +51,22 @@ keys = Table(
 )
 """Secrets; apart from studies' attributes, which dashboards show."""
 
+leaders = Table(
+    "tuning_leaders",
+    metadata,
+    Column("election", String(320), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("holder", String(320), nullable=False),
+)
+"""Of each election (namespace/name of a Lease) the newest leader's fencing number, and its name for people."""
+
 schema = Table(
     "tuning_schema",
     metadata,
     Column("one", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
 )
-"""One row: the version of these tables."""
+"""One row: the version of these tables, which `migrations.py` counts."""
 
 optuna_metadata = cast(MetaData, models.BaseModel.metadata)
 studies = optuna_metadata.tables["studies"]

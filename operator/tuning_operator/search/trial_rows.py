@@ -11,7 +11,7 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb.models import TrialIntermediateValueModel, TrialValueModel
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.search import tables
@@ -87,16 +87,6 @@ def intermediate_value_row(trial_id: int, step: int, value: float) -> dict[str, 
     """Return the row of a trial's value after a step; Optuna writes NaN and infinities as NULL with a type."""
     stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
     return {"trial_id": trial_id, "step": step, "intermediate_value": stored, "intermediate_value_type": kind}
-
-
-def delete_study(connection: Connection, study_id: int) -> None:
-    """Delete a study and all that Optuna's tables hold of it."""
-    of_study = select(tables.trials.c.trial_id).where(tables.trials.c.study_id == study_id)
-    for table in reversed(tables.optuna_metadata.sorted_tables):
-        if "study_id" in table.c:
-            connection.execute(delete(table).where(table.c.study_id == study_id))
-        elif "trial_id" in table.c:
-            connection.execute(delete(table).where(table.c.trial_id.in_(of_study)))
 
 
 def _lock_study(connection: Connection, study_id: int) -> None:

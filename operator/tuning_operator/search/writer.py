@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from tuning_operator.errors import Unavailable
+from tuning_operator.errors import LeaseLost, TuningError, Unavailable
+from tuning_operator.metrics import Metrics
 from tuning_operator.search.database import Database
 from tuning_operator.search.report_rows import ReportRows
 
@@ -32,8 +34,9 @@ class GroupCommit:
     whether or not the caller still waits: that is where memory follows the database.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, metrics: Metrics) -> None:
         self._database = database
+        self._metrics = metrics
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-writer")
         self._waiting: list[_Write] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -47,6 +50,8 @@ class GroupCommit:
             Nothing was written, as far as can be known: the connection may have been lost after the commit.
         StorageDamaged
             The database refuses the rows.
+        LeaseLost
+            Another operator has taken the database over.
         """
         await self._submit(rows, lambda _: then())
 
@@ -74,17 +79,26 @@ class GroupCommit:
         try:
             while self._waiting:
                 writes, self._waiting = self._waiting, []
+                begun = time.perf_counter()
                 results = await loop.run_in_executor(self._thread, self._commit, writes)
+                self._record(time.perf_counter() - begun, results)
                 for write, result in zip(writes, results, strict=True):
                     _settle(write, result)
         finally:
             self._flushing = None
 
+    def _record(self, seconds: float, results: Sequence[Any]) -> None:
+        errors = {type(result).__name__ for result in results if isinstance(result, TuningError)}
+        for error in errors:
+            self._metrics.storage_failed(error)
+        if not errors:
+            self._metrics.storage_committed(seconds)
+
     def _commit(self, writes: Sequence[_Write]) -> list[Any]:
         """Return each write's result or exception."""
         try:
             return self._commit_together(writes)
-        except Unavailable as error:
+        except (Unavailable, LeaseLost) as error:
             return [error] * len(writes)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             if len(writes) == 1:

@@ -7,7 +7,8 @@ process. It behaves as a kubelet as far as trial pods can tell:
   configMapKeyRef and secretKeyRef; `python` is the interpreter of the tests; an image without a command in the pod runs
   what `image_commands` says;
 - Running, Succeeded and Failed with exit code and times; ErrImagePull and ImagePullBackOff for an image whose name
-  contains `does-not-exist`; CreateContainerConfigError for a missing Secret; StartError for a missing program;
+  contains `does-not-exist`; OOMKilled for one that contains
+  `out-of-memory` and was killed; CreateContainerConfigError for a missing Secret; StartError for a missing program;
 - deletion with SIGTERM, the grace period, SIGKILL; a forced deletion kills at once. Unlike the first process of a real
   container, one without a handler for SIGTERM ends by it;
 - after a restart of the node, pods that ran have failed with ContainerStatusUnknown;

@@ -19,6 +19,9 @@ from .pod_log import PodLog
 UNPULLABLE = "does-not-exist"
 """An image whose name contains this can't be pulled."""
 
+OUT_OF_MEMORY = "out-of-memory"
+"""An image whose name contains this has a memory limit that its container reaches whenever SIGKILL ends it."""
+
 START_ERROR = 128
 """Exit code that containerd reports for a program that is missing."""
 
@@ -95,7 +98,8 @@ class PodRunner:
         await self._report(pod_status.running(self.pod, started_at))
         exit_code = await self._container.wait()
         self.log.close()
-        await self._report(pod_status.ended(self.pod, exit_code, started_at))
+        oom_killed = exit_code == KILLED and OUT_OF_MEMORY in self.pod["spec"]["containers"][0]["image"]
+        await self._report(pod_status.ended(self.pod, exit_code, started_at, "OOMKilled" if oom_killed else None))
         return True
 
     async def _start(self) -> Container:

@@ -34,7 +34,7 @@ class Digits:
 
 
 def train(trial: Trial, parameters: Mapping[str, Any]) -> None:
-    """Train for the trial's budget, else for `epochs`; report after each epoch and stop when the trial is pruned."""
+    """Train for the trial's budget, else for `epochs`; report and save each epoch, stop when the trial is pruned."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -44,7 +44,8 @@ def train(trial: Trial, parameters: Mapping[str, Any]) -> None:
     digits = load_digits(device)
     model = build_model(parameters).to(device)
     optimizer = build_optimizer(model, parameters)
-    for epoch in range(1, (trial.budget or parameters["epochs"]) + 1):
+    done = resume(trial, model, optimizer)
+    for epoch in range(done + 1, (trial.budget or parameters["epochs"]) + 1):
         train_loss = train_epoch(model, optimizer, digits, parameters["batch_size"])
         model.eval()
         with torch.inference_mode():
@@ -54,6 +55,34 @@ def train(trial: Trial, parameters: Mapping[str, Any]) -> None:
         trial.report({"val_accuracy": val_accuracy, "val_loss": val_loss, "train_loss": train_loss}, step=epoch)
         if trial.should_prune():
             trial.prune()
+        if trial.checkpoint_dir is not None:
+            trial.save(training_state(model, optimizer), step=epoch)
+
+
+def training_state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return all that the training needs to go on as if it had not been interrupted."""
+    import torch
+
+    generators = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        generators["cuda"] = torch.cuda.get_rng_state()
+    return {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "generators": generators}
+
+
+def resume(trial: Trial, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Take the state of the newest checkpoint, if there is one; return the epochs done."""
+    import torch
+
+    checkpoint = trial.resume()
+    if checkpoint is None:
+        return 0
+    model.load_state_dict(checkpoint.state["model"])
+    optimizer.load_state_dict(checkpoint.state["optimizer"])
+    generators = checkpoint.state["generators"]
+    torch.set_rng_state(generators["cpu"])
+    if "cuda" in generators and torch.cuda.is_available():
+        torch.cuda.set_rng_state(generators["cuda"])
+    return checkpoint.step
 
 
 def load_digits(device: torch.device) -> Digits:

@@ -1,0 +1,49 @@
+"""What keeps trials from running, by kind: for the metric, and for people in the condition Degraded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+
+from tuning_operator.decisions.failure import is_image_problem
+from tuning_operator.decisions.retrying import is_due
+from tuning_operator.decisions.snapshot import JobPhase, Snapshot, TrialJob
+
+
+class HoldUp(StrEnum):
+    """Why a trial is not running."""
+
+    QUEUED = "Queued"
+    """A queue holds its Job back."""
+    RETRYING = "Retrying"
+    """It waits for its next attempt."""
+    UNSCHEDULABLE = "Unschedulable"
+    """Its pod fits on no node now."""
+    IMAGE_PROBLEM = "ImageProblem"
+    """Its image can't be pulled."""
+    POD_REFUSED = "PodRefused"
+    """Its Job can't create the pod: a quota, an admission policy, a missing ServiceAccount."""
+    OTHER = "Other"
+    """The cluster gives another reason."""
+
+
+def hold_ups(snapshot: Snapshot) -> Counter[HoldUp]:
+    """Return how many trials are held up for which reason; those whose pods are on their way are not."""
+    counts = Counter(_of_job(job) for job in snapshot.jobs if job.phase is JobPhase.SUSPENDED or is_held_up(job))
+    counts[HoldUp.RETRYING] = sum(not is_due(trial, snapshot.now) for trial in snapshot.history.open)
+    return counts
+
+
+def is_held_up(job: TrialJob) -> bool:
+    """Return whether something keeps a Job's pod from running that is no queue."""
+    return job.phase is JobPhase.PENDING and bool(job.message) and not job.deleting
+
+
+def _of_job(job: TrialJob) -> HoldUp:
+    if job.phase is JobPhase.SUSPENDED:
+        return HoldUp.QUEUED
+    if job.message.startswith("Unschedulable"):
+        return HoldUp.UNSCHEDULABLE
+    if job.message.startswith("FailedCreate"):
+        return HoldUp.POD_REFUSED
+    return HoldUp.IMAGE_PROBLEM if is_image_problem(job.message) else HoldUp.OTHER

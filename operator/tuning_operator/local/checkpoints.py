@@ -1,0 +1,43 @@
+"""The trials' checkpoint directories on this machine: where they are, and which are removed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from tuning_operator.decisions.snapshot import TrialJob
+from tuning_operator.ports import TrialRepository
+
+
+class CheckpointFolders:
+    """One directory per trial, the same for all its attempts; the SDK makes it when the script first saves."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()  # a training script may change its working directory
+
+    def of(self, trial: int) -> Path:
+        """Return a trial's directory, which may not exist."""
+        return self._root / str(trial)
+
+    def variables(self, trial: int, attempt: int) -> dict[str, str]:
+        """Return what an attempt is told of it, in place of a cluster's volume."""
+        directory = str(self.of(trial))
+        further = {"TUNING_RESUME_FROM": directory} if attempt > 1 else {}
+        return {"TUNING_CHECKPOINT_DIR": directory, **further}
+
+    def unneeded(self, trials: TrialRepository, jobs: Collection[TrialJob]) -> list[Path]:
+        """Return the directories of trials that have ended, but the best one's.
+
+        A trial can end before its process does, which may still be saving its model.
+        """
+        best = trials.history().best
+        needed = {job.trial for job in jobs if job.is_active} | ({best.number} if best else set())
+        numbers = [int(path.name) for path in self._root.glob("[0-9]*") if path.name.isdecimal()]
+        return [self.of(trial) for trial in numbers if trial not in needed and trials.finished(trial) is not None]
+
+
+def remove(folders: Collection[Path]) -> None:
+    """Remove directories; what can't be removed now stays for the next time."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)

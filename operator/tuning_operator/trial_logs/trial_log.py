@@ -1,0 +1,153 @@
+"""The log of one attempt, as whoever reads it sees it: where to begin, and where its reports go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from tuning_contract.reports import MAX_REPORTS_PER_BATCH, Report, ReportBatch
+from tuning_operator.api.study import StudySpec
+from tuning_operator.api.trial_metrics import LogMetrics
+from tuning_operator.decisions.snapshot import StudyKey, TrialJob
+from tuning_operator.errors import NotFound, StorageUnavailable, TooManySteps, TuningError
+from tuning_operator.ports import TrialRepository
+from tuning_operator.trial_logs.parser import Anchor, LogParser
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+STORAGE_PAUSE = 2.0
+"""Seconds until reports are stored again after the database did not answer."""
+_SMALL = 2048
+"""Bytes that are parsed at once; more would keep the event loop from other studies, and are parsed in a thread."""
+
+
+class LogLost(TuningError):
+    """A log can't be read to its end, or not all of it can be stored: its trial must not be judged by a part."""
+
+
+class ReadingEnded(TuningError):
+    """Nobody wants to know more of this log: its trial is to stop, has ended, or has a newer attempt."""
+
+
+@dataclass(frozen=True)
+class LogTaker:
+    """Who gets what a study's logs say."""
+
+    trials: TrialRepository
+    wake: Callable[[str], None]
+    """Told the uid of a study that should be looked at now."""
+    on_read: Callable[[int, int], None]
+    """Told how many lines were read, and how many reports were made of them."""
+
+
+class TrialLog:
+    """One attempt's log. It may be opened any number of times: what was reported before is not reported twice."""
+
+    def __init__(self, study: StudyKey, job: TrialJob, spec: StudySpec, logs: LogMetrics, taker: LogTaker) -> None:
+        self.study = study
+        self.job = job
+        self.template = spec.trial.template
+        self.ended = asyncio.Event()
+        """Set once its container has ended: what is written then is all."""
+        self._logs = logs
+        self._objective = spec.objective.metric
+        self._taker = taker
+        self._anchor: Anchor | None = None
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What a line in the operator's log says of whom it is about."""
+        return {"namespace": self.study.namespace, "study": self.study.name, "trial": self.job.trial}
+
+    async def open(self, *, stamped: bool, began: float = float("-inf")) -> OpenLog:
+        """Begin where the last reading ended, be it this process's or one before.
+
+        `began` is when the log's container was created, in seconds since 1970: what was reported of an earlier one of
+        the same attempt says nothing of where to begin in this log.
+        """
+        if self._anchor is None:
+            read = partial(asyncio.to_thread, self._taker.trials.reports, self.job.trial)
+            stored = await self._patiently(read)
+            self._anchor = Anchor.of(report for report in stored if report.attempt == self.job.attempt)
+        anchor = self._anchor if self._anchor.time >= began else Anchor()
+        return OpenLog(self, LogParser(self._logs, self._objective, anchor, stamped=stamped), anchor)
+
+    async def report(self, reports: Sequence[Report], anchor: Anchor) -> None:
+        """Store reports, however long that takes.
+
+        Raises
+        ------
+        ReadingEnded
+            The trial needs no further reports.
+        LogLost
+            It has more of them than can be kept.
+        """
+        for start in range(0, len(reports), MAX_REPORTS_PER_BATCH):
+            await self._store(ReportBatch(tuple(reports[start : start + MAX_REPORTS_PER_BATCH])))
+        self._anchor = anchor
+
+    async def _store(self, batch: ReportBatch) -> None:
+        report = partial(self._taker.trials.report, self.job.trial, self.job.attempt, batch)
+        try:
+            answer = await self._patiently(report)
+        except TooManySteps as error:
+            raise LogLost(str(error)) from error
+        except NotFound as error:
+            raise ReadingEnded(str(error)) from error
+        if answer.wake:
+            self._taker.wake(self.study.uid)
+        if answer.reply.stop:
+            raise ReadingEnded(f"trial {self.job.trial} is to stop: {answer.reply.reason}")
+
+    async def _patiently(self, step: Callable[[], Awaitable[_T]]) -> _T:
+        """Repeat what needs the database until it succeeds: the log is kept meanwhile where it is."""
+        while True:
+            try:
+                return await step()
+            except StorageUnavailable as error:
+                _log.warning("what trial %d printed waits: %s", self.job.trial, error, extra=self.fields)
+            await asyncio.sleep(STORAGE_PAUSE)
+
+    def count(self, lines: int, reports: int) -> None:
+        """Record what was read."""
+        self._taker.on_read(lines, reports)
+
+
+class OpenLog:
+    """A log that is being read, from its anchor on."""
+
+    def __init__(self, log: TrialLog, parser: LogParser, anchor: Anchor) -> None:
+        self._log = log
+        self._parser = parser
+        self.since = anchor.time if anchor.same_time else None
+        """When the first line was written that is needed, in seconds since 1970; None: the log is needed from its
+        beginning."""
+
+    @property
+    def complaint(self) -> str:
+        """What came instead of a log; empty if nothing did."""
+        return self._parser.complaint
+
+    async def feed(self, chunk: bytes) -> None:
+        """Take in a part of the log; raises what `TrialLog.report` raises."""
+        before = self._parser.lines
+        if len(chunk) <= _SMALL:
+            reports = self._parser.feed(chunk)
+        else:
+            reports = await asyncio.to_thread(self._parser.feed, chunk)
+        await self._report(reports, self._parser.lines - before)
+
+    async def close(self) -> None:
+        """Take note that this was the whole log; raises what `TrialLog.report` raises."""
+        before = self._parser.lines
+        await self._report(self._parser.close(), self._parser.lines - before)
+
+    async def _report(self, reports: Sequence[Report], lines: int) -> None:
+        self._log.count(lines, len(reports))
+        if reports:
+            await self._log.report(reports, self._parser.anchor)
