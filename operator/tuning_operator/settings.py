@@ -14,10 +14,6 @@ PREFIX = "TUNING_OPERATOR_"
 """`TUNING_OPERATOR_STORAGE_URL` sets `storage_url`, and so on."""
 
 
-SWITCH_INTERVAL_SECONDS = 0.0005
-"""How soon a sampler's thread lets the event loop run; Python's default of 5 ms would delay every report."""
-
-
 class InvalidSetting(TuningError):
     """A variable of the operator's environment can't be read."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -36,6 +35,7 @@ from tuning_operator.handlers.logs import configure_logging
 from tuning_operator.handlers.probes import ProbeServer
 from tuning_operator.handlers.study_feed import StudyFeed
 from tuning_operator.handlers.study_watch import StudyWatch
+from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
@@ -43,7 +43,7 @@ from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
+from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
 from tuning_operator.trial_logs.log_readings import LogReadings
 
@@ -112,7 +112,7 @@ class Operator:
         Unavailable
             The API server was away for minutes, or a port is taken. Whoever started the process starts it again.
         """
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        prepare_interpreter()
         async with AsyncExitStack() as stack:
             self._listen_to_signals(stack)
             await stack.enter_async_context(self._client)

@@ -85,6 +85,8 @@ class ReportEndpoint:
         return answer.reply
 
     async def _read(self, request: web.Request) -> bytes:
+        if request.content.is_eof():  # it came with the headers, as small ones do
+            return await request.read()
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 return await request.read()
