@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +23,9 @@ from tuning_operator.cluster.lease import Lease
 from tuning_operator.cluster.pending_jobs import PendingJobs
 from tuning_operator.cluster.study_client import StudyClient
 from tuning_operator.cluster.study_status import ClusterStudyStatusWriter
+from tuning_operator.cluster.token_issuer import token_issuer
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import NotFound, Unavailable
 from tuning_operator.handlers.active_repositories import ActiveRepositories
@@ -34,9 +37,10 @@ from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.certificate import ServingCertificate
+from tuning_operator.reports.pod_tokens import PodTokens
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
+from tuning_operator.settings import SERVICE_ACCOUNT_TOKEN, SWITCH_INTERVAL_SECONDS, Settings
 from tuning_operator.study_tasks import StudyTasks
 
 _log = logging.getLogger(__name__)
@@ -66,6 +70,7 @@ class Operator:
         self._cache = JobCache(self._clock, lambda uid: self._wake(uid))
         folder = settings.report_certificate_folder
         self._certificate = ServingCertificate(Path(folder)) if folder else None
+        self._pod_tokens = self._make_pod_tokens()
         self._feed: StudyFeed | None = None
         self._tasks: StudyTasks | None = None
         self._follows = False
@@ -151,7 +156,9 @@ class Operator:
             ClusterTrialJobs(self._client, self._cache),
             ClusterStudyStatusWriter(self._client),
             self._events,
-            ReportAddresses(self._settings.report_url, key, ca=self._report_authority),
+            ReportAddresses(
+                self._settings.report_url, key, pod_tokens=self._pod_tokens is not None, ca=self._report_authority
+            ),
             self._clock,
             self._metrics,
         )
@@ -167,6 +174,7 @@ class Operator:
             host=self._settings.report_host,
             port=self._settings.report_port,
             certificate=self._certificate,
+            pod_tokens=self._pod_tokens,
         )
         self.report_port = await server.start()
         stack.push_async_callback(server.stop)
@@ -184,6 +192,14 @@ class Operator:
         )
         self.probe_port = await server.start()
         stack.push_async_callback(server.stop)
+
+    def _make_pod_tokens(self) -> PodTokens | None:
+        if self._settings.report_authentication != SERVICE_ACCOUNT_TOKEN:
+            return None
+        return PodTokens(partial(token_issuer, self._client), self._settings.report_url, self._study_of)
+
+    def _study_of(self, uid: str) -> StudyKey | None:
+        return None if self._tasks is None else self._tasks.find_by_uid(uid)
 
     def _report_authority(self) -> str | None:
         return None if self._certificate is None else self._certificate.authority

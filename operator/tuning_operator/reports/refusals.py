@@ -26,6 +26,7 @@ class Reason(StrEnum):
     NOT_FOUND = "NotFound"
     NOT_OPEN = "NotOpen"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
+    KEYS_UNAVAILABLE = "KeysUnavailable"
     INTERNAL = "Internal"
 
 
