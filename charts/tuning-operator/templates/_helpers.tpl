@@ -83,6 +83,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   value: "8080"
 - name: TUNING_OPERATOR_REPORT_URL
   value: {{ include "tuning-operator.reportScheme" . }}://{{ include "tuning-operator.fullname" . }}.{{ .Release.Namespace }}.svc:8080
+- name: TUNING_OPERATOR_REPORT_AUTHENTICATION
+  value: {{ .Values.reports.authentication }}
 {{- if .Values.reports.tls.secretName }}
 - name: TUNING_OPERATOR_REPORT_CERTIFICATE_FOLDER
   value: /etc/tuning/report-certificate
