@@ -110,10 +110,12 @@ class StudyEngine:
         jobs = tuple(self._world.jobs.observed(self._study))
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
-        history = trials.history()
+        now, history = self._world.clock.now(), trials.history()
         self._world.fair_use.take_stock(self._study, len(history.open), history.total)
+        if self._blocked_until is not None:  # a clock that was set back must not block for hours
+            self._blocked_until = min(self._blocked_until, now + REFUSAL_SECONDS)
         snapshot = Snapshot(
-            now=self._world.clock.now(),
+            now=now,
             study=self._study,
             generation=max(resource.metadata.generation, self._refused_generation),
             spec=resource.spec,
@@ -219,7 +221,7 @@ class StudyEngine:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
         status = study_status(snapshot, self._world.addresses.read_token(self._study))
         self._world.metrics.trials_held_up(self._study, hold_ups(snapshot))
-        due = self._shown_at + self._status_seconds
+        due = min(self._shown_at, snapshot.now) + self._status_seconds  # the clock may have been set back
         changed = status.model_copy(update={"usage": self._shown.usage}) != self._shown  # usage rides along
         if changed and (_is_transition(self._shown, status) or snapshot.now >= due):
             await self.write(status)
