@@ -71,6 +71,11 @@ def test_a_trial_whose_log_cannot_be_read_is_not_judged_by_a_part_of_it(phase: s
     assert [deletion.job for deletion in plan.deletions] == ([job().name] if phase == "Running" else [])
 
 
+def test_a_trial_whose_log_is_still_read_does_not_start_over_when_its_study_is_suspended() -> None:
+    suspend = {"enabled": True, "mode": "Terminate"}
+    assert decide(from_logs(reported(), jobs=(job(phase="Complete"),), suspend=suspend)).is_empty
+
+
 def test_a_failed_job_says_more_than_a_lost_log() -> None:
     assert told(reported(), job(phase="Failed", exit_code=1), read_logs=LOST) == [("Failed", "TrainingFailed")]
     assert told(reported(), job(phase="Failed", exit_code=1)) == [("Failed", "TrainingFailed")]
