@@ -102,7 +102,6 @@ class StudyEngine:
     def _decide(self, resource: TuningStudy, trials: TrialRepository) -> tuple[Snapshot, Plan]:
         """Observe and decide; what the plan asks for is reserved before any other study looks."""
         snapshot = self._observe(resource, trials)
-        self._world.logs.follow(self._study, resource.spec, logs_to_read(snapshot), trials)
         plan = decide(snapshot)
         self._world.fair_use.reserve(self._study, plan.ask, held_back=bool(plan.held_back))
         return replace(snapshot, held_back=plan.held_back), plan
@@ -113,7 +112,7 @@ class StudyEngine:
         ended = ((number, trials.finished(number)) for number in leaving)
         history = trials.history()
         self._world.fair_use.take_stock(self._study, len(history.open), history.total)
-        return Snapshot(
+        snapshot = Snapshot(
             now=self._world.clock.now(),
             study=self._study,
             generation=max(resource.metadata.generation, self._refused_generation),
@@ -130,6 +129,8 @@ class StudyEngine:
             allowance=self._world.fair_use.allowance(self._study),
             warnings=self._warnings,
         )
+        self._world.logs.follow(self._study, resource.spec, logs_to_read(snapshot), trials)
+        return snapshot
 
     async def _check_template(self, resource: TuningStudy, trials: TrialRepository) -> None:
         """Try the first Job once per generation: a template that can't run is refused before anything starts."""

@@ -55,6 +55,10 @@ class Settings:
     report_url: str = "http://127.0.0.1:8080"
     """Base URL under which trial pods reach the report endpoint: the operator's Service."""
 
+    report_certificate_folder: str = ""
+    """Folder of a kubernetes.io/tls Secret that reports are encrypted with: `tls.crt`, `tls.key` and, for trials to
+    check them against, `ca.crt`; without it their images' own authorities count. Empty: plain HTTP."""
+
     probe_port: int = 8081
     """Port of /healthz, /readyz and /metrics; apart from reports, so that trial pods need not reach it."""
 
@@ -125,6 +129,8 @@ class Settings:
                 raise InvalidSetting(f"{PREFIX}{name.upper()} must not be negative; 0 means no limit")
         if self.log_format not in ("text", "json"):
             raise InvalidSetting(f"{PREFIX}LOG_FORMAT is {self.log_format!r}; write text or json")
+        if self.report_certificate_folder and not self.report_url.startswith("https://"):
+            raise InvalidSetting(f"{PREFIX}REPORT_URL is {self.report_url!r}, but with a certificate it is https://…")
 
 
 def _parse(variable: str, text: str, kind: str) -> object:

@@ -87,6 +87,9 @@ def test_a_viewer_reads_studies_and_reaches_only_the_one_service(helm: Helm) -> 
     assert rule["verbs"] == ["get"]
     service = of_kind(manifests, "Service")[0]["metadata"]["name"]
     assert all(service in name.split(":") for name in rule["resourceNames"])
+    encrypted = helm.render({"reports": {"tls": {"secretName": "tuning-reports-tls"}}})
+    (proxy,) = [each for each in of_kind(encrypted, "Role") if each["metadata"]["name"].endswith("-viewer")]
+    assert proxy["rules"][0]["resourceNames"] == [f"https:{service}:reports", f"https:{service}:8080"]
 
 
 def test_readers_are_bound_to_the_viewers_role(helm: Helm) -> None:

@@ -51,6 +51,18 @@ def test_the_settings_name_the_objects_of_the_release(helm: Helm) -> None:
     assert ports == {"reports": settings.report_port, "probes": settings.probe_port}
 
 
+def test_with_a_certificate_reports_travel_encrypted(helm: Helm) -> None:
+    values = {"reports": {"tls": {"secretName": "tuning-reports-tls"}}}
+    settings = Settings.from_environment(_environment(helm, values))
+    assert settings.report_url == "https://tuning-tuning-operator.ops.svc:8080"
+    spec = pod_spec(helm.render(values))
+    (mount,) = [
+        m for m in spec["containers"][0]["volumeMounts"] if m["mountPath"] == settings.report_certificate_folder
+    ]
+    assert {"name": mount["name"], "secret": {"secretName": "tuning-reports-tls"}} in spec["volumes"]
+    assert mount["readOnly"] is True
+
+
 def test_sqlite_lies_on_the_mounted_volume(helm: Helm) -> None:
     assert Settings.from_environment(_environment(helm)).storage_url == "sqlite:////data/tuning.db"
 
@@ -80,7 +92,8 @@ def test_what_is_not_set_keeps_the_operators_default(helm: Helm) -> None:
 
 
 def test_every_setting_is_either_the_charts_own_or_a_value(helm: Helm) -> None:
-    own = {name.removeprefix(PREFIX).lower() for name in _environment(helm, {"settings": {"logFormat": None}})}
+    every = {"settings": {"logFormat": None}, "reports": {"tls": {"secretName": "tuning-reports-tls"}}}
+    own = {name.removeprefix(PREFIX).lower() for name in _environment(helm, every)}
     schema = json.loads((CHART / "values.schema.json").read_text())
     values = {re.sub("([A-Z])", r"_\1", name).lower() for name in schema["properties"]["settings"]["properties"]}
     assert own | values | {"report_host"} == {field.name for field in fields(Settings)}

@@ -24,6 +24,8 @@ class ApiServer:
         self.trials: list[dict[str, Any]] = []
         self.token = "the-read-token"
         self.service = "tuning-operator/tuning-operator:reports"
+        self.protocol = "http"
+        """Of the port of these Services."""
         self.labelled: list[str] = []
         """Services with the chart's labels, as namespace/name."""
         self.refusals: dict[str, int] = {}
@@ -65,8 +67,7 @@ class ApiServer:
             study = self.studies.get(f"{parts[4]}/{parts[6]}")
             return (200, study) if study else (404, {"kind": "Status", "message": "not found"})
         if parts == ["api", "v1", "services"]:
-            names = (each.split("/") for each in self.labelled)
-            return 200, {"items": [{"metadata": {"namespace": space, "name": name}} for space, name in names]}
+            return 200, {"items": [self._service(*each.split("/")) for each in self.labelled]}
         if parts[-1] == "pods":
             self.on_pods()
             labels = dict(label.split("=") for label in query["labelSelector"].split(","))
@@ -92,6 +93,10 @@ class ApiServer:
             merge(study["spec"], changes["spec"])
             study["metadata"]["resourceVersion"] = str(int(current) + 1)
         return status, study
+
+    def _service(self, namespace: str, name: str) -> dict[str, Any]:
+        ports = [{"name": "reports", "port": 8080, "appProtocol": self.protocol}]
+        return {"metadata": {"namespace": namespace, "name": name}, "spec": {"ports": ports}}
 
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
         self.pages.append(query)

@@ -60,6 +60,12 @@ def test_the_operators_service_is_found_by_the_charts_labels(workplace: Workplac
     assert "there are several operators (ops/tuner, lab/tuner)" in called.err
 
 
+def test_a_service_with_a_certificate_is_asked_by_https(workplace: Workplace, server: ApiServer) -> None:
+    server.service, server.protocol, server.labelled = "ops/https:tuner:reports", "https", ["ops/tuner"]
+    assert workplace.call("trials", "quick").status == 0
+    assert workplace.call("trials", "quick", "--operator-service", "ops/https:tuner").status == 0
+
+
 def test_whoever_may_not_list_services_gets_the_default_one(workplace: Workplace, server: ApiServer) -> None:
     server.refusals["/api/v1/services"] = 403
     assert workplace.call("trials", "quick").status == 0

@@ -1,4 +1,7 @@
-"""An API server for Jobs that misbehaves on request: it lists, watches, creates and deletes, and fails as told."""
+"""An API server for Jobs that misbehaves on request: it lists, watches, creates and deletes, and fails as told.
+
+Of pods it lists what a test says, and serves their logs.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,18 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
+from tests.support.process_node.pod_log import PodLog, timestamped
 from tuning_operator.cluster.credentials import Credentials
 
 
 @dataclass
 class Fault:
-    """What happens instead of the usual, to requests with a verb (WATCH for watches); `times` of them."""
+    """What happens instead of the usual, to requests with a verb (WATCH for watches, LOG for logs); `times` of them."""
 
     verb: str
     status: int = 500
@@ -36,6 +41,8 @@ class FakeApiServer:
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.pods: list[dict[str, Any]] = []
+        self.logs: dict[str, PodLog] = {}
+        """By the pod's name."""
         self.requests: list[tuple[str, str, dict[str, str], dict[str, str]]] = []
         """Verb, path, query and headers of every request."""
         self.faults: list[Fault] = []
@@ -48,6 +55,7 @@ class FakeApiServer:
         self._compacted = 0
         self._history: list[tuple[int, dict[str, Any]]] = []
         self._watches: set[_Watch] = set()
+        self._log_streams: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> FakeApiServer:
         application = web.Application()
@@ -60,6 +68,7 @@ class FakeApiServer:
 
     async def __aexit__(self, *_: object) -> None:
         self.end_watches()
+        self.end_logs()
         await self._runner.cleanup()
 
     @property
@@ -118,8 +127,13 @@ class FakeApiServer:
 
     # Requests
 
+    def end_logs(self) -> None:
+        """End all streams of logs, as if that was all; who reads them sees no error."""
+        for stream in self._log_streams:
+            stream.cancel()
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        verb = "WATCH" if "watch" in request.query else request.method
+        verb = "WATCH" if "watch" in request.query else "LOG" if request.path.endswith("/log") else request.method
         self.requests.append((verb, request.path, dict(request.query), dict(request.headers)))
         fault = next((each for each in self.faults if each.verb == verb), None)
         if fault is not None:
@@ -139,6 +153,8 @@ class FakeApiServer:
             return await self._watch(request)
         if verb == "POST":
             return self._create(await request.json())
+        if verb == "LOG":
+            return await self._log(request)
         name = request.path.rsplit("/", 1)[-1]
         if name == "pods":
             return web.json_response({"metadata": {"resourceVersion": "1"}, "items": self.pods})
@@ -150,6 +166,18 @@ class FakeApiServer:
             self.remove(name)
             return web.json_response({"status": "Success"})
         return web.json_response(self.jobs[name])
+
+    async def _log(self, request: web.Request) -> web.StreamResponse:
+        pod, query = request.path.split("/")[-2], request.query
+        if pod not in self.logs:
+            return _status(404, f'pods "{pod}" not found')
+        response = web.StreamResponse()
+        await response.prepare(request)
+        sending = asyncio.create_task(_send(self.logs[pod], query, response))
+        self._log_streams.add(sending)
+        await asyncio.wait({sending})
+        self._log_streams.discard(sending)
+        return response
 
     def _create(self, job: dict[str, Any]) -> web.Response:
         name = job["metadata"]["name"]
@@ -207,6 +235,12 @@ class _Watch:
         self.queue: deque[bytes | None] = deque()
         self.news = asyncio.Event()
         self.news.set()
+
+
+async def _send(log: PodLog, query: Mapping[str, str], response: web.StreamResponse) -> None:
+    since = datetime.fromisoformat(query["sinceTime"]) if "sinceTime" in query else None
+    async for line in log.read(follow=query.get("follow") == "true", since=since):
+        await response.write(timestamped(line))
 
 
 def _line(event: Mapping[str, Any]) -> bytes:

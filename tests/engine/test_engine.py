@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import STUDY, trial_fields
+from tests.builders import STUDY, spec_document, trial_fields
 from tests.engine.world import EngineInAWorld
 from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable
 
@@ -237,3 +237,23 @@ async def test_a_raised_max_trials_revives_a_complete_study() -> None:
     assert world.shown["phase"] == "Running"
     assert "completionTime" not in world.shown
     assert name(2) in world.job_names()
+
+
+async def test_a_trial_that_only_prints_is_followed_and_told_once_its_log_is_read() -> None:
+    trial = {**spec_document()["trial"], "metrics": {"source": "Logs"}}
+    world = EngineInAWorld(maxTrials=2, parallelism=1, trial=trial)
+    await world.step()
+    (name,) = world.job_names()
+    assert world.logs.followed[STUDY.uid] == []
+    world.jobs.start(name)
+    await world.step()
+    assert world.logs.followed[STUDY.uid] == [(0, 1)]
+    await world.report(0, 0.5)
+    world.jobs.finish(name)
+    await world.step()
+    assert world.trials.finished(0) is None
+    world.logs.finish(0)
+    await world.step()
+    assert world.shown["trials"]["complete"] == 1
+    await world.step()
+    assert world.logs.followed[STUDY.uid] == []

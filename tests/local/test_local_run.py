@@ -25,7 +25,7 @@ from tuning_operator.local import runner
 from tuning_operator.local.places import NAMESPACE, AlreadyRunning, Places
 from tuning_operator.local.runner import LocalRun, Observer
 from tuning_operator.ports import TrialRepository
-from tuning_operator.search import StudyRepositories
+from tuning_operator.search import StudyRepositories, connections
 
 
 @pytest.fixture

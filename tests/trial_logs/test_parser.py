@@ -199,8 +199,14 @@ def test_the_anchor_of_stored_reports_is_that_of_the_parser() -> None:
 def test_a_kubelet_that_cannot_read_the_log_is_heard() -> None:
     parser = LogParser(LogMetrics(), "accuracy", stamped=True)
     assert parser.feed(b"unable to retrieve container logs for containerd://4711") == []
-    assert parser.close() == []
     assert parser.complaint == "unable to retrieve container logs for containerd://4711"
+
+
+def test_an_unfinished_line_is_no_complaint() -> None:
+    parser = LogParser(LogMetrics(), "accuracy", stamped=True)
+    assert parser.feed(b"2027-01-15T08:00:00.5Z accuracy=0.5") == []
+    assert parser.complaint == ""
+    assert [report.values for report in parser.close()] == [{"accuracy": 0.5}]
 
 
 def test_a_line_without_a_stamp_between_others_is_no_complaint() -> None:

@@ -57,6 +57,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{- define "tuning-operator.reportScheme" -}}
+{{ ternary "https" "http" (ne .Values.reports.tls.secretName "") }}
+{{- end }}
+
 {{- define "tuning-operator.environment" -}}
 - name: TUNING_OPERATOR_STORAGE_URL
 {{- if .Values.database.existingSecret }}
@@ -78,7 +82,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: TUNING_OPERATOR_REPORT_PORT
   value: "8080"
 - name: TUNING_OPERATOR_REPORT_URL
-  value: http://{{ include "tuning-operator.fullname" . }}.{{ .Release.Namespace }}.svc:8080
+  value: {{ include "tuning-operator.reportScheme" . }}://{{ include "tuning-operator.fullname" . }}.{{ .Release.Namespace }}.svc:8080
+{{- if .Values.reports.tls.secretName }}
+- name: TUNING_OPERATOR_REPORT_CERTIFICATE_FOLDER
+  value: /etc/tuning/report-certificate
+{{- end }}
 - name: TUNING_OPERATOR_PROBE_PORT
   value: "8081"
 {{- range $name, $value := .Values.settings }}

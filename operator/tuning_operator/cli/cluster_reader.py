@@ -32,7 +32,8 @@ DEFAULT_SERVICE = "tuning-operator/tuning-operator"
 class ClusterReader:
     """Implements `StudyReader`.
 
-    `service` is the operator's Service as NAMESPACE/NAME (None: the one with the chart's labels).
+    `service` is the operator's Service as NAMESPACE/NAME, or NAMESPACE/https:NAME where it has a certificate (None: the
+    one with the chart's labels).
     """
 
     def __init__(self, study: ClusterStudy, service: str | None) -> None:
@@ -89,7 +90,7 @@ class ClusterReader:
             found = await client.request("GET", path, params={"labelSelector": SERVICE_LABELS})
         except Forbidden:
             return DEFAULT_SERVICE
-        names = [f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in found.get("items", ())]
+        names = [_proxied(each) for each in found.get("items", ())]
         if len(names) > 1:
             raise NotFound(f"there are several operators ({', '.join(names)}); name one with --operator-service")
         return names[0] if names else DEFAULT_SERVICE
@@ -105,6 +106,13 @@ class ClusterReader:
                 f"the operator has not looked at the study {study.metadata.namespace}/{study.metadata.name} yet "
                 "(its status is empty); is it running?"
             )
+
+
+def _proxied(service: Mapping[str, Any]) -> str:
+    """Return NAMESPACE/NAME as the API server's proxy takes it: the scheme comes before the name unless it is http."""
+    metadata, ports = service["metadata"], (service.get("spec") or {}).get("ports") or ()
+    encrypted = any(port.get("name") == PORT and port.get("appProtocol") == "https" for port in ports)
+    return f"{metadata['namespace']}/{'https:' if encrypted else ''}{metadata['name']}"
 
 
 def _explained(error: TuningError, service: str) -> TuningError:

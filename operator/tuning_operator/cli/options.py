@@ -47,7 +47,8 @@ ServiceOption = Annotated[
         metavar="NAMESPACE/NAME",
         envvar="TUNING_SERVICE",
         show_default="the one with the chart's labels",
-        help="The operator's Service, through which a cluster's trials are read.",
+        help="The operator's Service, through which a cluster's trials are read; NAMESPACE/https:NAME where it has a "
+        "certificate.",
     ),
 ]
 TerminateOption = Annotated[

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tuning_operator import fault_points
@@ -37,6 +38,7 @@ from tuning_operator.handlers.study_watch import StudyWatch
 from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
+from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
@@ -69,6 +71,8 @@ class Operator:
         self._repositories = StudyRepositories(settings.storage_url, self._clock, self._metrics)
         self._events = ClusterEventRecorder(self._client, self._clock, settings.holder)
         self._cache = JobCache(self._clock, lambda uid: self._wake(uid))
+        folder = settings.report_certificate_folder
+        self._certificate = ServingCertificate(Path(folder)) if folder else None
         self._feed: StudyFeed | None = None
         self._tasks: StudyTasks | None = None
         self._follows = False
@@ -159,7 +163,7 @@ class Operator:
             LogReadings(PodLogs(self._client, self._cache).read, self._wake, self._metrics.log_read),
             ClusterStudyStatusWriter(self._client),
             self._events,
-            ReportAddresses(self._settings.report_url, key),
+            ReportAddresses(self._settings.report_url, key, ca=self._report_authority),
             self._clock,
             self._metrics,
             FairUse(self._settings, self._wake),
@@ -176,6 +180,7 @@ class Operator:
             limits=Limits(namespace_rate=self._settings.namespace_report_rate),
             host=self._settings.report_host,
             port=self._settings.report_port,
+            certificate=self._certificate,
         )
         self.report_port = await server.start()
         stack.push_async_callback(server.stop)
@@ -193,6 +198,9 @@ class Operator:
         )
         self.probe_port = await server.start()
         stack.push_async_callback(server.stop)
+
+    def _report_authority(self) -> str | None:
+        return None if self._certificate is None else self._certificate.authority
 
     def _wake(self, uid: str) -> None:
         if self._tasks is not None:

@@ -14,7 +14,8 @@ _REGISTER = 'trap "" PIPE; echo "+$$" 2>/dev/null >&0; trap - PIPE; exec "$@" </
 """A shell that registers its process group at the guard, whose pipe is its input, and then becomes the command.
 
 The command does not run unregistered: were the runner to register it after the start, a kill in between would leave an
-orphan. Where the guard has just been killed, the next one is told of the group. The guard waits for the end of its input, and so for every shell that holds the pipe.
+orphan. Where the guard has just been killed, the next one is told of the group. The guard waits for the end of its
+input, and so for every shell that holds the pipe.
 """
 
 

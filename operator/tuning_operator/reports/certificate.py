@@ -18,12 +18,7 @@ CHECK_SECONDS = 10.0
 class ServingCertificate:
     """A certificate with its key, and the authority's certificates that trials are given to check it against.
 
-    Parameters
-    ----------
-    certificate, key
-        Files in PEM.
-    authority
-        File in PEM; one that does not exist is none: then the trials' images must trust the certificate's authority.
+    `folder` is a mounted Secret of the type kubernetes.io/tls: `tls.crt`, `tls.key` and maybe `ca.crt`.
 
     Raises
     ------
@@ -31,16 +26,15 @@ class ServingCertificate:
         The files can't be used.
     """
 
-    def __init__(self, certificate: Path, key: Path, authority: Path) -> None:
-        self._files = (certificate, key)
-        self._authority_file = authority
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = (folder / "tls.crt", folder / "tls.key")
+        self._authority_file = folder / "ca.crt"
         try:
             self._contents = self._read()
             self._use(self._contents)
         except (OSError, ValueError) as error:
-            raise InvalidSetting(
-                f"reports can't be encrypted with the certificate {certificate} and the key {key}: {error}"
-            ) from error
+            raise InvalidSetting(f"the certificate for reports in {folder} can't be used: {error}") from error
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -66,9 +60,9 @@ class ServingCertificate:
                 return
             self._contents = contents  # remembered first: one warning for each change, and the next one is read again
             self._use(contents)
-            _log.info("reports are encrypted with the renewed certificate %s", self._files[0])
+            _log.info("the renewed certificate in %s encrypts reports", self._folder)
         except (OSError, ValueError) as error:
-            _log.warning("the certificate %s can't be read, the one before stays in use: %s", self._files[0], error)
+            _log.warning("the certificate in %s can't be used, the one before stays in use: %s", self._folder, error)
 
     def _read(self) -> tuple[bytes, ...]:
         authority = self._authority_file.read_bytes() if self._authority_file.is_file() else b""

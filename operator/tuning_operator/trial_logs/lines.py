@@ -41,7 +41,8 @@ class LogLines:
     @property
     def complaint(self) -> str:
         """What came in the place of a stamped log: a kubelet that can't read one says why, in a line without stamp."""
-        return "" if self._stamps else self._first.decode(errors="replace")
+        begun = b"" if _split_stamp(self._rest)[0] else self._rest
+        return "" if self._stamps or not self._stamped else (self._first or begun).decode(errors="replace")
 
     def feed(self, chunk: bytes) -> Iterator[LogLine]:
         """Yield the lines that end in the chunk."""
