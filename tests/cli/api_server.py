@@ -80,10 +80,6 @@ class ApiServer:
             return 403, {"error": "wrong token"}
         return 200, self._page(query)
 
-    def _service(self, namespace: str, name: str) -> dict[str, Any]:
-        ports = [{"name": "reports", "port": 8080, "appProtocol": self.protocol}]
-        return {"metadata": {"namespace": namespace, "name": name}, "spec": {"ports": ports}}
-
     def merge(self, path: str, query: dict[str, str], changes: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Return status and body for a merge patch of a study; its spec changes, and its version."""
         self.patches.append(changes)
@@ -97,6 +93,10 @@ class ApiServer:
             merge(study["spec"], changes["spec"])
             study["metadata"]["resourceVersion"] = str(int(current) + 1)
         return status, study
+
+    def _service(self, namespace: str, name: str) -> dict[str, Any]:
+        ports = [{"name": "reports", "port": 8080, "appProtocol": self.protocol}]
+        return {"metadata": {"namespace": namespace, "name": name}, "spec": {"ports": ports}}
 
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
         self.pages.append(query)
