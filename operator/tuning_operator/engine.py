@@ -120,10 +120,12 @@ class StudyEngine:
         return replace(snapshot, held_back=plan.held_back), plan
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
-        jobs = self._creations.and_seen(self._world.jobs.observed(self._study))
+        history = trials.history()
+        open_trials = {trial.number for trial in history.open}
+        seen = self._creations.and_seen(self._world.jobs.observed(self._study))
+        jobs = tuple(job for job in seen if job.is_active or job.trial in open_trials)
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
-        history = trials.history()
         self._world.fair_use.take_stock(self._study, len(history.open), history.total)
         snapshot = Snapshot(
             now=self._world.clock.now(),
