@@ -6,12 +6,12 @@ because the next cycle decides anew from what is stored and what runs.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from tuning_operator.api.names import job_name
 from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
@@ -19,12 +19,13 @@ from tuning_operator.decisions.events import announcements
 from tuning_operator.decisions.hold_ups import hold_ups
 from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
+from tuning_operator.decisions.snapshot import FinishedTrial, JobPhase, Snapshot, StudyKey, TrialJob
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.errors import JobRefused, TuningError
 from tuning_operator.fair_use import FairUse
 from tuning_operator.fault_points import Defect, Point, has, reach, twin
+from tuning_operator.job_creations import JobCreations
 from tuning_operator.ports import (
     Addresses,
     Clock,
@@ -61,8 +62,11 @@ class World:
 class StudyEngine:
     """Runs one study, a step at a time."""
 
-    def __init__(self, study: StudyKey, resource: TuningStudy, world: World, status_seconds: float) -> None:
+    def __init__(
+        self, study: StudyKey, resource: TuningStudy, world: World, status_seconds: float, wake: Callable[[], None]
+    ) -> None:
         self._study = study
+        self._creations = JobCreations(wake)
         self._world = world
         self._status_seconds = status_seconds
         self._shown = read_status(resource.status)
@@ -83,11 +87,20 @@ class StudyEngine:
         """The status that was written last."""
         return self._shown
 
+    async def settle(self) -> None:
+        """Wait until the API server has answered about all Jobs that are being created."""
+        await self._creations.settle()
+
+    def halt(self) -> None:
+        """Let go of the Jobs that are being created; the step in flight is ended by whoever runs it."""
+        self._creations.cancel()
+
     async def step(self, resource: TuningStudy, trials: TrialRepository, woken_at: float) -> float | None:
         """Do all that is to be done now; return when to look again although nothing happens (seconds since 1970).
 
         `woken_at` is when the oldest of the events came that this step answers.
         """
+        self._creations.raise_defect()
         await self._check_template(resource, trials)
         snapshot, plan = self._decide(resource, trials)
         dues: list[float | None] = []
@@ -107,10 +120,13 @@ class StudyEngine:
         return replace(snapshot, held_back=plan.held_back), plan
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
-        jobs = tuple(self._world.jobs.observed(self._study))
+        history = trials.history()
+        open_trials = {trial.number for trial in history.open}
+        seen = self._creations.and_seen(self._world.jobs.observed(self._study))
+        jobs = tuple(job for job in seen if job.is_active or job.trial in open_trials)
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
-        now, history = self._world.clock.now(), trials.history()
+        now = self._world.clock.now()
         self._world.fair_use.take_stock(self._study, len(history.open), history.total)
         if self._blocked_until is not None:  # a clock that was set back must not block for hours
             self._blocked_until = min(self._blocked_until, now + REFUSAL_SECONDS)
@@ -173,17 +189,16 @@ class StudyEngine:
             log.info(_retry_line(new), extra=self._fields(new.number))
         deleted = [await self._delete(deletion) for deletion in plan.deletions]
         ended_at = woken_at if plan.outcomes else None
-        await self._launch(plan.launches, snapshot, ended_at)
+        self._launch(plan.launches, snapshot, ended_at)
         if plan.ask:
             asked = await trials.ask(plan.ask)
             reach(Point.TRIALS_STORED)
-            await self._launch([Launch(trial, "it was asked for") for trial in asked], snapshot, ended_at)
-        if snapshot.history.started_at is None and self._created_at is not None and not self._problem:
-            self._world.metrics.first_job_posted(self._study, self._world.clock.now() - self._created_at)
+            self._launch([Launch(trial, "it was asked for") for trial in asked], snapshot, ended_at)
         return all(deleted) and not self._problem
 
     async def _delete(self, deletion: Deletion) -> bool:
         log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
+        await self._creations.settle(deletion.job)
         try:
             await self._world.jobs.delete(self._study, deletion.job)
             reach(Point.JOB_DELETED)
@@ -192,19 +207,28 @@ class StudyEngine:
             return False
         return True
 
-    async def _launch(self, launches: Sequence[Launch], snapshot: Snapshot, ended_at: float | None) -> None:
-        """Create the Jobs; `ended_at` is when trials ended whose slots they take."""
-        creations = (self._create(launch, snapshot) for launch in launches)
-        results = await asyncio.gather(*creations, return_exceptions=True)
+    def _launch(self, launches: Sequence[Launch], snapshot: Snapshot, ended_at: float | None) -> None:
+        """Begin to create the Jobs; `ended_at` is when trials ended whose slots they take."""
+        for launch in launches:
+            trial, now = launch.trial, self._world.clock.now()
+            name = job_name(self._study.name, self._study.uid, trial.number, trial.attempt)
+            job = TrialJob(name, trial.number, trial.attempt, JobPhase.PENDING, created_at=now)
+            self._creations.start(job, self._try_to_create(launch, snapshot, ended_at, now))
+
+    async def _try_to_create(self, launch: Launch, snapshot: Snapshot, ended_at: float | None, begun_at: float) -> None:
+        try:
+            await self._create(launch, snapshot)
+        except TuningError as error:
+            self._take_refusal(error)
+            return
         now = self._world.clock.now()
-        troubles = [error for error in results if isinstance(error, TuningError)]
-        if launches:
-            self._take_refusal(troubles[0] if troubles else None)
-        for error in results:
-            if isinstance(error, BaseException) and not isinstance(error, TuningError):
-                raise error
-            if ended_at is not None and error is None:
-                self._world.metrics.next_job_posted(self._study, now - ended_at)
+        if self._blocked_until is None or begun_at >= self._blocked_until:  # no other one failed since
+            self._take_refusal(None)
+        if ended_at is not None:
+            self._world.metrics.next_job_posted(self._study, now - ended_at)
+        if snapshot.history.started_at is None and self._created_at is not None:
+            self._world.metrics.first_job_posted(self._study, now - self._created_at)
+            self._created_at = None
 
     async def _create(self, launch: Launch, snapshot: Snapshot) -> None:
         trial, addresses = launch.trial, self._world.addresses

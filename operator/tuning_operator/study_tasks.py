@@ -35,7 +35,7 @@ class StudyTask:
         self._world = world
         self._repositories = repositories
         self._settings = settings
-        self._engine = StudyEngine(study, resource, world, settings.status_seconds)
+        self._engine = StudyEngine(study, resource, world, settings.status_seconds, self.wake)
         self._trials: TrialRepository | None = None
         self._mail = asyncio.Event()
         self._woken_at: float | None = None
@@ -65,6 +65,12 @@ class StudyTask:
 
     async def run(self) -> None:
         """Step whenever something happened, a time came or a resync is due, until cancelled."""
+        try:
+            await self._run()
+        finally:
+            self._engine.halt()
+
+    async def _run(self) -> None:
         due: float | None = None
         while True:
             await self._wait(due)

@@ -68,7 +68,21 @@ async def _something_happens_to_a_job(
             return
 
 
+async def _step_without_answers(world: EngineInAWorld) -> None:
+    """Step while the API server does not answer; what is being created then is under way until the next step."""
+    world.jobs.answering.clear()
+    step = asyncio.create_task(world.engine.step(world.resource, world.trials, world.clock.now()))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    if not step.done():  # it waits for a Job that it will delete
+        world.jobs.answering.set()
+    await asyncio.wait([step])
+    if not isinstance(step.exception(), Unavailable | None):
+        await step
+
+
 async def _step(world: EngineInAWorld) -> None:
+    world.jobs.answering.set()
     try:
         await world.step()
     except Unavailable:
@@ -93,7 +107,7 @@ async def _live_through(seed: int, events: int) -> None:
     for _ in range(events):
         for _ in range(dice.randint(0, 3)):
             await _something_happens(world, dice)
-        await _step(world)
+        await (_step_without_answers(world) if dice.random() < 0.3 else _step(world))
         _check(world)
     await _come_to_an_end(world)
 

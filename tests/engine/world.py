@@ -92,8 +92,11 @@ class EngineInAWorld:
 
     def new_engine(self) -> StudyEngine:
         """Return an engine as a process has it that starts anew: it remembers nothing."""
-        self.engine = StudyEngine(STUDY, self.resource, self.world, status_seconds=10)
+        self.engine = StudyEngine(STUDY, self.resource, self.world, status_seconds=10, wake=self._wake)
         return self.engine
+
+    def _wake(self) -> None:
+        self._woken = True
 
     def edit(self, **fields: Any) -> None:
         """Let the user change the spec."""
@@ -104,8 +107,11 @@ class EngineInAWorld:
         self.trials.spec = self.resource.spec
 
     async def step(self) -> float | None:
-        """Let the engine step once."""
-        return await self.engine.step(self.resource, self.trials, self.clock.now())
+        """Let the engine step, and step again when the API server has answered about the Jobs that it creates."""
+        self._woken = False
+        due = await self.engine.step(self.resource, self.trials, self.clock.now())
+        await self.engine.settle()
+        return await self.engine.step(self.resource, self.trials, self.clock.now()) if self._woken else due
 
     async def report(self, number: int, value: float = 0.5, step: int = 1, end: str | None = None) -> str:
         """Let a trial report, and maybe end; return the reason in the reply."""

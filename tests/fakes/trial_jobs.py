@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -32,6 +33,9 @@ class FakeTrialJobs:
         """What `check` answers."""
         self.deletes_linger = False
         """Whether deleted Jobs stay with `deleting` until `remove`, as those with a finalizer do."""
+        self.answering = asyncio.Event()
+        """Clear it to let `create` wait before it does anything."""
+        self.answering.set()
         self._clock = clock or FakeClock()
         self._jobs: dict[tuple[str, str], tuple[str, TrialJob]] = {}
         self._vanished: dict[str, set[tuple[int, int]]] = {}
@@ -47,6 +51,7 @@ class FakeTrialJobs:
 
     async def create(self, study: StudyKey, manifest: Manifest) -> None:
         """Create a Job that is Pending."""
+        await self.answering.wait()
         self._request()
         name = manifest["metadata"]["name"]
         existing = self._jobs.get((study.namespace, name))

@@ -266,7 +266,7 @@ class Snapshot:
     spec: StudySpec
     history: History
     jobs: tuple[TrialJob, ...]
-    """All Jobs of the study that exist, in any phase."""
+    """The study's Jobs: the active ones, and those of open trials. Until their TTL there are thousands of others."""
     ended: Mapping[int, FinishedTrial] = field(default_factory=dict)
     """Those finished trials that an active Job still belongs to."""
     vanished: frozenset[tuple[int, int]] = frozenset()
