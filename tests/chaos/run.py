@@ -12,7 +12,8 @@ from random import Random
 from tests.chaos.deck import Deck
 from tests.chaos.population import Population
 from tests.chaos.watchman import Watchman
-from tests.faults.faults import FAULTS, NotReached
+from tests.faults.faults import FAULTS
+from tests.faults.patience import NotReached
 from tests.faults.stage import Stage
 from tests.faults.storage_view import StorageAway
 from tests.faults.trainer import read_acknowledgements

@@ -71,6 +71,15 @@ class FaultyOperator(InstalledOperator):
         """Stop the process as a machine that swaps does."""
         self.send(signal.SIGSTOP)
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it has stopped, by a test or at a fault point."""
+        try:
+            state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (ProcessFailed, OSError):
+            return False
+        return state == "T"
+
     def thaw(self) -> None:
         """Let a frozen process go on."""
         self.send(signal.SIGCONT)

@@ -6,9 +6,10 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tests.chart.helm import Helm, find_helm
@@ -161,6 +162,10 @@ class Stage:
             studies = {"the cluster is away": str(away)}
         logs = "\n".join(f"--- {operator.name}\n{operator.log()}" for operator in self.deployment.operators)
         return f"{json.dumps(studies, indent=1)}\n{logs}"
+
+
+Fault = Callable[[Stage, Random], AbstractContextManager[None]]
+"""Breaks something on entering, by chance where there is a choice, and lets it heal on leaving."""
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from tests.faults.faults import NotReached, killed_after
+from tests.faults.operator_faults import killed_after
+from tests.faults.patience import NotReached
 from tests.faults.stage import Stage
 from tuning_operator.fault_points import Point
 
