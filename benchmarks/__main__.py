@@ -18,12 +18,15 @@ from benchmarks.table import markdown, show
 
 PROGRAMS = (
     "imports",
+    "memory",
     "local_run",
     "report_latency",
     "durable_reports",
     "first_job",
     "next_job",
     "api_requests",
+    "many_studies",
+    "sustained",
 )
 """Modules of this package."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,18 @@ class Cluster:
             if phase in ("Failed", "Refused") or time.monotonic() > deadline:
                 raise SystemExit(f"the study {name} is {phase}; the operator's log ends with:\n{self.operator.log()}")
             time.sleep(0.25)
+
+    def wait_all_complete(self, seconds: float, look: Callable[[], None]) -> None:
+        """Wait until all studies are complete; look at something each second meanwhile."""
+        path, deadline = STUDIES.format(namespace=self.namespace), time.monotonic() + seconds
+        while phases := [phase for phase in self._phases(path) if phase != "Complete"]:
+            if time.monotonic() > deadline or not {"Failed", "Refused"}.isdisjoint(phases):
+                raise SystemExit(f"{len(phases)} studies are not complete; the log ends with:\n{self.operator.log()}")
+            look()
+            time.sleep(1.0)
+
+    def _phases(self, path: str) -> list[str | None]:
+        return [item.get("status", {}).get("phase") for item in self.control_plane.api.get(path)["items"]]
 
     def requests(self, since: int, user: str | None = None) -> Sequence[AuditEvent]:
         """Return the requests since a position of the audit log: the operator's unless another user is named."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
-import sys
 import time
 
 from benchmarks import http_load
@@ -19,8 +17,8 @@ from benchmarks.histories import STUDY, MissingServer, empty_database, make_hist
 from benchmarks.http_load import Latency, Load
 from benchmarks.program import parser, run, sized
 from benchmarks.report_servers import bare_server, report_endpoint
+from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import SWITCH_INTERVAL_SECONDS
 
 BUDGET = 4_000.0
 """Reports per second."""
@@ -28,12 +26,11 @@ BUDGET = 4_000.0
 
 async def measure_load(url: str, connections: int, seconds: float) -> tuple[Latency, Latency, float]:
     """Return what the bare server and the endpoint answered, and the endpoint's processor time per report in ms."""
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    prepare_interpreter()
     repositories = StudyRepositories(url)
     try:
         repository = await repositories.open(STUDY, spec(connections + 100))
         running = await make_history(repository, 100, connections)
-        gc.freeze()
         async with bare_server(running) as (port, targets):
             bare = await http_load.send(Load(port, targets, connections, seconds))
         async with report_endpoint(repositories, running) as (port, targets):

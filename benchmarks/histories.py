@@ -16,6 +16,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.snapshot import EndState, StudyKey
 from tuning_operator.ports import Outcome, TrialRepository
 from tuning_operator.search.database import Database
+from tuning_operator.search.repositories import StudyRepositories
 
 STUDY = StudyKey("benchmarks", "history", "11111111-2222-3333-4444-555555555555")
 STEPS = 20
@@ -70,6 +71,16 @@ async def make_history(repository: TrialRepository, finished: int, running: int)
     return numbers[finished:]
 
 
+async def store_history(url: str, finished: int, running: int = 0) -> None:
+    """Make a history in a database, and close it."""
+    repositories = StudyRepositories(url)
+    try:
+        repository = await repositories.open(STUDY, spec(finished + running))
+        await make_history(repository, finished, running)
+    finally:
+        await repositories.aclose()
+
+
 def commit_seconds(url: str, commits: int = 200) -> list[float]:
     """Return how long the smallest transactions take: what no durable answer can be faster than."""
     database, taken = Database(url), []
@@ -86,4 +97,13 @@ def commit_seconds(url: str, commits: int = 200) -> list[float]:
     return taken
 
 
-__all__ = ["STEPS", "STUDY", "MissingServer", "commit_seconds", "empty_database", "make_history", "spec"]
+__all__ = [
+    "STEPS",
+    "STUDY",
+    "MissingServer",
+    "commit_seconds",
+    "empty_database",
+    "make_history",
+    "spec",
+    "store_history",
+]

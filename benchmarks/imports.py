@@ -18,7 +18,7 @@ from pathlib import Path
 import optuna
 
 from benchmarks.figures import Figure
-from benchmarks.histories import STEPS, STUDY, empty_database, make_history, spec
+from benchmarks.histories import STEPS, STUDY, empty_database, spec, store_history
 from benchmarks.program import parser, run, say, sized
 from tuning_operator.search.repositories import StudyRepositories
 
@@ -54,16 +54,6 @@ def measure_starts(repeats: int) -> list[Figure]:
     ]
 
 
-async def make(url: str, trials: int) -> None:
-    """Make a history and close it."""
-    repositories = StudyRepositories(url)
-    try:
-        repository = await repositories.open(STUDY, spec(trials))
-        await make_history(repository, trials, 0)
-    finally:
-        await repositories.aclose()
-
-
 async def load_mirror(url: str, trials: int) -> float:
     """Return how long a study's opening takes, in seconds, with what a new process does first left out."""
     repositories = StudyRepositories(url)
@@ -95,7 +85,7 @@ def measure_load(trials: int) -> Figure:
     """Measure how a history is loaded."""
     with empty_database("SQLite") as url:
         say(f"making {trials} trials")
-        asyncio.run(make(url, trials))
+        asyncio.run(store_history(url, trials))
         # Once before and once after the reference, against caches that are warm for the second.
         first, other = asyncio.run(load_mirror(url, trials)), load_with_optuna(url)
         taken = (first + asyncio.run(load_mirror(url, trials))) / 2

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -29,8 +27,8 @@ from benchmarks.histories import STUDY, MissingServer, commit_seconds, empty_dat
 from benchmarks.http_load import Latency, Load
 from benchmarks.program import parser, run, say, sized
 from benchmarks.report_servers import bare_server, report_endpoint
+from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import SWITCH_INTERVAL_SECONDS
 
 BUDGETS = {"p50": (0.5, 5.0), "p99": (0.99, 30.0)}
 """Quantile and milliseconds."""
@@ -60,14 +58,13 @@ class Latencies:
 
 async def measure_servers(url: str, sizes: Sizes) -> tuple[list[int], Latency, Latency, Latency]:
     """Make the history and measure the HTTP servers; return which trials run, too."""
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    prepare_interpreter()
     repositories = StudyRepositories(url)
     try:
         repository = await repositories.open(STUDY, spec(sizes.finished + sizes.running))
         begin = time.perf_counter()
         running = await make_history(repository, sizes.finished, sizes.running)
         say(f"{sizes.finished} finished and {sizes.running} running trials in {time.perf_counter() - begin:.1f} s")
-        gc.freeze()
         async with bare_server(running) as (port, targets):
             bare = await http_load.send(Load(port, targets, sizes.running, sizes.seconds, sizes.rate))
         async with report_endpoint(repositories, running) as (port, targets):

@@ -128,6 +128,11 @@ class Metrics:
         )
         self._log_lines = self._counter("tuning_log_lines_total", "Lines read from trials' logs")
         self._log_reports = self._counter("tuning_log_reports_total", "Reports that were made of lines of logs")
+        self._forwarded = self._counter(
+            "tuning_forwarded_requests_total",
+            "Requests that a standby passed on to the active operator; code 0: no answer",
+            "code",
+        )
         self._decision = self._histogram(
             "tuning_prune_decision_seconds", "Time of a pruning decision, within a report's answer", DECISION_BUCKETS
         )
@@ -155,6 +160,9 @@ class Metrics:
             "tuning_api_requests_total", "Requests to the Kubernetes API server; code 0: no answer", "verb", "code"
         )
         self._leader = self._gauge("tuning_active_leader", "1 while this process is the active operator, else 0")
+        self._takeover = self._gauge(
+            "tuning_takeover_seconds", "From winning the election to following the studies, once this process did"
+        )
         self._gauge("tuning_build_info", "Always 1, for its label", "version").labels(__version__).set(1)
 
     def exposition(self) -> bytes:
@@ -236,6 +244,10 @@ class Metrics:
         """Count a transaction that failed; the names of our errors are a closed set."""
         self._storage_errors.labels(error).inc()
 
+    def request_forwarded(self, code: int) -> None:
+        """Count a request that was passed on to the active operator; code 0: there was no answer."""
+        self._forwarded.labels(str(code)).inc()
+
     def api_requested(self, verb: str, code: int) -> None:
         """Count a request to the API server; code 0: there was no answer."""
         self._requests.labels(verb, str(code)).inc()
@@ -243,6 +255,10 @@ class Metrics:
     def leadership_changed(self, active: bool) -> None:
         """Show whether this process is the active operator."""
         self._leader.set(active)
+
+    def taken_over(self, seconds: float) -> None:
+        """Show how long this process took to follow the studies after it won the election."""
+        self._takeover.set(seconds)
 
     def event_loop_stalled(self, seconds: float) -> None:
         """Show the longest stall of the event loop in the last one to two minutes."""

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from urllib.parse import urlsplit
 
 from tuning_operator.errors import TuningError
 
@@ -13,8 +14,8 @@ PREFIX = "TUNING_OPERATOR_"
 """`TUNING_OPERATOR_STORAGE_URL` sets `storage_url`, and so on."""
 
 
-SWITCH_INTERVAL_SECONDS = 0.0005
-"""How soon a sampler's thread lets the event loop run; Python's default of 5 ms would delay every report."""
+HMAC = "Hmac"
+SERVICE_ACCOUNT_TOKEN = "ServiceAccountToken"
 
 
 class InvalidSetting(TuningError):
@@ -52,8 +53,16 @@ class Settings:
     report_port: int = 8080
     """Port of the report endpoint and the read API; 0 takes a free one."""
 
+    pod_ip: str = ""
+    """IP address at which other replicas reach this one, so that they can pass on what they receive while it is the
+    active one; empty: they ask the sender to come again."""
+
     report_url: str = "http://127.0.0.1:8080"
     """Base URL under which trial pods reach the report endpoint: the operator's Service."""
+
+    report_authentication: str = HMAC
+    """How an attempt proves which one it is. `Hmac`: by a credential in its pod's environment, so whoever may read the
+    pod can report for it. `ServiceAccountToken`: by a token that the pod alone has, and that expires."""
 
     report_certificate_folder: str = ""
     """Folder of a kubernetes.io/tls Secret that reports are encrypted with: `tls.crt`, `tls.key` and, for trials to
@@ -97,6 +106,17 @@ class Settings:
         """This operator's name in the Lease."""
         return self.identity or socket.gethostname()
 
+    def own_report_url(self, port: int) -> str:
+        """Return the base URL of this very process's report endpoint; empty where other replicas can't reach it."""
+        host = f"[{self.pod_ip}]" if ":" in self.pod_ip else self.pod_ip
+        scheme = "https" if self.report_certificate_folder else "http"
+        return f"{scheme}://{host}:{port}" if host else ""
+
+    @property
+    def report_host_name(self) -> str | None:
+        """The name in `report_url`, which the certificate of reports is for."""
+        return urlsplit(self.report_url).hostname
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read the settings from `TUNING_OPERATOR_*`.
@@ -129,6 +149,11 @@ class Settings:
                 raise InvalidSetting(f"{PREFIX}{name.upper()} must not be negative; 0 means no limit")
         if self.log_format not in ("text", "json"):
             raise InvalidSetting(f"{PREFIX}LOG_FORMAT is {self.log_format!r}; write text or json")
+        if self.report_authentication not in (HMAC, SERVICE_ACCOUNT_TOKEN):
+            raise InvalidSetting(
+                f"{PREFIX}REPORT_AUTHENTICATION is {self.report_authentication!r}; "
+                f"write {HMAC} or {SERVICE_ACCOUNT_TOKEN}"
+            )
         if self.report_certificate_folder and not self.report_url.startswith("https://"):
             raise InvalidSetting(f"{PREFIX}REPORT_URL is {self.report_url!r}, but with a certificate it is https://…")
 

@@ -14,7 +14,7 @@ from tuning_operator.decisions.conditions import degradation
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.study_status import refused_status, unusable_status
 from tuning_operator.engine import StudyEngine, World
-from tuning_operator.errors import InvalidStudy, StorageDamaged, StudyGone, TuningError, Unavailable
+from tuning_operator.errors import InvalidStudy, LeaseLost, StorageDamaged, StudyGone, TuningError, Unavailable
 from tuning_operator.ports import TrialRepositories, TrialRepository
 from tuning_operator.settings import Settings
 
@@ -75,6 +75,8 @@ class StudyTask:
                 # Whoever tells of the deletion ends this task; until then nothing is started.
                 await asyncio.sleep(RETRY_SECONDS[-1])
                 due = None
+            except LeaseLost:
+                return  # this process is about to end; its status would be that of the past
             except TuningError as error:
                 due = await self._failed(error)
             except Exception:
@@ -152,6 +154,11 @@ class StudyTasks:
         """Return the key of a study that is worked on."""
         keys = (task.study for task, _ in self._studies.values())
         return next((key for key in keys if (key.namespace, key.name) == (namespace, name)), None)
+
+    def find_by_uid(self, uid: str) -> StudyKey | None:
+        """Return the key of a study that is worked on."""
+        found = self._studies.get(uid)
+        return None if found is None else found[0].study
 
     def study_changed(self, document: Mapping[str, Any]) -> None:
         """Take an object as the API server shows it. Never raises: what can't be read is refused in its status."""

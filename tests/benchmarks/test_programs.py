@@ -24,13 +24,14 @@ ROOT = Path(__file__).parents[2]
 
 LOCAL = {
     "imports": (["--repeats=1", "--trials=30"], 3),
+    "memory": (["--finished=30", "--running=5"], 1),
     "local_run": (["--trials=3", "--seconds=0.1"], 1),
     "report_latency": (["--finished=20", "--running=5", "--rate=20", "--seconds=0.3", "--databases", "SQLite"], 4),
     "durable_reports": (["--connections=20", "--seconds=0.3", "--databases", "SQLite"], 1),
 }
 """Programs that need no control plane: their sizes here, and how many figures they find."""
 
-ON_A_CLUSTER = {"api_requests", "first_job", "next_job"}
+ON_A_CLUSTER = {"api_requests", "first_job", "many_studies", "next_job", "sustained"}
 """Programs that need one, whose start alone takes as long as all of this file."""
 
 

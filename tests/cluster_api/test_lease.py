@@ -51,8 +51,8 @@ async def test_exactly_one_of_two_candidates_becomes_active(new_lease: NewLease)
 
 async def test_a_candidate_takes_over_when_the_holder_stops_renewing(new_lease: NewLease) -> None:
     crashed, standby = new_lease("a"), new_lease("b")
-    number = await crashed.acquire()
-    assert await asyncio.wait_for(standby.acquire(), 30) > number
+    await crashed.acquire()
+    await asyncio.wait_for(standby.acquire(), 30)
     assert not crashed.is_held, "the holder's deadline passed before the takeover"
 
 
@@ -64,12 +64,26 @@ async def test_the_holder_learns_of_a_takeover(new_lease: NewLease) -> None:
         await asyncio.wait_for(paused.hold(), 30)
 
 
-async def test_a_released_lease_is_taken_with_a_larger_number(new_lease: NewLease) -> None:
+async def test_a_released_lease_is_taken_at_once(new_lease: NewLease) -> None:
     first, second = new_lease("a"), new_lease("b")
-    number = await first.acquire()
+    await first.acquire()
     await first.release()
-    assert not first.is_held
-    assert await second.acquire() == number + 1
+    with pytest.raises(LeaseLost):
+        first.check_held()
+    await second.acquire()
+    second.check_held()
+
+
+async def test_a_candidate_knows_where_the_holder_takes_reports(new_lease: NewLease) -> None:
+    first, second, third = new_lease("a"), new_lease("b"), new_lease("c")
+    first.address, second.address = "http://10.0.0.7:8080", "http://[fd00::7]:8080"
+    await first.acquire()
+    async with running(third.follow()), running(second.acquire()):
+        await until(lambda: second.holder_address == first.address, "the candidate does not know the address")
+        assert first.holder_address == ""
+        await first.release()
+        await until(lambda: third.holder_address == second.address, "the new holder's address is not seen")
+    assert third.holder == second.identity
 
 
 async def test_a_deleted_lease_ends_the_holder(

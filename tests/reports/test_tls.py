@@ -6,18 +6,20 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.fakes.trial_repository import FakeTrialRepositories
 from tests.reports.running_server import STUDY, RunningServer, eventually, running_server
 from tests.support.certificates import write_serving_certificate
 from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.limits import Limits
+from tuning_operator.reports.server import ReportServer
 from tuning_operator.settings import InvalidSetting
 from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint
 
@@ -195,3 +197,22 @@ async def test_a_handshake_that_does_not_end_is_given_up(secure: SecureServer) -
     with socket.create_connection(("127.0.0.1", secure.server.port)) as client:
         client.settimeout(30)
         assert await asyncio.to_thread(client.recv, 1) == b""
+
+
+async def test_a_standby_passes_on_to_the_leaders_address_and_checks_its_name(secure: SecureServer) -> None:
+    leader = f"https://127.0.0.1:{secure.server.port}"
+    for name, status in (("localhost", 200), ("somebody.else", 503)):
+        certificate = ServingCertificate(secure.secret.data, name)
+        key, none = secure.server.key, FakeTrialRepositories()
+        standby = ReportServer(none, key, wake=lambda _: None, leader=lambda: leader, certificate=certificate)
+        port = await standby.start()
+        trials = replace(secure, server=replace(secure.server, port=port))
+        try:
+            if status == 200:
+                assert await trials.report(7, secure.certificate.authority) == ReportReply()
+            else:
+                with pytest.raises(EndpointUnavailable):
+                    await trials.report(8, secure.certificate.authority)
+        finally:
+            await standby.stop()
+    assert secure.steps == [7]

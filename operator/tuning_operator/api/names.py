@@ -43,6 +43,8 @@ PARAMETERS_ANNOTATION = f"{GROUP}/parameters"
 
 RESUME_ANNOTATION = f"{GROUP}/resume"
 """Annotation of studies: `true` resumes the newest earlier history of the study's name, a uid that study's."""
+REPORT_ADDRESS_ANNOTATION = f"{GROUP}/report-address"
+"""Annotation of the Lease: base URL of its holder's report endpoint, for the other operators."""
 
 
 def job_name(study: str, uid: str, trial: int, attempt: int) -> str:

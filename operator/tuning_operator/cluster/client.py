@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tuning_operator.cluster.answers import Answer, Received
-from tuning_operator.cluster.connection import Connection, Request, lines_of
+from tuning_operator.cluster.connection import USER_AGENT, Connection, Request, lines_of
 from tuning_operator.cluster.credentials import Credentials, load_credentials
 
 JSON = "application/json"
@@ -29,7 +29,8 @@ class ClusterClient:
     """Speaks with the API server as one identity; an asynchronous context manager.
 
     `load` reads the credentials, in a thread. `on_request` is called for every answer with the HTTP verb (`WATCH` for
-    streams) and the status, 0 when there was none.
+    streams) and the status, 0 when there was none. `before_write` is called before each attempt of a request that
+    changes something; what it raises goes to the caller, and nothing is sent.
     """
 
     def __init__(
@@ -38,8 +39,11 @@ class ClusterClient:
         on_request: Callable[[str, int], None] = lambda _verb, _code: None,
         *,
         attempts: int = ATTEMPTS,
+        before_write: Callable[[], None] = lambda: None,
+        user_agent: str = USER_AGENT,
     ) -> None:
-        self._connection = Connection(load)
+        self._connection = Connection(load, user_agent)
+        self._before_write = before_write
         self._on_request = on_request
         self._attempts = attempts
         self._slots = asyncio.Semaphore(PARALLEL_REQUESTS)
@@ -94,6 +98,8 @@ class ClusterClient:
         repeatable = verb != "POST" if repeatable is None else repeatable
         for attempt in range(1, self._attempts + 1):
             async with self._slots:
+                if verb != "GET":
+                    self._before_write()
                 received = await self._connection.exchange(request, timeout)
             self._on_request(verb, received.status)
             if received.succeeded:

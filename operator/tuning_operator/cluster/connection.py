@@ -16,6 +16,8 @@ from tuning_operator.errors import ClusterUnavailable
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection."""
+USER_AGENT = "tuning-operator"
+"""What the audit log shows of whoever asks, beside its account."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class _Access:
 class Connection:
     """Sends requests as the identity that `load` reads, now and again when the server refuses it: tokens rotate."""
 
-    def __init__(self, load: Callable[[], Credentials]) -> None:
+    def __init__(self, load: Callable[[], Credentials], user_agent: str = USER_AGENT) -> None:
         self._load = load
+        self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         self._access: _Access | None = None
         self._loading = asyncio.Lock()
@@ -118,7 +121,7 @@ class Connection:
 
     def _read(self) -> _Access:
         credentials = self._load()
-        headers = {"Accept": "application/json", "User-Agent": "tuning-operator"}
+        headers = {"Accept": "application/json", "User-Agent": self._user_agent}
         if credentials.authorization is not None:
             headers["Authorization"] = credentials.authorization
         options: dict[str, Any] = {}

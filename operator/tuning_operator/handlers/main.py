@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,9 @@ from tuning_operator.cluster.pending_jobs import PendingJobs
 from tuning_operator.cluster.pod_logs import PodLogs
 from tuning_operator.cluster.study_client import StudyClient
 from tuning_operator.cluster.study_status import ClusterStudyStatusWriter
+from tuning_operator.cluster.token_issuer import token_issuer
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import NotFound, Unavailable
 from tuning_operator.fair_use import FairUse
@@ -35,14 +38,16 @@ from tuning_operator.handlers.logs import configure_logging
 from tuning_operator.handlers.probes import ProbeServer
 from tuning_operator.handlers.study_feed import StudyFeed
 from tuning_operator.handlers.study_watch import StudyWatch
+from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.limits import Limits
+from tuning_operator.reports.pod_tokens import PodTokens
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
+from tuning_operator.settings import SERVICE_ACCOUNT_TOKEN, Settings
 from tuning_operator.study_tasks import StudyTasks
 from tuning_operator.trial_logs.log_readings import LogReadings
 
@@ -53,6 +58,11 @@ RETRY_SECONDS = 3.0
 """Seconds between attempts at what the operator can't start without."""
 FLUSH_SECONDS = 2.0
 """Seconds that the last Events have to be posted."""
+DRAIN_SECONDS = 5.0
+"""Seconds that the reports under way have to be answered before the Lease is given up."""
+LINGER_SECONDS = 3.0
+"""Seconds for which reports that still come here are passed on to the next operator: a Service takes as long to learn
+that this pod is leaving."""
 
 
 class Operator:
@@ -64,18 +74,22 @@ class Operator:
         self._stopping = asyncio.Event()
         self._metrics = Metrics()
         self._clock = SystemClock()
-        self._client = ClusterClient(load, self._metrics.api_requested)
+        agent = f"tuning-operator ({settings.holder})"
         # Its own connection: no other request delays a renewal.
-        self._lease_client = ClusterClient(load, self._metrics.api_requested, attempts=1)
+        self._lease_client = ClusterClient(load, self._metrics.api_requested, attempts=1, user_agent=agent)
         self._lease = Lease(self._lease_client, settings, self._clock)
+        self._client = ClusterClient(
+            load, self._metrics.api_requested, before_write=self._lease.check_held, user_agent=agent
+        )
         self._repositories = StudyRepositories(settings.storage_url, self._clock, self._metrics)
         self._events = ClusterEventRecorder(self._client, self._clock, settings.holder)
         self._cache = JobCache(self._clock, lambda uid: self._wake(uid))
         folder = settings.report_certificate_folder
-        self._certificate = ServingCertificate(Path(folder)) if folder else None
+        self._certificate = ServingCertificate(Path(folder), settings.report_host_name) if folder else None
+        self._pod_tokens = self._make_pod_tokens()
         self._feed: StudyFeed | None = None
         self._tasks: StudyTasks | None = None
-        self._follows = False
+        self._follows = self._leaves = False
         self.probe_port = self.report_port = 0
         """Where it listens, once it does."""
 
@@ -103,22 +117,32 @@ class Operator:
         Unavailable
             The API server was away for minutes, or a port is taken. Whoever started the process starts it again.
         """
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        prepare_interpreter()
         async with AsyncExitStack() as stack:
             self._listen_to_signals(stack)
             await stack.enter_async_context(self._client)
             await stack.enter_async_context(self._lease_client)
             await stack.enter_async_context(_beside(watch_event_loop(self._metrics)))
             await self._start_probes(stack)
-            stack.push_async_callback(self._lease.release)  # the very last: nothing is written after it
             stack.push_async_callback(self._repositories.aclose)
             key = await self._until_stopped(_patiently(self._repositories.secret_key, "the storage can't be used"))
             if key is None:
                 return
-            await self._start_reports(stack, key)
-            if await self._until_stopped(self._lease.acquire()) is None:
-                return
-            await self._run_studies(stack, key)
+            server = await self._start_reports(stack, key)
+            stack.push_async_callback(self._hand_over, server)
+            await self._until_stopped(self._lease.acquire())
+            if not self._stopping.is_set():
+                await self._run_studies(stack, key)
+
+    async def _hand_over(self, server: ReportServer) -> None:
+        """Answer what is under way, let the next operator act, and pass on to it what still comes here."""
+        self._leaves = True
+        await server.drain(DRAIN_SECONDS)
+        await self._repositories.aclose()
+        await self._lease.release()  # nothing is written after it
+        if self._lease.address and self._stopping.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lease.follow(), LINGER_SECONDS)
 
     async def _run_studies(self, stack: AsyncExitStack, key: bytes) -> None:
         self._metrics.leadership_changed(True)
@@ -151,11 +175,23 @@ class Operator:
             tasks.halt()  # at once: stopping the rest in order takes seconds, and another operator may act already
 
     async def _follow_studies(self, jobs: JobWatch, feed: StudyFeed) -> None:
+        started = time.monotonic()
+        await _patiently(self._take_database_over, "the database can't be taken over")
         # A study that acts before its Jobs are known would take them for missing.
         await jobs.wait_listed()
         await _patiently(feed.relist, "the TuningStudies can't be listed")
         self._follows = True
+        self._metrics.taken_over(time.monotonic() - started)
         await StudyWatch(self._settings.namespaces, self._load, feed.take).run()
+
+    async def _take_database_over(self) -> None:
+        election = f"{self._settings.lease_namespace}/{self._settings.lease_name}"
+        number = await self._repositories.take_over(election, self._lease.identity, self._lease.lose)
+        _log.info("this operator is the number %d to write to the database", number)
+
+    def _leader(self) -> str | None:
+        """Return where requests are to be passed on to; None: this process serves them."""
+        return None if self._lease.is_held and not self._leaves else self._lease.holder_address
 
     def _world(self, key: bytes) -> World:
         return World(
@@ -163,27 +199,33 @@ class Operator:
             LogReadings(PodLogs(self._client, self._cache).read, self._wake, self._metrics.log_read),
             ClusterStudyStatusWriter(self._client),
             self._events,
-            ReportAddresses(self._settings.report_url, key, ca=self._report_authority),
+            ReportAddresses(
+                self._settings.report_url, key, pod_tokens=self._pod_tokens is not None, ca=self._report_authority
+            ),
             self._clock,
             self._metrics,
             FairUse(self._settings, self._wake),
         )
 
-    async def _start_reports(self, stack: AsyncExitStack, key: bytes) -> None:
+    async def _start_reports(self, stack: AsyncExitStack, key: bytes) -> ReportServer:
         server = ReportServer(
             ActiveRepositories(self._repositories, lambda: self._lease.is_held),
             key,
             wake=self._wake,
             gone=lambda uid: self._feed is not None and self._feed.is_gone(uid),
             find_study=self._find_study,
+            leader=self._leader,
             metrics=self._metrics,
             limits=Limits(namespace_rate=self._settings.namespace_report_rate),
             host=self._settings.report_host,
             port=self._settings.report_port,
             certificate=self._certificate,
+            pod_tokens=self._pod_tokens,
         )
         self.report_port = await server.start()
         stack.push_async_callback(server.stop)
+        self._lease.address = self._settings.own_report_url(self.report_port)
+        return server
 
     async def _start_probes(self, stack: AsyncExitStack) -> None:
         healthy = {"studies": lambda: self._tasks is None or self._tasks.alive}
@@ -198,6 +240,14 @@ class Operator:
         )
         self.probe_port = await server.start()
         stack.push_async_callback(server.stop)
+
+    def _make_pod_tokens(self) -> PodTokens | None:
+        if self._settings.report_authentication != SERVICE_ACCOUNT_TOKEN:
+            return None
+        return PodTokens(partial(token_issuer, self._client), self._settings.report_url, self._study_of)
+
+    def _study_of(self, uid: str) -> StudyKey | None:
+        return None if self._tasks is None else self._tasks.find_by_uid(uid)
 
     def _report_authority(self) -> str | None:
         return None if self._certificate is None else self._certificate.authority

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +21,7 @@ from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
 from tuning_operator.fair_use import FairUse
+from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.local.checkpoints import CheckpointFolders, remove
 from tuning_operator.local.log_files import LogFiles
 from tuning_operator.local.places import NAMESPACE, Places
@@ -32,7 +32,7 @@ from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import SWITCH_INTERVAL_SECONDS, Settings
+from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
 from tuning_operator.trial_logs.log_readings import LogReadings
 
@@ -86,7 +86,7 @@ class LocalRun:
         StorageUnavailable, StorageDamaged
             `.tuning/` can't be used, or could not when the run was to be stopped.
         """
-        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        prepare_interpreter()
         study = parse_study(self.document)
         if study.spec.suspend.enabled:
             raise InvalidStudy(

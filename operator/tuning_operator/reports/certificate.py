@@ -26,8 +26,10 @@ class ServingCertificate:
         The files can't be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server_name: str | None = None) -> None:
         self._folder = folder
+        self.server_name = server_name
+        """The name that it is for, where another operator is reached by its address; None: the address."""
         self._files = (folder / "tls.crt", folder / "tls.key")
         self._authority_file = folder / "ca.crt"
         try:
@@ -40,6 +42,11 @@ class ServingCertificate:
     def context(self) -> ssl.SSLContext:
         """What a new connection is encrypted with."""
         return self._context
+
+    @property
+    def peer_context(self) -> ssl.SSLContext:
+        """What another operator's certificate is checked with."""
+        return self._peer_context
 
     @property
     def authority(self) -> str | None:
@@ -71,7 +78,6 @@ class ServingCertificate:
     def _use(self, contents: tuple[bytes, ...]) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*self._files)
-        authority = contents[-1].decode("ascii")
-        if authority:
-            ssl.create_default_context(cadata=authority)  # raises where trials could not read it
-        self._context, self._authority = context, authority or None
+        authority = contents[-1].decode("ascii") or None
+        peer_context = ssl.create_default_context(cadata=authority)  # raises where trials could not read it
+        self._context, self._peer_context, self._authority = context, peer_context, authority

@@ -59,6 +59,9 @@ class Limits:
     bytes_in_flight: int = 64 * 1024 * 1024
     """Bytes of bodies in memory."""
 
+    forwarded: int = 256
+    """Requests that a standby has passed on and that are not answered; each holds its body."""
+
     readers: int = 8
     """Requests of the read API under way; each may hold a thread or some hundred kilobytes."""
 

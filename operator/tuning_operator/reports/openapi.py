@@ -27,7 +27,8 @@ TRIAL_PATH = TRIALS_PATH + "/{number}"
 _ABOUT = """Trials report their metrics here, and people read a study's trials here.
 
 A training container finds the whole address of its reports in TUNING_REPORT_URL and its credential in
-TUNING_REPORT_TOKEN."""
+TUNING_REPORT_TOKEN, or in the file that TUNING_REPORT_TOKEN_FILE names: then it is read for each request, and 401 means
+to come again with what the file holds by then."""
 
 _REPORTING = f"""Stores reports and says whether the trial should stop. The answer 200 means that the reports are
 durable; every other answer means that nothing was stored. Repeating a request is harmless: the first report of a step
@@ -57,7 +58,7 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": schemas(),
             "securitySchemes": {
-                "attempt": {"type": "http", "scheme": "bearer", "description": "TUNING_REPORT_TOKEN of the attempt."},
+                "attempt": {"type": "http", "scheme": "bearer", "description": "The attempt's credential."},
                 "study": {
                     "type": "apiKey",
                     "in": "header",
@@ -80,14 +81,18 @@ def _report() -> dict[str, Any]:
         "responses": {
             "200": {"description": "The reports are durable.", **_json("ReportReply")},
             "400": _error("The body does not follow the schema; the sentence names the place."),
-            "401": _error("The credential is not this attempt's."),
+            "401": _error("The credential is not this attempt's, or has expired."),
+            "403": _error("The token is that of a pod that does not run this attempt."),
             "404": _error("The study has no such trial or attempt."),
             "408": _error("The body did not arrive in time."),
             "413": _error("The body is too long; send fewer reports at once."),
             "415": _error("The body is not announced as application/json, or is compressed."),
             "429": _error("Too many requests; put several reports into one.", retry=True),
             "500": _error("A defect of the operator; its log says more."),
-            "503": _error("The study is not loaded yet, or the database is away.", retry=True),
+            "503": _error(
+                "No operator is active, the study is not loaded yet, or the database or the API server is away.",
+                retry=True,
+            ),
         },
     }
 
@@ -117,7 +122,6 @@ def _trial() -> dict[str, Any]:
         "responses": {
             "200": {"description": "The trial.", **_json("TrialWithReports")},
             "404": _error("The study has no such trial."),
-            "503": _error("The database is away.", retry=True),
             **_reading_errors(),
         },
     }
@@ -129,6 +133,7 @@ def _reading_errors() -> dict[str, Any]:
         "403": _error("The token does not open this study, or the study is not running here."),
         "429": _error("Too many readers at once.", retry=True),
         "500": _error("A defect of the operator; its log says more."),
+        "503": _error("No operator is active, or the database is away.", retry=True),
     }
 
 

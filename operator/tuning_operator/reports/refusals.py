@@ -25,7 +25,9 @@ class Reason(StrEnum):
     MALFORMED = "Malformed"
     NOT_FOUND = "NotFound"
     NOT_OPEN = "NotOpen"
+    NOT_ACTIVE = "NotActive"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
+    KEYS_UNAVAILABLE = "KeysUnavailable"
     INTERNAL = "Internal"
 
 

@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -17,10 +17,14 @@ from tuning_operator.metrics import Metrics
 from tuning_operator.ports import TrialRepositories, TrialRepository
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.connections import Connections
+from tuning_operator.reports.forwarding import Forwarding, Leader
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.read_api import TRIAL_ROUTE, TRIALS_ROUTE, FindStudy, ReadApi
 from tuning_operator.reports.refusals import answer_errors
 from tuning_operator.reports.report_endpoint import ROUTE, Gone, ReportEndpoint, Wake
+
+if TYPE_CHECKING:  # a run without a cluster does without cryptography
+    from tuning_operator.reports.pod_tokens import PodTokens
 
 _BACKLOG = 1_024
 """Connections that may wait to be accepted: a wave of trials starts at once."""
@@ -36,6 +40,10 @@ _protocol_log.setLevel(logging.CRITICAL)
 
 def _never_gone(_uid: str) -> bool:
     return False
+
+
+def _here() -> None:
+    return None
 
 
 def _no_study(_namespace: str, _name: str) -> tuple[str, TrialRepository] | None:
@@ -57,10 +65,14 @@ class ReportServer:
         Says of a uid that its study was deleted: its trials are told to stop. It must be sure.
     find_study
         (namespace, name) -> uid and history, for the read API; by default no study can be read.
+    leader
+        Base URL of the operator that requests are passed on to, empty while there is none; None: serve them here.
     host, port
         Where to listen; port 0 takes a free one.
     certificate
         What connections are encrypted with; None: plain HTTP.
+    pod_tokens
+        Checks pods' own tokens; None: attempts have none.
     """
 
     def __init__(
@@ -71,17 +83,20 @@ class ReportServer:
         wake: Wake,
         gone: Gone = _never_gone,
         find_study: FindStudy = _no_study,
+        leader: Leader = _here,
         metrics: Metrics | None = None,
         limits: Limits | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         certificate: ServingCertificate | None = None,
+        pod_tokens: PodTokens | None = None,
     ) -> None:
-        limits = limits or Limits()
+        limits, metrics = limits or Limits(), metrics or Metrics()
         self._host, self._port = host, port
         self._certificate = certificate
         self._connections = Connections(limits, certificate)
-        self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics or Metrics())
+        self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics, pod_tokens)
+        self._forwarding = Forwarding(leader, limits, metrics, certificate)
         self._read_api = ReadApi(find_study, key, limits)
         self._limits = limits
         self._closing = AsyncExitStack()
@@ -104,12 +119,20 @@ class ReportServer:
             raise Unavailable(f"reports can't be received at {self._host}:{self._port}: {error}") from error
         # Undone the other way round: no new connections, then the requests under way, then whatever is still open.
         self._closing.push_async_callback(self._connections.close)
+        self._closing.push_async_callback(self._forwarding.close)
         self._closing.push_async_callback(runner.cleanup)
         self._closing.callback(listener.close)
         self._beside(self._connections.accept(listener, runner.server))
         if self._certificate is not None:
             self._beside(self._certificate.follow())
         return int(listener.getsockname()[1])
+
+    async def drain(self, seconds: float) -> None:
+        """Return when everything is answered that is served here, at the latest after `seconds`.
+
+        Call it when `leader` returns None no more; what comes meanwhile is passed on or asked to come again.
+        """
+        await self._forwarding.drain(seconds)
 
     async def stop(self) -> None:
         """Take no more connections, answer the requests under way (for at most 10 s), and close."""
@@ -139,7 +162,7 @@ class ReportServer:
         )
 
     def _application(self) -> web.Application:
-        middlewares = (self._connections.notice_request, answer_errors)
+        middlewares = (self._connections.notice_request, answer_errors, self._forwarding.forward)
         application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=middlewares)
         application.router.add_post(ROUTE, self._endpoint.receive)
         application.router.add_get(TRIALS_ROUTE, self._read_api.trials, allow_head=False)

@@ -83,7 +83,7 @@ class Curve:
         self._best: float | None = None
         self._best_finite: float | None = None
         self._sum = Fraction()
-        """Of the finite values, exactly: a rounded sum would depend on the order of the reports."""
+        """Of the finite values, where their mean counts; exact, for a rounded one would depend on the order."""
         self._not_finite: Counter[str] = Counter()
 
     def _take_step(self, step: int) -> None:
@@ -97,7 +97,8 @@ class Curve:
             self._best = value if self._best is None else self._better(self._best, value)
         if math.isfinite(value):
             self._best_finite = value if self._best_finite is None else self._better(self._best_finite, value)
-            self._sum += Fraction(value)
+            if self._reduce is Reduce.MEAN:
+                self._sum += Fraction(value)
         else:
             self._not_finite[str(value)] += 1
 
