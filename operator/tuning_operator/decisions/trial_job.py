@@ -112,7 +112,7 @@ def _failure_rules(container: str) -> list[dict[str, Any]]:
 def _prepare_pod(
     template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment, audience: str | None
 ) -> None:
-    metadata = template.setdefault("metadata", {})
+    metadata = template["metadata"] = template.get("metadata") or {}
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(study, trial)}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), STUDY_ANNOTATION: study.name}
     spec = template["spec"]
