@@ -130,9 +130,10 @@ async def running_server(
     trials: int = 1,
     certificate: ServingCertificate | None = None,
     pod_tokens: PodTokens | None = None,
+    repositories: Any = None,
 ) -> AsyncIterator[RunningServer]:
-    """Serve the study with so many trials asked for."""
-    repositories = FakeTrialRepositories()
+    """Serve the study with so many trials asked for; `repositories` puts a real storage in the fake one's place."""
+    repositories = FakeTrialRepositories() if repositories is None else repositories
     await (await repositories.open(STUDY, SPEC)).ask(trials)
     key, metrics, woken, deleted = await repositories.secret_key(), Metrics(), list[str](), set[str]()
 

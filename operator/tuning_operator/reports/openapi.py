@@ -35,8 +35,10 @@ durable; every other answer means that nothing was stored. Repeating a request i
 wins. Repeat it after 408, 429 and 5xx, after the seconds in Retry-After where it is there; other answers are final. A
 body has at most {MAX_BODY_BYTES} bytes. The reason {STUDY_GONE} says that the study was deleted."""
 
-_INTEGER: Schema = {"type": "integer", "minimum": 0}
-_STRING: Schema = {"type": "string"}
+_INTEGER: Schema = {"type": "integer", "minimum": 0, "maximum": 9_999_999_999}
+_UID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}
+_NAMESPACE: Schema = {"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}
+_NAME: Schema = {"type": "string", "pattern": "^[a-z0-9.-]{1,253}$"}
 
 
 def document() -> dict[str, Any]:
@@ -76,7 +78,7 @@ def _report() -> dict[str, Any]:
         "summary": "Report metrics of a trial",
         "description": _lines(_REPORTING),
         "security": [{"attempt": []}],
-        "parameters": [_path("uid", _STRING), _path("trial", _INTEGER), _path("attempt", _INTEGER)],
+        "parameters": [_path("uid", _UID), _path("trial", _INTEGER), _path("attempt", _INTEGER)],
         "requestBody": {"required": True, **_json("ReportBatch")},
         "responses": {
             "200": {"description": "The reports are durable.", **_json("ReportReply")},
@@ -121,7 +123,6 @@ def _trial() -> dict[str, Any]:
         "parameters": [*_study(), _path("number", _INTEGER)],
         "responses": {
             "200": {"description": "The trial.", **_json("TrialWithReports")},
-            "404": _error("The study has no such trial."),
             **_reading_errors(),
         },
     }
@@ -131,6 +132,7 @@ def _reading_errors() -> dict[str, Any]:
     return {
         "400": _error("A parameter is out of its range."),
         "403": _error("The token does not open this study, or the study is not running here."),
+        "404": _error("The study has no such trial, or there is no such address."),
         "429": _error("Too many readers at once.", retry=True),
         "500": _error("A defect of the operator; its log says more."),
         "503": _error("No operator is active, or the database is away.", retry=True),
@@ -138,7 +140,7 @@ def _reading_errors() -> dict[str, Any]:
 
 
 def _study() -> list[dict[str, Any]]:
-    return [_path("namespace", _STRING), _path("name", _STRING)]
+    return [_path("namespace", _NAMESPACE), _path("name", _NAME)]
 
 
 def _path(name: str, schema: Schema) -> dict[str, Any]:
