@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from tuning_operator.api.names import job_name
 from tuning_operator.api.status import StudyStatus, read_status
@@ -213,7 +214,7 @@ class StudyEngine:
             trial, now = launch.trial, self._world.clock.now()
             name = job_name(self._study.name, self._study.uid, trial.number, trial.attempt)
             job = TrialJob(name, trial.number, trial.attempt, JobPhase.PENDING, created_at=now)
-            self._creations.start(job, self._try_to_create(launch, snapshot, ended_at, now))
+            self._creations.start(job, partial(self._try_to_create, launch, snapshot, ended_at, now))
 
     async def _try_to_create(self, launch: Launch, snapshot: Snapshot, ended_at: float | None, begun_at: float) -> None:
         try:

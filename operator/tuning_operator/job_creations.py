@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection
 
 from tuning_operator.decisions.snapshot import TrialJob
+
+_AT_ONCE = 32
+"""Requests under way. A thousand begun together, as a large study starts, block the event loop for half a second."""
 
 
 class JobCreations:
@@ -18,12 +20,13 @@ class JobCreations:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._tasks: dict[TrialJob, asyncio.Task[None]] = {}
         self._defect: BaseException | None = None
 
-    def start(self, job: TrialJob, creation: Coroutine[Any, Any, None]) -> None:
+    def start(self, job: TrialJob, create: Callable[[], Awaitable[None]]) -> None:
         """Create a Job from now on; when the answer came, the study is looked at."""
-        task = asyncio.create_task(creation, name=f"create Job {job.name}")
+        task = asyncio.create_task(self._in_turn(create), name=f"create Job {job.name}")
         self._tasks[job] = task
         task.add_done_callback(lambda _: self._ended(job, task))
 
@@ -48,6 +51,10 @@ class JobCreations:
         """Let go of all; whether their Jobs exist will be seen."""
         for task in self._tasks.values():
             task.cancel()
+
+    async def _in_turn(self, create: Callable[[], Awaitable[None]]) -> None:
+        async with self._turns:
+            await create()
 
     def _ended(self, job: TrialJob, task: asyncio.Task[None]) -> None:
         del self._tasks[job]

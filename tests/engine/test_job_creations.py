@@ -102,3 +102,15 @@ async def test_a_defect_in_a_creation_is_a_defect_of_the_study() -> None:
         await _step(world)
     await world.step()
     assert len(world.jobs.manifests) == 1
+
+
+async def test_of_many_jobs_only_some_are_being_asked_for_at_the_same_time() -> None:
+    world = EngineInAWorld(maxTrials=1_000, parallelism=200)
+    world.jobs.answering.clear()
+    await _step(world)
+    await asyncio.sleep(0)
+    assert world.trials.history().total == 200
+    assert 0 < world.jobs.waiting < 100
+    world.jobs.answering.set()
+    await world.engine.settle()
+    assert len(world.jobs.manifests) == 200

@@ -36,6 +36,8 @@ class FakeTrialJobs:
         self.answering = asyncio.Event()
         """Clear it to let `create` wait before it does anything."""
         self.answering.set()
+        self.waiting = 0
+        """Calls of `create` that wait for that."""
         self._clock = clock or FakeClock()
         self._jobs: dict[tuple[str, str], tuple[str, TrialJob]] = {}
         self._vanished: dict[str, set[tuple[int, int]]] = {}
@@ -51,7 +53,9 @@ class FakeTrialJobs:
 
     async def create(self, study: StudyKey, manifest: Manifest) -> None:
         """Create a Job that is Pending."""
+        self.waiting += 1
         await self.answering.wait()
+        self.waiting -= 1
         self._request()
         name = manifest["metadata"]["name"]
         existing = self._jobs.get((study.namespace, name))
