@@ -13,7 +13,7 @@ from tests.chart.helm import VALUES_FILES, Helm, Manifest, load_values, of_kind,
 Rule = dict[str, list[str]]
 
 
-def _operator_roles(manifests: list[Manifest]) -> Iterator[Manifest]:
+def operator_roles(manifests: list[Manifest]) -> Iterator[Manifest]:
     """The roles that are bound to the operator's ServiceAccount."""
     account = the(manifests, "ServiceAccount")["metadata"]["name"]
     for binding in [*of_kind(manifests, "RoleBinding"), *of_kind(manifests, "ClusterRoleBinding")]:
@@ -26,7 +26,7 @@ def _operator_roles(manifests: list[Manifest]) -> Iterator[Manifest]:
             )
 
 
-def _rights(roles: Iterator[Manifest]) -> set[tuple[str, str, str]]:
+def rights(roles: Iterator[Manifest]) -> set[tuple[str, str, str]]:
     return {
         (group, resource, verb)
         for role in roles
@@ -49,28 +49,28 @@ def test_no_role_has_a_wildcard_or_reads_secrets(helm: Helm, file: Path) -> None
 
 
 def test_the_operator_can_neither_change_specs_nor_run_in_pods(helm: Helm) -> None:
-    rights = _rights(_operator_roles(helm.render()))
-    assert {verb for _, resource, verb in rights if resource == "tuningstudies"} == {"list", "watch"}
-    assert {verb for _, resource, verb in rights if resource == "pods"} == {"list"}
-    assert ("batch", "jobs", "create") in rights
-    assert not [right for right in rights if right[1] == "pods/exec"]
+    granted = rights(operator_roles(helm.render()))
+    assert {verb for _, resource, verb in granted if resource == "tuningstudies"} == {"list", "watch"}
+    assert {verb for _, resource, verb in granted if resource == "pods"} == {"list"}
+    assert ("batch", "jobs", "create") in granted
+    assert not [right for right in granted if right[1] == "pods/exec"]
 
 
 def test_with_a_list_of_namespaces_the_operator_has_no_right_in_the_whole_cluster(helm: Helm) -> None:
     manifests = helm.render({"watchNamespaces": ["team-a", "team-b"]})
     assert not of_kind(manifests, "ClusterRoleBinding")
-    namespaces = [role["metadata"]["namespace"] for role in _operator_roles(manifests)]
+    namespaces = [role["metadata"]["namespace"] for role in operator_roles(manifests)]
     assert sorted(namespaces) == ["ops", "team-a", "team-b"]
 
 
 def test_a_list_of_namespaces_gives_the_same_rights_as_the_whole_cluster(helm: Helm) -> None:
-    everywhere = _rights(_operator_roles(helm.render()))
-    assert _rights(_operator_roles(helm.render({"watchNamespaces": ["team-a"]}))) == everywhere
+    everywhere = rights(operator_roles(helm.render()))
+    assert rights(operator_roles(helm.render({"watchNamespaces": ["team-a"]}))) == everywhere
 
 
 def test_the_operator_uses_no_lease_but_its_own(helm: Helm) -> None:
     manifests = helm.render()
-    rules = [rule for role in _operator_roles(manifests) for rule in role["rules"] if "leases" in rule["resources"]]
+    rules = [rule for role in operator_roles(manifests) for rule in role["rules"] if "leases" in rule["resources"]]
     named = [rule for rule in rules if "resourceNames" in rule]
     assert all(rule["verbs"] == ["create"] for rule in rules if rule not in named)
     assert named[0]["resourceNames"] == ["tuning-tuning-operator"]
@@ -79,7 +79,7 @@ def test_the_operator_uses_no_lease_but_its_own(helm: Helm) -> None:
 def test_a_viewer_reads_studies_and_reaches_only_the_one_service(helm: Helm) -> None:
     manifests = helm.render()
     (viewer,) = [each for each in of_kind(manifests, "ClusterRole") if "-viewer" in each["metadata"]["name"]]
-    assert _rights(iter([viewer])) == {
+    assert rights(iter([viewer])) == {
         ("tuning-operator.io", "tuningstudies", verb) for verb in ("get", "list", "watch")
     }
     (proxy,) = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"].endswith("-viewer")]
@@ -107,4 +107,4 @@ def test_studies_join_the_roles_of_kubernetes_only_when_wanted(helm: Helm, aggre
 
 
 def test_without_roles_nothing_is_bound_to_the_operator(helm: Helm) -> None:
-    assert not list(_operator_roles(helm.render({"rbac": {"create": False}})))
+    assert not list(operator_roles(helm.render({"rbac": {"create": False}})))

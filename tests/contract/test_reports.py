@@ -25,7 +25,7 @@ from tuning_contract.reports import (
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Machines that run tests are busy."""
-storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200)
+storable = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\t\n"), max_size=200)
 metric_names = st.from_regex(METRIC_NAME, fullmatch=True)
 reports = st.builds(
     Report,
@@ -167,6 +167,13 @@ def test_a_message_is_cleaned_of_what_a_database_cannot_hold() -> None:
     body = rb'{"end": {"state": "Failed", "message": "a\u0000b\ud800c"}}'
     end = ReportBatch.from_json(body).end
     assert end == TrialEnd(FinalState.FAILED, "a\N{REPLACEMENT CHARACTER}b?c")
+
+
+def test_a_message_is_cleaned_of_what_a_terminal_obeys() -> None:
+    body = json.dumps({"end": {"state": "Failed", "message": "\x1b[2J\x9b2Ja\rb\tc\nd"}}).encode()
+    end = ReportBatch.from_json(body).end
+    assert end is not None
+    assert end.message == "\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}2Ja\N{REPLACEMENT CHARACTER}b\tc\nd"
 
 
 def test_the_longest_report_fits_into_a_body() -> None:

@@ -44,6 +44,9 @@ MAX_TIME = 253_402_300_799.0
 METRIC_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@:-]{0,127}")
 """What a metric may be called, the same as in a study's `objectives`."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All control characters but tab and new line."""
+
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -211,8 +214,9 @@ def _end_from_json(value: Any) -> TrialEnd:
 
 
 def _storable(text: str) -> str:
-    """Return the text without what a database or a log cannot hold: NUL and halves of surrogate pairs."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    """Return the text without what a database, a log or a terminal cannot bear: halves of surrogate pairs, and control
+    characters, for a terminal obeys them."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).encode("utf-8", "replace").decode()
 
 
 def number_to_json(value: float) -> float | str:
