@@ -43,7 +43,7 @@ def on(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         missing(str(reason))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def on_postgresql(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage on a PostgreSQL server of its own."""
     folder = tmp_path_factory.mktemp("faults")
