@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, Connection, Table, any_, delete, func, literal_column, select, tuple_
 
 from tuning_operator.search import tables
@@ -52,7 +54,7 @@ def _delete_rows(connection: Connection, table: Table, condition: ColumnElement[
         return 0
     if connection.dialect.name == "postgresql":
         # By their places: a join with the keys would read the whole table each time.
-        place = literal_column("ctid")
+        place: ColumnElement[Any] = literal_column("ctid")
         places = select(place).select_from(table).where(condition).limit(limit).correlate(None)
         chosen = place == any_(func.array(places.scalar_subquery()))
     else:
