@@ -161,7 +161,9 @@ def _full_status() -> StudyStatus:
         completion_time="2027-01-15T09:00:00.5Z",
         progress="3/10",
         trials=TrialCounts(total=6, waiting=1, pending=0, running=2, complete=1, pruned=1, failed=1),
-        best=BestTrial(number=1, value=0.987, values={"loss": 0.987}, parameters=parameters, job="answered-1"),
+        best=BestTrial(
+            number=1, value=0.987, shown="0.987", values={"loss": 0.987}, parameters=parameters, job="answered-1"
+        ),
         recent=[
             RecentTrial(number=1, state="Complete", value=1.0, parameters=parameters, duration="1m", message="x" * 9999)
         ],

@@ -143,3 +143,28 @@ def test_each_turn_of_a_condition_is_announced_once() -> None:
 def test_failures_and_refusals_are_warnings() -> None:
     refused = status(snapshot(problem="no"))
     assert [(event.warning, event.reason) for event in announcements(StudyStatus(), refused)] == [(True, "JobRefused")]
+
+
+def test_a_study_that_is_suspended_and_resumed_says_so() -> None:
+    suspended = status(snapshot(reported(0), jobs=(job(0),), suspend={"enabled": True}))
+    resumed = study_status(snapshot(reported(0), jobs=(job(0),), status=suspended), "token")
+    assert "Resumed" in [event.reason for event in announcements(suspended, resumed)]
+    ended = study_status(snapshot(complete=10, best=finished(), suspend={"enabled": True}, status=suspended), "token")
+    assert [event.reason for event in announcements(suspended, ended)] == ["MaxTrialsReached"]
+
+
+def test_every_condition_has_a_reason_and_a_sentence() -> None:
+    shown = [
+        status(snapshot()),
+        status(snapshot(problem="no")),
+        status(snapshot(reported(0), jobs=(job(0),), suspend={"enabled": True})),
+        status(snapshot(complete=10, best=finished())),
+        status(snapshot(failed=10)),
+    ]
+    assert all(condition.reason and condition.message for each in shown for condition in each.conditions)
+
+
+def test_the_best_value_is_short_in_a_column() -> None:
+    best = status(snapshot(complete=1, best=finished(value=0.8910600781029733))).best
+    assert best is not None
+    assert (best.shown, best.value) == ("0.89106", 0.8910600781029733)

@@ -28,7 +28,7 @@ COLUMNS = [
     {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
     {"name": "Progress", "type": "string", "jsonPath": ".status.progress"},
     {"name": "Running", "type": "integer", "jsonPath": ".status.trials.running"},
-    {"name": "Best", "type": "number", "jsonPath": ".status.best.value"},
+    {"name": "Best", "type": "string", "jsonPath": ".status.best.shown"},
     {"name": "Pruned", "type": "integer", "jsonPath": ".status.trials.pruned", "priority": 1},
     {"name": "Failed", "type": "integer", "jsonPath": ".status.trials.failed", "priority": 1},
     {"name": "GPU hours", "type": "number", "jsonPath": ".status.usage.gpuHours", "priority": 1},

@@ -101,6 +101,8 @@ class BestTrial(ResourceModel):
     """The trial's number, from 0."""
     value: float
     """The objective."""
+    shown: Text = ""
+    """The objective in six digits, for a column."""
     values: Annotated[dict[Text, float], Field(max_length=20)] = Field(default_factory=dict)
     """The objective by its metric's name."""
     parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]

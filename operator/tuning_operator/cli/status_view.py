@@ -71,10 +71,10 @@ def _elapsed(status: StudyStatus, now: float) -> float:
 
 
 def _is_telling(condition: Condition) -> bool:
-    """Whether a condition says more than that all is as it should be."""
+    """Whether a condition says more than that all is as it should be, and more than the head of the view."""
     if condition.type is ConditionType.ACCEPTED:
-        return condition.status != "True" or bool(condition.message)
-    return condition.status == "True" and (condition.type is not ConditionType.RUNNING or bool(condition.message))
+        return condition.status != "True" or condition.reason != "Valid"
+    return condition.status == "True" and condition.reason != "TrialsRunning"
 
 
 def _condition(condition: Condition, now: float) -> Iterator[RenderableType]:

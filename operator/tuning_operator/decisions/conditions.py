@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from tuning_operator.api.status import Condition, ConditionType, Phase
+from tuning_operator.api.stopping import Suspension
 from tuning_operator.decisions.hold_ups import held_up_jobs
 from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import Verdict
@@ -47,7 +48,7 @@ def refusal(reason: str, message: str) -> Claims:
     """Return what holds for a study that can't be started as it is."""
     return {
         ConditionType.ACCEPTED: Claim(False, reason, message),
-        ConditionType.RUNNING: Claim(False, "Refused"),
+        ConditionType.RUNNING: Claim(False, "Refused", "nothing is started before the spec is corrected"),
     }
 
 
@@ -99,28 +100,38 @@ RESUMED = "Resumed"
 """Reason of Complete and Failed after a study that had ended goes on."""
 
 
+NOT_SUSPENDED = "NotSuspended"
+"""Reason of Suspended while a study that has not ended may start trials."""
+
+
 def _accepted(snapshot: Snapshot) -> Claim:
     if snapshot.refusal:
         return Claim(False, "InvalidSpec", snapshot.refusal)
-    return Claim(True, "Valid", "; ".join(snapshot.warnings))
+    if snapshot.warnings:
+        return Claim(True, "ValidWithWarnings", "; ".join(snapshot.warnings))
+    return Claim(True, "Valid", "the study can be run as it is written")
 
 
 def _running(snapshot: Snapshot, verdict: Verdict | None) -> Claim:
     if verdict is not None and not snapshot.history.open:
-        return Claim(False, "Ended")
+        return Claim(False, "Ended", "no trial is left")
     if snapshot.spec.suspend.enabled:
-        return Claim(False, "Suspended")
+        return Claim(False, "Suspended", "no trial is started while the study is suspended")
     if snapshot.history.started_at is None:
-        return Claim(False, "NotStarted")
+        return Claim(False, "NotStarted", "no trial has been asked for yet")
     if verdict is not None and verdict.early:
         return Claim(True, STOPPING, verdict.message)
-    return Claim(True, "TrialsRunning")
+    return Claim(True, "TrialsRunning", "trials are started as places become free")
 
 
 def _suspended(snapshot: Snapshot, ended: Verdict | None) -> Claim:
-    if not snapshot.spec.suspend.enabled or ended is not None:
-        return Claim(False, "NotSuspended")
-    return Claim(True, "Suspended", f"suspend.enabled is true, mode {snapshot.spec.suspend.mode.value}")
+    suspend = snapshot.spec.suspend
+    if ended is not None:
+        return Claim(False, "Ended", "the study has ended")
+    if not suspend.enabled:
+        return Claim(False, NOT_SUSPENDED, "`suspend.enabled` is false")
+    running = "finish" if suspend.mode is Suspension.DRAIN else "give way"
+    return Claim(True, "Suspended", f"no trial is started, and running ones {running}: `suspend.enabled` is true")
 
 
 def _degraded(snapshot: Snapshot) -> Claim:
@@ -130,7 +141,7 @@ def _degraded(snapshot: Snapshot) -> Claim:
         return Claim(True, "CapReached", f"no further trial is started: {snapshot.held_back}")
     held_up = held_up_jobs(snapshot)
     if not held_up:
-        return Claim(False, "AsExpected")
+        return Claim(False, "AsExpected", "nothing keeps trials from running")
     reasons = Counter(job.message for job in held_up)
     words, count = reasons.most_common(1)[0]
     more = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
@@ -145,7 +156,9 @@ def _ended(snapshot: Snapshot, kind: ConditionType, verdict: Verdict | None) -> 
     before = snapshot.status.condition(kind)
     if before is not None and (before.status == "True" or before.reason == RESUMED) and verdict is None:
         return Claim(False, RESUMED, "a limit was raised after the study had ended, or what ended it was removed")
-    return Claim(False, "NotEnded")
+    if verdict is not None:
+        return Claim(False, "EndedOtherwise", "the study failed" if verdict.failed else "the study is complete")
+    return Claim(False, "NotEnded", "the study has not ended")
 
 
 def timestamp(seconds: float) -> str:

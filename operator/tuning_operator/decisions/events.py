@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuning_operator.api.status import ConditionType, StudyStatus
+from tuning_operator.api.status import Condition, ConditionType, StudyStatus
+from tuning_operator.decisions.conditions import NOT_SUSPENDED, RESUMED
 
 
 @dataclass(frozen=True)
@@ -31,5 +32,14 @@ def announcements(before: StudyStatus, now: StudyStatus) -> list[Announcement]:
         if refused or (condition.status == "True" and condition.type in _WARN_WHEN_TRUE):
             found.append(Announcement(True, condition.reason, condition.message))
         elif condition.status == "True" and condition.type in _TELL_WHEN_TRUE:
-            found.append(Announcement(False, condition.reason, condition.message or f"the study is {now.phase.value}"))
+            found.append(Announcement(False, condition.reason, condition.message))
+        elif old is not None and old.status == "True" and _goes_on(condition):
+            found.append(Announcement(False, RESUMED, condition.message))
     return found
+
+
+def _goes_on(condition: Condition) -> bool:
+    """Whether a condition turned false because a person let the study go on."""
+    if condition.type is ConditionType.SUSPENDED:
+        return condition.reason == NOT_SUSPENDED
+    return condition.reason == RESUMED

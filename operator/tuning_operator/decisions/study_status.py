@@ -81,6 +81,7 @@ def _best(snapshot: Snapshot) -> BestTrial | None:
     return BestTrial(
         number=best.number,
         value=best.value,
+        shown=f"{best.value:.6g}",
         values={snapshot.spec.objective.metric: best.value},
         parameters=dict(best.parameters),
         job=_job(snapshot.study, best),

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, any_, delete, func, lit
 from tuning_operator.search import tables
 
 PART_ROWS = 2_000
-"""Rows of one part: some 20 ms, which a report of another study may have to wait."""
+"""Rows of one part: 20 ms on SQLite and 50 ms on PostgreSQL, which a report of another study may have to wait."""
 _PART_TRIALS = 200
 """Trials whose rows are looked for at once."""
 
