@@ -127,9 +127,12 @@ class StudyEngine:
         jobs = tuple(job for job in seen if job.is_active or job.trial in open_trials)
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
+        now = self._world.clock.now()
         self._world.fair_use.take_stock(self._study, len(history.open), history.total)
+        if self._blocked_until is not None:  # a clock that was set back must not block for hours
+            self._blocked_until = min(self._blocked_until, now + REFUSAL_SECONDS)
         snapshot = Snapshot(
-            now=self._world.clock.now(),
+            now=now,
             study=self._study,
             generation=max(resource.metadata.generation, self._refused_generation),
             spec=resource.spec,
@@ -243,7 +246,7 @@ class StudyEngine:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
         status = study_status(snapshot, self._world.addresses.read_token(self._study))
         self._world.metrics.trials_held_up(self._study, hold_ups(snapshot))
-        due = self._shown_at + self._status_seconds
+        due = min(self._shown_at, snapshot.now) + self._status_seconds  # the clock may have been set back
         changed = status.model_copy(update={"usage": self._shown.usage}) != self._shown  # usage rides along
         if changed and (_is_transition(self._shown, status) or snapshot.now >= due):
             await self.write(status)

@@ -106,6 +106,16 @@ class Addresses(Protocol):
         """Return the credential that opens the study's trials at the read API."""
 
 
+@dataclass(frozen=True)
+class TokenIssuer:
+    """Who signs the tokens by which pods prove what they are."""
+
+    name: str
+    """The `iss` of its tokens."""
+    keys: Mapping[str, Any]
+    """Its public keys, as a JSON Web Key Set (RFC 7517)."""
+
+
 class StudyMetrics(Protocol):
     """What is counted and timed of a study; recording never raises."""
 

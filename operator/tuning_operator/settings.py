@@ -14,6 +14,10 @@ PREFIX = "TUNING_OPERATOR_"
 """`TUNING_OPERATOR_STORAGE_URL` sets `storage_url`, and so on."""
 
 
+HMAC = "Hmac"
+SERVICE_ACCOUNT_TOKEN = "ServiceAccountToken"
+
+
 class InvalidSetting(TuningError):
     """A variable of the operator's environment can't be read."""
 
@@ -55,6 +59,10 @@ class Settings:
 
     report_url: str = "http://127.0.0.1:8080"
     """Base URL under which trial pods reach the report endpoint: the operator's Service."""
+
+    report_authentication: str = HMAC
+    """How an attempt proves which one it is. `Hmac`: by a credential in its pod's environment, so whoever may read the
+    pod can report for it. `ServiceAccountToken`: by a token that the pod alone has, and that expires."""
 
     report_certificate_folder: str = ""
     """Folder of a kubernetes.io/tls Secret that reports are encrypted with: `tls.crt`, `tls.key` and, for trials to
@@ -141,6 +149,11 @@ class Settings:
                 raise InvalidSetting(f"{PREFIX}{name.upper()} must not be negative; 0 means no limit")
         if self.log_format not in ("text", "json"):
             raise InvalidSetting(f"{PREFIX}LOG_FORMAT is {self.log_format!r}; write text or json")
+        if self.report_authentication not in (HMAC, SERVICE_ACCOUNT_TOKEN):
+            raise InvalidSetting(
+                f"{PREFIX}REPORT_AUTHENTICATION is {self.report_authentication!r}; "
+                f"write {HMAC} or {SERVICE_ACCOUNT_TOKEN}"
+            )
         if self.report_certificate_folder and not self.report_url.startswith("https://"):
             raise InvalidSetting(f"{PREFIX}REPORT_URL is {self.report_url!r}, but with a certificate it is https://…")
 

@@ -161,6 +161,11 @@ class StudyTasks:
         keys = (task.study for task, _ in self._studies.values())
         return next((key for key in keys if (key.namespace, key.name) == (namespace, name)), None)
 
+    def find_by_uid(self, uid: str) -> StudyKey | None:
+        """Return the key of a study that is worked on."""
+        found = self._studies.get(uid)
+        return None if found is None else found[0].study
+
     def study_changed(self, document: Mapping[str, Any]) -> None:
         """Take an object as the API server shows it. Never raises: what can't be read is refused in its status."""
         key = study_key(document)

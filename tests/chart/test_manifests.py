@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from tests.chart.helm import CHART, VALUES_FILES, Helm, load_values, of_kind, pod_spec, the
+from tuning_operator.handlers.main import DRAIN_SECONDS, FLUSH_SECONDS, LINGER_SECONDS
+from tuning_operator.search.connections import SILENT_SECONDS
+from tuning_operator.settings import Settings
 
 CLUSTER_SCOPED = (
     "ClusterRole",
@@ -16,6 +19,9 @@ CLUSTER_SCOPED = (
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
 )
+TWO_REPLICAS = {"replicas": 2, "database": {"existingSecret": "tuning-database"}}
+STOP_SECONDS = 10.0
+"""For which the report server waits for its last clients."""
 KEEP = {"helm.sh/resource-policy": "keep"}
 
 
@@ -98,6 +104,33 @@ def test_two_operators_never_share_a_volume_during_an_update(helm: Helm) -> None
     assert deployment["replicas"] == 1
 
 
+def test_a_standby_is_there_before_the_active_operator_is_told_to_end(helm: Helm) -> None:
+    deployment = the(helm.render(TWO_REPLICAS), "Deployment")["spec"]
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert deployment["replicas"] == 2
+
+
+def test_two_replicas_are_drained_one_at_a_time_and_prefer_different_nodes(helm: Helm) -> None:
+    manifests = helm.render(TWO_REPLICAS)
+    labels = the(manifests, "Deployment")["spec"]["selector"]["matchLabels"]
+    budget = the(manifests, "PodDisruptionBudget")["spec"]
+    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+    (preferred,) = pod_spec(manifests)["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert preferred["podAffinityTerm"]["labelSelector"]["matchLabels"] == labels
+    chosen = helm.render({**TWO_REPLICAS, "affinity": {"nodeAffinity": {}}})
+    assert pod_spec(chosen)["affinity"] == {"nodeAffinity": {}}
+
+
+def test_a_single_operator_keeps_no_node_from_being_drained(helm: Helm) -> None:
+    assert not of_kind(helm.render(), "PodDisruptionBudget")
+    assert "affinity" not in pod_spec(helm.render())
+
+
+def test_a_pod_has_the_time_that_its_operator_takes_to_leave(helm: Helm) -> None:
+    slowest = FLUSH_SECONDS + DRAIN_SECONDS + SILENT_SECONDS + Settings().lease_renew_deadline / 2 + LINGER_SECONDS
+    assert pod_spec(helm.render())["terminationGracePeriodSeconds"] > slowest + STOP_SECONDS
+
+
 def test_the_services_lead_to_ports_of_the_pod(helm: Helm) -> None:
     manifests = helm.render()
     ports = {port["name"] for port in pod_spec(manifests)["containers"][0]["ports"]}
@@ -110,7 +143,8 @@ def test_the_services_lead_to_ports_of_the_pod(helm: Helm) -> None:
 def test_only_trials_of_the_watched_namespaces_may_report(helm: Helm) -> None:
     values = {"watchNamespaces": ["team-a"], "networkPolicy": {"enabled": True}}
     (reports, probes) = the(helm.render(values), "NetworkPolicy")["spec"]["ingress"]
-    (trials,) = reports["from"]
+    trials, operators = reports["from"]
+    assert operators == {"podSelector": the(helm.render(values), "Deployment")["spec"]["selector"]}
     assert trials["podSelector"]["matchExpressions"] == [{"key": "tuning-operator.io/study-uid", "operator": "Exists"}]
     assert trials["namespaceSelector"]["matchExpressions"][0]["values"] == ["team-a"]
     assert "from" not in probes

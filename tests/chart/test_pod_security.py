@@ -52,10 +52,8 @@ def test_only_the_operator_itself_gets_the_token(helm: Helm, file: Path) -> None
         assert account["metadata"]["name"] == pod_spec(manifests)["serviceAccountName"]
 
 
-def test_the_pod_is_watched_by_probes_and_has_time_to_end(helm: Helm, file: Path) -> None:
-    pod = pod_spec(helm.render(load_values(file)))
-    (container,) = pod["containers"]
-    assert pod["terminationGracePeriodSeconds"] == 30
+def test_the_pod_is_watched_by_probes(helm: Helm, file: Path) -> None:
+    (container,) = pod_spec(helm.render(load_values(file)))["containers"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "probes"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "probes"}
     assert container["resources"]["limits"]["memory"]

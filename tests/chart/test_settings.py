@@ -16,10 +16,13 @@ from tuning_operator.settings import PREFIX, Settings
 FROM_ELSEWHERE = {
     "metadata.name": "operator-6d4cf56db6-x7k2p",
     "metadata.namespace": "ops",
+    "status.podIP": "fd00::7",
     "spec.nodeName": "node",
     "uri": "postgresql://tuning@database/tuning",
 }
 """What the kubelet puts in for a field or a Secret's key."""
+
+WITH_DATABASE = {"database": {"existingSecret": "tuning-database", "key": "uri"}}
 
 
 def _environment(helm: Helm, values: dict[str, Any] | None = None) -> dict[str, str]:
@@ -68,9 +71,14 @@ def test_sqlite_lies_on_the_mounted_volume(helm: Helm) -> None:
 
 
 def test_the_url_of_a_database_comes_from_the_secret_alone(helm: Helm) -> None:
-    values = {"database": {"existingSecret": "tuning-database", "key": "uri"}}
-    assert Settings.from_environment(_environment(helm, values)).storage_url == FROM_ELSEWHERE["uri"]
-    assert "sqlite" not in json.dumps(the(helm.render(values), "Deployment"))
+    assert Settings.from_environment(_environment(helm, WITH_DATABASE)).storage_url == FROM_ELSEWHERE["uri"]
+    assert "sqlite" not in json.dumps(the(helm.render(WITH_DATABASE), "Deployment"))
+
+
+def test_replicas_of_one_database_reach_each_other_at_the_pods_addresses(helm: Helm) -> None:
+    settings = Settings.from_environment(_environment(helm, WITH_DATABASE))
+    assert settings.own_report_url(settings.report_port) == "http://[fd00::7]:8080"
+    assert Settings.from_environment(_environment(helm)).own_report_url(8080) == ""
 
 
 def test_namespaces_arrive_as_they_were_listed(helm: Helm) -> None:
@@ -92,12 +100,13 @@ def test_what_is_not_set_keeps_the_operators_default(helm: Helm) -> None:
 
 
 def test_every_setting_is_either_the_charts_own_or_a_value(helm: Helm) -> None:
-    every = {"settings": {"logFormat": None}, "reports": {"tls": {"secretName": "tuning-reports-tls"}}}
-    own = {name.removeprefix(PREFIX).lower() for name in _environment(helm, every)}
+    tls = {"reports": {"tls": {"secretName": "tuning-reports-tls"}}}
+    values = {"settings": {"logFormat": None}, **WITH_DATABASE, **tls}
+    own = {name.removeprefix(PREFIX).lower() for name in _environment(helm, values)}
     schema = json.loads((CHART / "values.schema.json").read_text())
-    values = {re.sub("([A-Z])", r"_\1", name).lower() for name in schema["properties"]["settings"]["properties"]}
-    assert own | values | {"report_host"} == {field.name for field in fields(Settings)}
-    assert not own & values
+    given = {re.sub("([A-Z])", r"_\1", name).lower() for name in schema["properties"]["settings"]["properties"]}
+    assert own | given | {"report_host"} == {field.name for field in fields(Settings)}
+    assert not own & given
 
 
 def test_variables_that_kubernetes_makes_of_services_stay_away(helm: Helm) -> None:

@@ -56,6 +56,7 @@ PATHS = list(_paths(yaml.safe_load(VALUES_TEXT)))
         ({"settings": {"resyncSeconds": 0}}, "/settings/resyncSeconds"),
         ({"settings": {"storageUrl": "sqlite://"}}, "'storageUrl' not allowed"),
         ({"extraEnv": [{"value": "x"}]}, "/extraEnv/0"),
+        ({"reports": {"authentication": "None"}}, "/reports/authentication"),
         ({"rbac": {"readers": [{"kind": "Team", "name": "a"}]}}, "/rbac/readers/0/kind"),
         ({"metrics": {"serviceMonitor": {"interval": "soon"}}}, "/metrics/serviceMonitor/interval"),
         ({"resources": {"limits": {"memory": True}}}, "/resources/limits/memory"),

@@ -30,6 +30,16 @@ class ApiServer:
         """Services with the chart's labels, as namespace/name."""
         self.refusals: dict[str, int] = {}
         """Statuses by what a path contains."""
+        self.pods: list[dict[str, Any]] = []
+        """In the order in which a list has them."""
+        self.logs: dict[str, str] = {}
+        """By the pod's name."""
+        self.on_pods = lambda: None
+        """Called before pods are listed."""
+        self.patches: list[dict[str, Any]] = []
+        """Changes of studies that were asked for."""
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+        """What the next patches are answered instead of being carried out."""
         self.pages: list[dict[str, str]] = []
         """Queries for trials that were answered."""
 
@@ -58,6 +68,10 @@ class ApiServer:
             return (200, study) if study else (404, {"kind": "Status", "message": "not found"})
         if parts == ["api", "v1", "services"]:
             return 200, {"items": [self._service(*each.split("/")) for each in self.labelled]}
+        if parts[-1] == "pods":
+            self.on_pods()
+            labels = dict(label.split("=") for label in query["labelSelector"].split(","))
+            return 200, {"items": [pod for pod in self.pods if labels.items() <= pod["metadata"]["labels"].items()]}
         namespace, _, service = self.service.partition("/")
         proxy = f"/api/v1/namespaces/{namespace}/services/{service}/proxy/v1/studies/"
         if not path.startswith(proxy):
@@ -65,6 +79,20 @@ class ApiServer:
         if token != self.token:
             return 403, {"error": "wrong token"}
         return 200, self._page(query)
+
+    def merge(self, path: str, query: dict[str, str], changes: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Return status and body for a merge patch of a study; its spec changes, and its version."""
+        self.patches.append(changes)
+        if self.answers:
+            return self.answers.pop(0)
+        status, study = self.answer(path, query, "")
+        if status == 200:
+            given, current = changes["metadata"]["resourceVersion"], study["metadata"]["resourceVersion"]
+            if given != current:
+                return 409, {"kind": "Status", "message": f"{given} is not {current}"}
+            merge(study["spec"], changes["spec"])
+            study["metadata"]["resourceVersion"] = str(int(current) + 1)
+        return status, study
 
     def _service(self, namespace: str, name: str) -> dict[str, Any]:
         ports = [{"name": "reports", "port": 8080, "appProtocol": self.protocol}]
@@ -77,6 +105,17 @@ class ApiServer:
         return {"trials": found, "next": found[-1]["number"] if len(found) == limit else None}
 
 
+def merge(document: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Merge as RFC 7386 says."""
+    for name, value in changes.items():
+        if value is None:
+            document.pop(name, None)
+        elif isinstance(value, dict) and isinstance(document.get(name), dict):
+            merge(document[name], value)
+        else:
+            document[name] = value
+
+
 @contextmanager
 def api_server() -> Iterator[ApiServer]:
     """Serve on a free port of this machine; pages have two trials at most."""
@@ -85,10 +124,22 @@ def api_server() -> Iterator[ApiServer]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             token = self.headers.get("X-Tuning-Read-Token", "")
-            status, body = served.answer(url.path, dict(parse_qsl(url.query)), token)
-            content = json.dumps(body).encode()
+            if url.path.endswith("/log"):
+                self._send(200, "text/plain", served.logs[url.path.split("/")[-2]].encode())
+                return
+            self._answer(*served.answer(url.path, dict(parse_qsl(url.query)), token))
+
+        def do_PATCH(self) -> None:
+            url = urlsplit(self.path)
+            changes = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(*served.merge(url.path, dict(parse_qsl(url.query)), changes))
+
+        def _answer(self, status: int, body: dict[str, Any]) -> None:
+            self._send(status, "application/json", json.dumps(body).encode())
+
+        def _send(self, status: int, kind: str, content: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.cli.api_server import ApiServer, api_server
-from tests.cli.workplace import Workplace, study_document
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial
-from tuning_operator.reports.trial_document import trial_document
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    """An API server with the study team/quick, which the kubeconfig names."""
-    with api_server() as server:
-        server.studies["team/quick"] = _study(server.token)
-        server.trials = [_trial(number) for number in range(5)]
-        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig", "team")))
-        monkeypatch.delenv("TUNING_SERVICE", raising=False)
-        yield server
+from tests.cli.api_server import ApiServer
+from tests.cli.workplace import Workplace
 
 
 def test_all_trials_are_read_page_by_page_through_the_service_proxy(workplace: Workplace, server: ApiServer) -> None:
@@ -135,19 +119,3 @@ def test_a_server_that_does_not_answer_is_a_sentence(
     assert called.status == 1
     assert called.err.startswith("error: ")
     assert "Traceback" not in called.err
-
-
-def _study(token: str) -> dict[str, Any]:
-    document = study_document()
-    document["metadata"].update(namespace="team", uid="12345678-1234", generation=1, managedFields=[])
-    best = {"number": 4, "value": 4.0, "parameters": {"x": 0.4, "kind": "a"}, "job": "quick-1234-4-1"}
-    document["status"] = {"phase": "Running", "readToken": token, "best": best}
-    return document
-
-
-def _trial(number: int) -> dict[str, Any]:
-    parameters: dict[str, Any] = {"x": number / 10, "kind": "a"}
-    trial = FinishedTrial(
-        number, EndState.COMPLETE, parameters, float(number), "Complete", "", 1, ended_at=1.7e9, running_seconds=3.0
-    )
-    return trial_document(trial)

@@ -26,7 +26,7 @@ print("loaded:", [name for name in "{HEAVY}".split() if name in sys.modules])
 def test_help_loads_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert "loaded: []" in done.stdout
-    for command in ("run", "preview", "trials", "best", "operator"):
+    for command in ("run", "preview", "status", "trials", "best", "logs", "suspend", "resume", "stop", "operator"):
         assert f"\n  {command} " in done.stdout
 
 
@@ -45,7 +45,7 @@ def test_wrong_usage_exits_with_2(workplace: Workplace, arguments: list[str]) ->
     assert "Usage: " in called.err
 
 
-@pytest.mark.parametrize("command", ["run", "preview", "trials", "best"])
+@pytest.mark.parametrize("command", ["run", "preview", "status", "trials", "best"])
 def test_a_file_that_does_not_exist_is_told_and_exits_with_2(workplace: Workplace, command: str) -> None:
     called = workplace.call(command, "nowhere.yaml")
     assert called.status == 2
@@ -53,7 +53,7 @@ def test_a_file_that_does_not_exist_is_told_and_exits_with_2(workplace: Workplac
     assert called.out == ""
 
 
-@pytest.mark.parametrize("command", ["run", "preview", "trials", "best"])
+@pytest.mark.parametrize("command", ["run", "preview", "status", "trials", "best"])
 def test_all_problems_of_a_file_are_named_a_line_each(workplace: Workplace, command: str) -> None:
     workplace.write(study_document(maxTrials=0, parallelism="two"))
     called = workplace.call(command, "study.yaml")

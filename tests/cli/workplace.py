@@ -125,7 +125,7 @@ class Started:
     """A process with `tuning`. A context manager: it is killed at the end, if it still runs."""
 
     def __init__(self, path: Path, arguments: tuple[str, ...]) -> None:
-        self._out, self._err = path / "stdout", path / "stderr"
+        self._out, self._err = (path / f"{arguments[0]}.{stream}" for stream in ("stdout", "stderr"))
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tuning_operator.cli.main", *arguments],
@@ -141,6 +141,11 @@ class Started:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""

@@ -23,14 +23,17 @@ PREEMPTED = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reas
 class Pods(ClusterClient):
     """Answers every request with the same pods, or with an outage."""
 
-    def __init__(self, *statuses: dict[str, Any], away: bool = False) -> None:
-        self.statuses, self.away = statuses, away
+    def __init__(self, *statuses: dict[str, Any], away: bool = False, event: str = "Killing") -> None:
+        self.statuses, self.away, self.event = statuses, away, event
         self.asked: list[str] = []
 
     async def request(self, verb: str, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
-        self.asked.append(f"{verb} {path} {options['params']['labelSelector']}")
+        params = options["params"]
+        self.asked.append(f"{verb} {path} {params.get('labelSelector') or params['fieldSelector']}")
         if self.away:
             raise ClusterUnavailable("away")
+        if path.endswith("/events"):
+            return {"items": [{"reason": "Scheduled"}, {"reason": self.event}]}
         return {"items": [{"status": status} for status in self.statuses]}
 
 
@@ -64,6 +67,29 @@ async def test_a_disrupted_jobs_pod_is_asked_once() -> None:
 async def test_a_job_whose_pod_is_gone_or_can_not_be_asked_is_answered_all_the_same() -> None:
     assert await cause_after(Pods(), failing_job("Failed")) == ""
     assert await cause_after(Pods(away=True), failing_job("Failed")) == ""
+
+
+async def test_a_pod_that_is_gone_has_left_events() -> None:
+    pods = Pods(event="TaintManagerEviction")
+    assert await cause_after(pods, failing_job("Failed")) == "DeletionByTaintManager"
+    assert pods.asked[-1] == ("GET /api/v1/namespaces/team/events involvedObject.kind=Pod,involvedObject.name=x")
+
+
+async def test_a_pod_that_is_told_to_end_is_asked_before_it_is_gone() -> None:
+    leaving = failing_job("Suspended")
+    leaving["status"] = {"terminating": 1, "ready": 0, "active": 0}
+    pods = Pods(PREEMPTED)
+    assert await cause_after(pods, leaving) == "PreemptionByScheduler"
+    pods.statuses = ()
+    assert await cause_after(pods, leaving, failing_job("Failed")) == ""
+
+
+async def test_what_a_leaving_pod_said_is_remembered_when_its_job_has_failed() -> None:
+    leaving = failing_job("Suspended")
+    leaving["status"] = {"terminating": 1, "ready": 0}
+    pods = Pods(PREEMPTED)
+    assert await cause_after(pods, leaving, failing_job("Failed")) == "PreemptionByScheduler"
+    assert len(pods.asked) == 1
 
 
 async def test_a_plain_failure_asks_nobody() -> None:

@@ -121,7 +121,7 @@ def test_any_answer_is_a_reply_or_a_wire_error(document: Any) -> None:
         (b'{"end": {"state": "Failed", "message": 3}}', "end.message must be a string"),
         (body_of(step=True), r"reports\[0\].step must be a whole number"),
         (body_of(step=-1), "step must be"),
-        (body_of(step=1.0), "step must be"),
+        (body_of(step=1.5), "step must be"),
         (body_of(step=MAX_STEP + 1), "step must be"),
         (body_of(step=10**400), "step must be"),
         (body_of(values={}), "1 to 64 metrics"),

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class InstalledOperator:
         folder: Path,
         name: str = "operator-0",
         storage_url: str = "",
+        settings: Mapping[str, str] | None = None,
+        https: bool = False,
     ) -> None:
         self.control_plane = control_plane
         self.namespace = namespace
@@ -41,12 +43,15 @@ class InstalledOperator:
         self._storage_url = storage_url or f"sqlite:///{self.database}"
         self.log_file = folder / f"{name}.log"
         self.report_port, self.probe_port = free_ports(2)
+        self._report_url = f"{'https' if https else 'http'}://127.0.0.1:{self.report_port}"
         self._account = self._grant_rights(helm)
+        self.environment = {**os.environ, **self._settings(name), **(settings or {})}
+        """Variables of the process when it starts the next time."""
         self._process = ManagedProcess(
             name,
             [str(Path(sys.executable).with_name("tuning")), "operator"],
             self.log_file,
-            environment={**os.environ, **self._settings(name)},
+            environment=self.environment,
             directory=folder,
         )
 
@@ -117,7 +122,7 @@ class InstalledOperator:
             "TUNING_OPERATOR_STORAGE_URL": self._storage_url,
             "TUNING_OPERATOR_REPORT_HOST": "127.0.0.1",
             "TUNING_OPERATOR_REPORT_PORT": str(self.report_port),
-            "TUNING_OPERATOR_REPORT_URL": f"http://127.0.0.1:{self.report_port}",
+            "TUNING_OPERATOR_REPORT_URL": self._report_url,
             "TUNING_OPERATOR_PROBE_PORT": str(self.probe_port),
             "TUNING_OPERATOR_STATUS_SECONDS": "1",
         }

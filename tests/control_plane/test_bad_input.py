@@ -175,6 +175,14 @@ def test_a_poisoned_study_does_not_stop_the_others(studies: Studies) -> None:
     studies.wait("poisoned", "Complete")
 
 
+def test_a_container_without_the_sdk_may_print_its_metrics(studies: Studies) -> None:
+    container = {"name": "trainer", "image": "trainer:1", "command": ["python", "-c", "print('score=0.5')"]}
+    trial = {"metrics": {"source": "Logs"}, "template": {"spec": {"containers": [container]}}}
+    studies.apply("printed", REPORT, trial=trial)
+    studies.wait("printed", "Complete")
+    assert studies.status("printed")["best"]["value"] == 0.5
+
+
 def test_a_second_operator_stands_by_until_the_first_one_leaves(
     studies: Studies, operator: InstalledOperator, standby: InstalledOperator
 ) -> None:

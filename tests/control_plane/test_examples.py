@@ -1,4 +1,7 @@
-"""Examples and databases: studies that end well. The whole digits study is in test_crashes."""
+"""Examples and databases: studies that end well.
+
+The whole digits study is in test_crashes, the one with a volume in test_checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tests.support.process_node import ProcessNode
 SHORT = 6
 """Trials of an example here; its file has more."""
 
-OTHERS = sorted(file.stem for file in EXAMPLES.glob("*.yaml") if file.stem != "digits-mlp")
+OTHERS = sorted({file.stem for file in EXAMPLES.glob("*.yaml")} - {"digits-mlp", "digits-mlp-checkpoints"})
 
 
 @pytest.mark.parametrize("example", OTHERS)

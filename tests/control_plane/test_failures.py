@@ -13,14 +13,15 @@ from tests.control_plane.studies import Studies
 from tests.support.control_plane import ControlPlane
 
 WAIT_ON_THE_FIRST_ATTEMPT = """
-import os, time
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(3), os._exit(143)))
 trial = tuning.current_trial()
 first = os.environ["TUNING_ATTEMPT"] == "1"
 for step in (1, 2) if first else (3,):
     trial.report({"score": step / 10}, step=step)
 time.sleep(600 if first else 0)
 """
-"""Reports two steps and waits to be cut off; the next attempt reports the third."""
+"""Reports two steps and waits to be cut off, which takes it some seconds; the next attempt reports the third."""
 
 SILENT = """
 import time

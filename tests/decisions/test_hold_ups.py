@@ -39,4 +39,4 @@ def test_the_status_says_what_most_pods_wait_for() -> None:
     held = snapshot(*(trial(number) for number in range(3)), reported(3), jobs=jobs, parallelism=4)
     degraded = next(each for each in study_status(held, "").conditions if each.type == "Degraded")
     assert (degraded.status, degraded.reason) == ("True", "PodsNotStarting")
-    assert degraded.message == "no pod is running for 2 of 4 Jobs: Unschedulable: no GPU (and 1 other reasons)"
+    assert degraded.message == "no pod is running for 2 of 4 trials: Unschedulable: no GPU (and 1 other reasons)"

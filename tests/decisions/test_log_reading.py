@@ -11,7 +11,7 @@ from tests.builders import NOW, ended, finished, job, reported, snapshot, trial,
 from tuning_operator.decisions.actions import Deletion
 from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.snapshot import ActiveTime, OpenTrial, Snapshot, TrialJob
 
 READ = {(0, 1): ""}
 LOST = {(0, 1): "the node is gone"}
@@ -71,6 +71,11 @@ def test_a_trial_whose_log_cannot_be_read_is_not_judged_by_a_part_of_it(phase: s
     assert (end.state, end.reason, end.value) == ("Failed", "LogLost", None)
     assert "the node is gone" in end.message
     assert [deletion.job for deletion in plan.deletions] == ([job().name] if phase == "Running" else [])
+
+
+def test_a_trial_whose_log_is_still_read_does_not_start_over_when_its_study_is_suspended() -> None:
+    suspend = {"enabled": True, "mode": "Terminate"}
+    assert decide(from_logs(reported(), jobs=(job(phase="Complete"),), active=ActiveTime(9), suspend=suspend)).is_empty
 
 
 def test_a_failed_job_says_more_than_a_lost_log() -> None:

@@ -66,6 +66,11 @@ def test_a_trial_that_waits_for_its_retry_keeps_its_slot_and_is_launched_when_it
     assert [launch.trial.attempt for launch in plan.launches] == [2]
 
 
+def test_a_clock_that_was_set_back_lets_no_retry_wait_for_hours() -> None:
+    waits = trial(attempt=2, earlier=EarlierAttempts(disruptions=1, retry_at=NOW + 7200))
+    assert len(decide(snapshot(waits, maxTrials=9, parallelism=1)).launches) == 1
+
+
 def test_a_retry_frees_no_slot_in_the_step_that_decides_it() -> None:
     assert plan_after(reported(), maxTrials=9, parallelism=1).ask == 0
 

@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tuning_operator.api.validation import parse_study
+from tuning_operator.api.yaml_files import load_study
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 TUNING = str(Path(sys.executable).with_name("tuning"))
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.training
 
 def shortened(example: Path, folder: Path) -> Path:
     """Write a copy with fewer trials."""
-    document: dict[str, Any] = yaml.safe_load(example.read_text())
+    document = load_study(example)
     document["spec"]["maxTrials"] = TRIALS
     copy = folder / example.name
     copy.write_text(yaml.safe_dump(document))
@@ -44,10 +44,12 @@ def test_an_example_runs_on_this_machine(example: Path, tmp_path: Path) -> None:
     assert {trial["state"] for trial in trials} <= {"COMPLETE", "PRUNED"}
     best = json.loads(tuning(tmp_path, "best", study.name, "-o", "json"))
     assert best["value"] >= 0.9
+    saved = list((tmp_path / ".tuning" / "checkpoints").glob("*/*/*.pt"))
+    assert {file.parent.name for file in saved} <= {str(best["number"])}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_names_the_command_that_a_local_run_needs(example: Path) -> None:
-    study = parse_study(yaml.safe_load(example.read_text()))
+    study = parse_study(load_study(example))
     containers = study.spec.trial.template["spec"]["containers"]
     assert all(container["command"] for container in containers)

@@ -20,6 +20,7 @@ from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.credentials import read_token, report_token
 from tuning_operator.reports.limits import Limits
+from tuning_operator.reports.pod_tokens import PodTokens
 from tuning_operator.reports.report_endpoint import report_url
 from tuning_operator.reports.server import ReportServer
 
@@ -125,10 +126,14 @@ async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 30.0
 
 @asynccontextmanager
 async def running_server(
-    limits: Limits | None = None, trials: int = 1, certificate: ServingCertificate | None = None
+    limits: Limits | None = None,
+    trials: int = 1,
+    certificate: ServingCertificate | None = None,
+    pod_tokens: PodTokens | None = None,
+    repositories: Any = None,
 ) -> AsyncIterator[RunningServer]:
-    """Serve the study with so many trials asked for."""
-    repositories = FakeTrialRepositories()
+    """Serve the study with so many trials asked for; `repositories` puts a real storage in the fake one's place."""
+    repositories = FakeTrialRepositories() if repositories is None else repositories
     await (await repositories.open(STUDY, SPEC)).ask(trials)
     key, metrics, woken, deleted = await repositories.secret_key(), Metrics(), list[str](), set[str]()
 
@@ -144,6 +149,7 @@ async def running_server(
         metrics=metrics,
         limits=limits,
         certificate=certificate,
+        pod_tokens=pod_tokens,
     )
     port = await server.start()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as client:

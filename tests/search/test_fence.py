@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection
 
+from tests.builders import new_attempt
 from tests.search.studies import KEY, batch, outcome
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.errors import LeaseLost, StorageUnavailable
@@ -62,8 +63,7 @@ async def test_a_replaced_leader_can_write_nothing_and_hears_of_it(candidate: Ca
         study.ask(1),
         study.report(0, 1, batch((1, 0.5))),
         study.tell([outcome(0)]),
-        study.start_attempt(0, 2),
-        old.repositories.delete_history(KEY.uid),
+        study.start_attempt(new_attempt(0, 2)),
         asyncio.to_thread(study._storage.set_study_system_attr, study._record.study_id, "a", "b"),
         asyncio.to_thread(study._storage.create_new_trial, study._record.study_id),
     )
@@ -71,8 +71,10 @@ async def test_a_replaced_leader_can_write_nothing_and_hears_of_it(candidate: Ca
         with pytest.raises(LeaseLost, match="operator-0 took the database over in the election tuning-system/"):
             await write
     assert study.history() == before
+    with pytest.raises(LeaseLost):
+        await old.repositories.delete_history(KEY)
     await asyncio.sleep(0)
-    assert len(losses) == len(writes)
+    assert len(losses) == len(writes) + 1
     assert (await new.open()).history() == before
 
 

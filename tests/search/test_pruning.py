@@ -9,7 +9,7 @@ from typing import Any
 
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from optuna.pruners import MedianPruner
 from optuna.study import StudyDirection
@@ -62,6 +62,7 @@ async def test_decisions_equal_optunas(sqlite_world: DatabaseWorld, options: dic
 
 
 @settings(max_examples=60, deadline=None)
+@example([{}, {}, {}, {}, {0: 0.1, 6: -math.inf}], {0: 0.1, 6: 0.1}, {}, StudyDirection.MINIMIZE)
 @given(
     st.lists(curves, max_size=8),
     curves,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -316,6 +317,16 @@ def test_without_a_directory_saving_does_nothing_and_says_so_once(caplog: pytest
         trial.save({}, step=1)
         trial.save({}, step=2)
     assert caplog.messages == ["No checkpoint is saved: this training was given no directory for them"]
+
+
+def test_without_pytorch_the_error_says_what_to_do_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path, 1)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with attempt(tmp_path, 2) as trial:
+        with pytest.raises(tuning.CheckpointError, match="write files of your own into checkpoint_dir"):
+            trial.resume()
+        with pytest.raises(tuning.CheckpointError, match="write files of your own into checkpoint_dir"):
+            trial.save({}, step=2)
 
 
 @pytest.mark.parametrize("step", [0, -1, 1.5, "1", None])

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.trainer.fake_operator import FakeOperator
 from tests.trainer.scripts import Script
+from tuning_operator.api.yaml_files import load_study
 from tuning_trainer.command_line import parse
 from tuning_trainer.tasks.parameters import read_all
 from tuning_trainer.tasks.registry import TASKS
@@ -104,7 +104,7 @@ def test_a_bad_value_is_a_sentence_and_status_2(
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_task_of_an_example_has_its_parameters_and_objective(path: Path) -> None:
-    spec = yaml.safe_load(path.read_text())["spec"]
+    spec = load_study(path)["spec"]
     (container,) = spec["trial"]["template"]["spec"]["containers"]
     if container["command"] != ["python", "-m", "tuning_trainer"]:
         return

@@ -173,6 +173,8 @@ def _report_to_json(report: Report) -> dict[str, Any]:
 def _report_from_json(value: Any, place: str) -> Report:
     document = _object(value, place, {"step", "values", "time"})
     step = document.get("step")
+    if isinstance(step, float) and step.is_integer():
+        step = int(step)  # JSON has one kind of number: some languages write 4.0
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step <= MAX_STEP:
         raise WireError(f"{place}.step must be a whole number from 0 to {MAX_STEP}")
     values = document.get("values")

@@ -98,12 +98,20 @@ class Checkpoints:
     def newest(self) -> Checkpoint | None:
         """Return the newest checkpoint that can be read: this trial's own, else that of the directory to resume from.
 
-        What cannot be read is skipped, with a line in the log.
+        What cannot be read is skipped, with a line in the log. An own one comes first: an attempt whose pod a queue
+        suspended gets another pod, and goes on too.
+
+        Raises
+        ------
+        CheckpointError
+            There is a checkpoint, but PyTorch is not installed.
         """
         for directory in dict.fromkeys((self._directory, self._resume_from)):
             for file in sorted(_files(directory, "pt"), reverse=True):
                 try:
                     state = read(file.path)
+                except CheckpointError:  # PyTorch is missing: that is no fault of the file
+                    raise
                 except Exception as error:  # noqa: BLE001  # rubbish makes zipfile and torch raise anything
                     _log.warning("The checkpoint %s is skipped, it can't be read: %s", file.path, _first_line(error))
                     continue

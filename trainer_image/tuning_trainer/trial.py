@@ -155,13 +155,13 @@ class Trial:
     def resume(self) -> Checkpoint | None:
         """Return the newest checkpoint that is whole; None: there is none, the training starts afresh.
 
-        A damaged one is skipped, with a line in the log. In distributed training all ranks must call this where
-        PyTorch's process group is initialised, and get the same step.
+        It is looked for in `checkpoint_dir`, then in `resume_from`; a damaged one is skipped, with a line in the log.
+        In distributed training all ranks must call this once PyTorch's process group is initialised, and get the same.
 
         Raises
         ------
         CheckpointError
-            This rank does not see the checkpoint that rank 0 goes on from.
+            This rank does not see the checkpoint that rank 0 goes on from, or PyTorch is not installed.
         """
         checkpoint = self._checkpoints.newest()
         step = 0 if checkpoint is None else checkpoint.step

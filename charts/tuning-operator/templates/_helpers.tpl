@@ -79,10 +79,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: TUNING_OPERATOR_IDENTITY
   valueFrom:
     fieldRef: {fieldPath: metadata.name}
+{{- if .Values.database.existingSecret }}
+- name: TUNING_OPERATOR_POD_IP
+  valueFrom:
+    fieldRef: {fieldPath: status.podIP}
+{{- end }}
 - name: TUNING_OPERATOR_REPORT_PORT
   value: "8080"
 - name: TUNING_OPERATOR_REPORT_URL
   value: {{ include "tuning-operator.reportScheme" . }}://{{ include "tuning-operator.fullname" . }}.{{ .Release.Namespace }}.svc:8080
+- name: TUNING_OPERATOR_REPORT_AUTHENTICATION
+  value: {{ .Values.reports.authentication }}
 {{- if .Values.reports.tls.secretName }}
 - name: TUNING_OPERATOR_REPORT_CERTIFICATE_FOLDER
   value: /etc/tuning/report-certificate

@@ -52,6 +52,7 @@ class Queue(ResourceModel):
 
 def _checked(template: dict[str, Any]) -> dict[str, Any]:
     container = trainer_container(template)
+    _require_shapes(template, container)
     policy = template["spec"].get("restartPolicy", "Never")
     if policy != "Never":
         raise ValueError(
@@ -71,6 +72,23 @@ def _checked(template: dict[str, Any]) -> dict[str, Any]:
             if not isinstance(text, str):
                 raise ValueError(f"`{field}` of the container must be strings; put {shown(text)} into quotes")
     return template
+
+
+def _require_shapes(template: Mapping[str, Any], container: Mapping[str, Any]) -> None:
+    """Of the fields to which a trial's Job adds something; whatever else is wrong, the API server says."""
+    metadata = _fields(template, "metadata", "metadata")
+    for name in ("labels", "annotations"):
+        _fields(metadata, name, f"metadata.{name}")
+    if not isinstance(template["spec"].get("volumes") or [], list):
+        raise ValueError("`spec.volumes` must be a list")
+    _entries(container, "volumeMounts")
+
+
+def _fields(holder: Mapping[str, Any], name: str, place: str) -> Mapping[str, Any]:
+    fields = holder.get(name) or {}
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"`{place}` must be an object, not {shown(fields)}")
+    return fields
 
 
 PodTemplate = Annotated[

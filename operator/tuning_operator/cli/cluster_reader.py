@@ -6,18 +6,16 @@ what opens a study's trials there is the token in its status.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.api.validation import parse_study
+from tuning_operator.cli.cluster_study import ClusterStudy
 from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
-from tuning_operator.cluster.credentials import load_credentials
 from tuning_operator.cluster.study_client import StudyClient
 from tuning_operator.errors import Forbidden, NotFound, TuningError, Unavailable
 from tuning_operator.reports.read_api import MOST_TRIALS, TOKEN_HEADER
@@ -30,43 +28,32 @@ SERVICE_LABELS = "app.kubernetes.io/name=tuning-operator,app.kubernetes.io/compo
 DEFAULT_SERVICE = "tuning-operator/tuning-operator"
 """Where the Service is looked for by those who may not list Services."""
 
-Found = TypeVar("Found")
-
 
 class ClusterReader:
-    """Implements `StudyReader` for `name` in `namespace` (None: the context's own).
+    """Implements `StudyReader`.
 
     `service` is the operator's Service as NAMESPACE/NAME, or NAMESPACE/https:NAME where it has a certificate (None: the
-    one with the chart's labels); `client` makes the client of the API server.
+    one with the chart's labels).
     """
 
-    def __init__(
-        self,
-        name: str,
-        namespace: str | None,
-        service: str | None,
-        client: Callable[[], ClusterClient],
-    ) -> None:
-        self._name = name
-        self._namespace = namespace
+    def __init__(self, study: ClusterStudy, service: str | None) -> None:
+        self._object = study
         self._service = service
-        self._client = client
-        self._study: TuningStudy | None = None
-
-    @classmethod
-    def of_context(cls, name: str, namespace: str | None, service: str | None, context: str | None) -> ClusterReader:
-        """Return the reader that uses a context of the kubeconfig; None is the current one."""
-        # A person waits: two tries tell as much as four.
-        return cls(name, namespace, service, lambda: ClusterClient(partial(load_credentials, context), attempts=2))
+        self._document: dict[str, Any] | None = None
 
     def facts(self) -> StudyFacts:
         """Return what the study's object says."""
-        study = self._with_client(self._get)
-        return facts_of(study.metadata.name, study.spec)
+        study = self._object.with_client(self._get)
+        return facts_of(study.metadata.name, study.spec, f"namespace {study.metadata.namespace}")
+
+    def status(self) -> StudyStatus:
+        """Return the status that the object has now, however wrong its spec is."""
+        self._document = self._object.with_client(self._object.get)
+        return read_status(self._document.get("status"))
 
     def best(self) -> BestFound | None:
         """Return the best trial that the status shows."""
-        study = self._with_client(self._get)
+        study = self._object.with_client(self._get)
         best = read_status(study.status).best
         if best is None:
             return None
@@ -75,7 +62,7 @@ class ClusterReader:
 
     def trials(self) -> Sequence[Mapping[str, Any]]:
         """Return all trials, page by page."""
-        return self._with_client(self._trials)
+        return self._object.with_client(self._trials)
 
     async def _trials(self, client: ClusterClient) -> Sequence[Mapping[str, Any]]:
         study = await self._get(client)
@@ -109,17 +96,9 @@ class ClusterReader:
         return names[0] if names else DEFAULT_SERVICE
 
     async def _get(self, client: ClusterClient) -> TuningStudy:
-        if self._study is None:
-            namespace = self._namespace or (await client.credentials()).namespace
-            try:
-                document = await StudyClient(client).study(namespace, self._name)
-            except NotFound as error:
-                raise NotFound(
-                    f"there is no TuningStudy {self._name} in the namespace {namespace}; "
-                    "`kubectl get tuningstudies -A` lists them, and a local study is named by its .yaml file"
-                ) from error
-            self._study = parse_study(document)
-        return self._study
+        if self._document is None:
+            self._document = await self._object.get(client)
+        return parse_study(self._document)
 
     def _require_token(self, study: TuningStudy, status: StudyStatus) -> None:
         if not status.read_token:
@@ -127,13 +106,6 @@ class ClusterReader:
                 f"the operator has not looked at the study {study.metadata.namespace}/{study.metadata.name} yet "
                 "(its status is empty); is it running?"
             )
-
-    def _with_client(self, read: Callable[[ClusterClient], Coroutine[Any, Any, Found]]) -> Found:
-        async def run() -> Found:
-            async with self._client() as client:
-                return await read(client)
-
-        return asyncio.run(run())
 
 
 def _proxied(service: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ def live_view(picture: RunPicture, width: int, height: int) -> RenderableType:
     best = picture.best.number if picture.best else None
     shown = Shown(picture.metric, picture.parameters, width, best=best, running=True)
     room = max(1, height - HEAD_LINES - bool(picture.note))
-    parts: list[RenderableType] = [Text(), *head(picture, width), _best(picture)]
+    parts: list[RenderableType] = [Text(), *head(picture, width), best_text(picture)]
     if picture.note:
         parts.append(Text(picture.note, style="yellow", no_wrap=True, overflow="ellipsis"))
     parts.append(Text())
@@ -94,14 +94,15 @@ def counts_text(complete: int, pruned: int, failed: int, running: int = 0) -> Te
 
 def _title(picture: RunPicture, width: int) -> Table:
     left = Text.assemble((picture.study, "bold"), "  ", phase_text(picture.phase))
-    left.append(f"  {picture.direction.value.lower()} {picture.metric}", style=FAINT)
+    if picture.metric:
+        left.append(f"  {picture.direction.value.lower()} {picture.metric}", style=FAINT)
     return _both_ends(left, Text(seconds_text(picture.seconds), style=FAINT), width)
 
 
 def _bar(picture: RunPicture, width: int) -> Text:
     """A bar of all trials: how those ended that did, what runs, and what is still to come."""
     counts = {COMPLETE: picture.complete, PRUNED: picture.pruned, FAILED: picture.failed, RUNNING: picture.running}
-    total = max(picture.max_trials, sum(counts.values()))
+    total = max(picture.max_trials, sum(counts.values()), 1)
     bar, reached = Text(), 0
     for state, count in counts.items():
         reached += count
@@ -111,7 +112,8 @@ def _bar(picture: RunPicture, width: int) -> Text:
     return bar
 
 
-def _best(picture: RunPicture) -> Text:
+def best_text(picture: RunPicture) -> Text:
+    """Return the best trial so far, on one line."""
     if picture.best is None:
         return Text("no complete trial yet", style=FAINT)
     best = picture.best

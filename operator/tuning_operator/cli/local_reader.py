@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tuning_operator.api.names import job_name
+from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.api.validation import parse_study
 from tuning_operator.api.yaml_files import load_study
+from tuning_operator.cli.local_status import local_status
+from tuning_operator.cli.study_object import require_trial
 from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
 from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
@@ -30,6 +35,15 @@ def log_file(places: Places, study: StudyKey, trial: OpenTrial | FinishedTrial) 
     return places.logs(study) / f"{job_name(study.name, study.uid, trial.number, trial.attempt)}.log"
 
 
+@dataclass(frozen=True)
+class LocalLog:
+    """What a trial's newest attempt printed."""
+
+    file: Path
+    is_whole: bool
+    """Whether nothing is added to it any more."""
+
+
 class LocalReader:
     """Implements `StudyReader`. It may read while another process runs the study."""
 
@@ -45,7 +59,11 @@ class LocalReader:
 
     def facts(self) -> StudyFacts:
         """Return what the file says."""
-        return facts_of(self._study.metadata.name, self._study.spec)
+        return facts_of(self._study.metadata.name, self._study.spec, f"this machine, {self._places.directory}/")
+
+    def status(self) -> StudyStatus:
+        """Return the status of the newest history, computed from it."""
+        return self._read(self._status)
 
     def trials(self) -> Sequence[Mapping[str, Any]]:
         """Return all trials of the newest history."""
@@ -55,9 +73,35 @@ class LocalReader:
         """Return the best complete trial of the newest history."""
         return self._read(self._best)
 
+    def log(self, number: int) -> LocalLog:
+        """Return a trial's log as it is now.
+
+        Raises
+        ------
+        NotFound
+            The study has no such trial, or the file is gone.
+        """
+        return self._read(lambda history: self._log(history, number))
+
     def curves(self) -> Mapping[int, Mapping[int, float]]:
         """Return the objective's values by step, of the newest attempt of each trial, by number."""
         return self._read(self._curves)
+
+    def _status(self, history: StudyHistory) -> StudyStatus:
+        running = self._places.runner_of(self._study.metadata.name) is not None
+        way_on = f"tuning run {self._path}"
+        return local_status(
+            history.key, self._study.spec, history.history(), running=running, now=time.time(), way_on=way_on
+        )
+
+    def _log(self, history: StudyHistory, number: int) -> LocalLog:
+        require_trial(self._study.metadata.name, number, history.history().total)
+        (trial,) = history.trials(number - 1, 1)
+        file = log_file(self._places, history.key, trial)
+        if not file.is_file():
+            raise NotFound(f"trial {number} has no log: there is no file {file}")
+        runs = self._places.runner_of(self._study.metadata.name) is not None
+        return LocalLog(file, is_whole=isinstance(trial, FinishedTrial) or not runs)
 
     def _best(self, history: StudyHistory) -> BestFound | None:
         best = history.history().best
@@ -72,20 +116,23 @@ class LocalReader:
         return {trial.number: curve(history.reports(trial.number), metric) for trial in history.trials(-1, _ALL)}
 
     def _read(self, take: Callable[[StudyHistory], Found]) -> Found:
-        name = self._study.metadata.name
         if not self._places.database.is_file():
             raise NotFound(self._never_run())
         repositories = StudyRepositories(self._places.storage_url)
 
         async def read() -> Found:
             try:
-                return take(await repositories.read_history(NAMESPACE, name))
-            except NotFound:
-                raise NotFound(self._never_run()) from None
+                return take(await self._newest(repositories))
             finally:
                 await repositories.aclose()
 
         return asyncio.run(read())
+
+    async def _newest(self, repositories: StudyRepositories) -> StudyHistory:
+        try:
+            return await repositories.read_history(NAMESPACE, self._study.metadata.name)
+        except NotFound:
+            raise NotFound(self._never_run()) from None
 
     def _never_run(self) -> str:
         directory = self._places.directory

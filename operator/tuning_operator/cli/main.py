@@ -11,9 +11,14 @@ import typer
 
 from tuning_operator import __version__
 from tuning_operator.cli.best import best
+from tuning_operator.cli.logs import logs
 from tuning_operator.cli.operator_command import operator
 from tuning_operator.cli.preview import preview
+from tuning_operator.cli.resume import resume
 from tuning_operator.cli.run import run
+from tuning_operator.cli.status import status
+from tuning_operator.cli.stop import stop
+from tuning_operator.cli.suspend import suspend
 from tuning_operator.cli.trials import trials
 from tuning_operator.errors import InvalidStudy, JobRefused, TuningError
 
@@ -28,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich would double the time of --help
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, preview, trials, best, operator):
+for command in (run, preview, status, trials, best, logs, suspend, resume, stop, operator):
     app.command()(command)
 
 

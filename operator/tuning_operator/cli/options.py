@@ -51,3 +51,6 @@ ServiceOption = Annotated[
         "certificate.",
     ),
 ]
+TerminateOption = Annotated[
+    bool, typer.Option("--terminate", help="Delete running pods instead of letting them finish.")
+]

@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import ParameterType
+from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import Direction, StudySpec
+from tuning_operator.errors import InvalidStudy
 
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """What a table of a study's trials needs to know of it."""
+    """What a table of a study's trials needs to know of it; no metric: the spec can't be read."""
 
     name: str
     metric: str
@@ -21,6 +23,9 @@ class StudyFacts:
     parameters: Sequence[str]
     """Names of what is searched; fixed parameters are the same in all trials."""
     max_trials: int
+    parallelism: int = 1
+    place: str = ""
+    """Its namespace, or where on this machine its history is."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,16 @@ class StudyReader(Protocol):
     """A study that can be looked at, while it runs and afterwards."""
 
     def facts(self) -> StudyFacts:
-        """Return what the study is."""
+        """Return what the study is.
+
+        Raises
+        ------
+        InvalidStudy
+            Its spec is wrong.
+        """
+
+    def status(self) -> StudyStatus:
+        """Return the status as it is now; raises as `trials` does."""
 
     def trials(self) -> Sequence[Mapping[str, Any]]:
         """Return the documents of all trials, by number (`reports.trial_document`).
@@ -56,7 +70,16 @@ class StudyReader(Protocol):
         """Return the best complete trial, None while there is none; raises as `trials` does."""
 
 
-def facts_of(name: str, spec: StudySpec) -> StudyFacts:
+def readable_facts(reader: StudyReader, name: str) -> StudyFacts:
+    """Return what a study is, and little of one whose spec is wrong."""
+    try:
+        return reader.facts()
+    except InvalidStudy:
+        return StudyFacts(name, metric="", direction=Direction.MAXIMIZE, parameters=(), max_trials=0)
+
+
+def facts_of(name: str, spec: StudySpec, place: str = "") -> StudyFacts:
     """Return what a spec says of a study."""
     searched = [parameter.name for parameter in spec.parameters if parameter.type is not ParameterType.FIXED]
-    return StudyFacts(name, spec.objective.metric, spec.objective.direction, searched, spec.max_trials)
+    metric, direction = spec.objective.metric, spec.objective.direction
+    return StudyFacts(name, metric, direction, searched, spec.max_trials, spec.parallelism, place)

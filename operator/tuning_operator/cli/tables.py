@@ -60,7 +60,8 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
             column.heading, justify="right" if column.right else "left", no_wrap=True, min_width=column.width
         )
     if notes:
-        table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
+        room = shown.width - _fixed_width(rows, shown, decimals) - sum(column.width + GAP for column in columns)
+        table.add_column("", overflow="ellipsis", no_wrap=True, max_width=max(1, room))
     for row in rows:
         cells = [cell(row, column.name) for column in columns]
         table.add_row(*_first_cells(row, shown, decimals), *cells, *([_note(row)] if notes else []))

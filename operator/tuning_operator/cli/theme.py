@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from tuning_operator.api.status import Phase
+from tuning_operator.api.status import ConditionType, Phase
 from tuning_operator.cli.trial_rows import COMPLETE, FAILED, PRUNED, RUNNING, WAITING
 
 STATE_STYLES = {COMPLETE: "green", PRUNED: "yellow", FAILED: "red", RUNNING: "cyan", WAITING: "bright_black"}
@@ -18,6 +18,15 @@ PHASE_STYLES = {
     Phase.FAILED: "red",
     Phase.REFUSED: "red",
 }
+CONDITION_STYLES = {
+    ConditionType.ACCEPTED: "yellow",
+    ConditionType.RUNNING: "cyan",
+    ConditionType.SUSPENDED: "yellow",
+    ConditionType.COMPLETE: "green",
+    ConditionType.FAILED: "red",
+    ConditionType.DEGRADED: "red",
+}
+"""Of conditions that hold; an accepted study is worth a line only where the API server warned."""
 BEST = "bold green"
 FAINT = "bright_black"
 BAR = "cyan"

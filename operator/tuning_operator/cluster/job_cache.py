@@ -89,7 +89,7 @@ class JobCache:
         self._places[now.uid] = (place, now.job.name)
         if place in self._vanished:
             self._vanished[place].discard((now.job.trial, now.job.attempt))
-        if now.job.awaits_cause and not (before and before.job.awaits_cause):
+        if _asks(now.job, before.job if before else None):
             self.unclear.put_nowait((place, now.job.name))
         if before is None or before.job != now.job:
             self._on_change(now.study_uid)
@@ -114,9 +114,16 @@ class JobCache:
         """Note why a pending Job's pod does not start."""
         self._change(place, name, message=message)
 
+    def message(self, place: StudyPlace, name: str) -> str:
+        """Return a Job's words; empty where it is gone."""
+        entry = self._jobs.get(place, {}).get(name)
+        return entry.seen.job.message if entry else ""
+
     def set_cause(self, place: StudyPlace, name: str, cause: str) -> None:
-        """Note why a failed Job's pod ended; empty: nobody knows more."""
-        self._change(place, name, cause=cause)
+        """Note why a Job's pod ended or is to end; empty: nobody knows more, which is the last word once it failed."""
+        entry = self._jobs.get(place, {}).get(name)
+        if entry is not None and (cause or entry.seen.job.awaits_cause):
+            self._change(place, name, cause=cause)
 
     def remove(self, document: Mapping[str, Any]) -> None:
         """Take out a Job that was deleted."""
@@ -168,6 +175,18 @@ class JobCache:
         vanished = self._vanished.setdefault(place, VanishedJobs())
         vanished.add((seen.job.trial, seen.job.attempt), uid, self._clock.now())
         self._on_change(seen.study_uid)
+
+
+def _asks(job: TrialJob, before: TrialJob | None) -> bool:
+    """Return whether a Job's pod is to be asked now why it ends.
+
+    It says so when it is told to end, and may be gone before its Job has failed; then it is asked once more.
+    """
+    if job.awaits_cause:
+        return before is None or not before.awaits_cause
+    leaves = job.phase in (JobPhase.PENDING, JobPhase.RUNNING) and job.terminating_since is not None
+    is_news = before is None or before.terminating_since is None
+    return leaves and is_news and job.cause is None and not job.deleting
 
 
 def _place(study: StudyKey) -> StudyPlace:

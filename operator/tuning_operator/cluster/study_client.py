@@ -1,4 +1,4 @@
-"""Studies, as the operator and the command line read them."""
+"""Studies, as the operator reads them, and the command line reads and changes them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning_operator.cluster import paths
-from tuning_operator.cluster.client import ClusterClient
+from tuning_operator.cluster.client import MERGE_PATCH, ClusterClient
 
 PAGE = "500"
 """Objects in one answer to a list."""
 
 
 class StudyClient:
-    """Reads studies as the documents that the API server stores. Raises what `ClusterClient.send` raises."""
+    """Takes studies as the documents that the API server stores. Raises what `ClusterClient.send` raises."""
 
     def __init__(self, client: ClusterClient) -> None:
         self._client = client
@@ -25,6 +25,21 @@ class StudyClient:
     async def study(self, namespace: str, name: str) -> dict[str, Any]:
         """Return one study."""
         return await self._client.request("GET", f"{paths.studies(namespace)}/{name}")
+
+    async def merge(self, seen: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge changes (RFC 7386) into a study as it was seen; a conflict (409) says that it has changed since.
+
+        A field that the API server's version of the resource lacks is refused, not dropped.
+        """
+        metadata = seen["metadata"]
+        version = {"metadata": {"resourceVersion": metadata["resourceVersion"]}}
+        return await self._client.request(
+            "PATCH",
+            f"{paths.studies(metadata['namespace'])}/{metadata['name']}",
+            {**version, **changes},
+            params={"fieldValidation": "Strict"},
+            content_type=MERGE_PATCH,
+        )
 
     async def ask_service(
         self,

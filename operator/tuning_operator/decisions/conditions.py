@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from tuning_operator.api.status import Condition, ConditionType, Phase
-from tuning_operator.decisions.hold_ups import is_held_up
+from tuning_operator.decisions.hold_ups import held_up_jobs
 from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import Verdict
 
@@ -128,14 +128,15 @@ def _degraded(snapshot: Snapshot) -> Claim:
         return Claim(True, "JobNotCreated", snapshot.problem)
     if snapshot.held_back:
         return Claim(True, "CapReached", f"no further trial is started: {snapshot.held_back}")
-    active = [job for job in snapshot.jobs if job.is_active and not job.deleting]
-    held_up = [job for job in active if is_held_up(job)]
+    held_up = held_up_jobs(snapshot)
     if not held_up:
         return Claim(False, "AsExpected")
     reasons = Counter(job.message for job in held_up)
     words, count = reasons.most_common(1)[0]
     more = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
-    return Claim(True, "PodsNotStarting", f"no pod is running for {count} of {len(active)} Jobs: {words}{more}")
+    return Claim(
+        True, "PodsNotStarting", f"no pod is running for {count} of {len(snapshot.history.open)} trials: {words}{more}"
+    )
 
 
 def _ended(snapshot: Snapshot, kind: ConditionType, verdict: Verdict | None) -> Claim:

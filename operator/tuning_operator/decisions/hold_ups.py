@@ -29,14 +29,20 @@ class HoldUp(StrEnum):
 
 def hold_ups(snapshot: Snapshot) -> Counter[HoldUp]:
     """Return how many trials are held up for which reason; those whose pods are on their way are not."""
-    counts = Counter(_of_job(job) for job in snapshot.jobs if job.phase is JobPhase.SUSPENDED or is_held_up(job))
+    queued = (job for job in snapshot.jobs if job.phase is JobPhase.SUSPENDED)
+    counts = Counter(_of_job(job) for job in (*queued, *held_up_jobs(snapshot)))
     counts[HoldUp.RETRYING] = sum(not is_due(trial, snapshot.now) for trial in snapshot.history.open)
     return counts
 
 
-def is_held_up(job: TrialJob) -> bool:
-    """Return whether something keeps a Job's pod from running that is no queue."""
-    return job.phase is JobPhase.PENDING and bool(job.message) and not job.deleting
+def held_up_jobs(snapshot: Snapshot) -> list[TrialJob]:
+    """Return the Jobs of open trials whose pods something keeps from running that is no queue.
+
+    A report proves a running pod before the Job's status does.
+    """
+    silent = {(trial.number, trial.attempt) for trial in snapshot.history.open if trial.first_report_at is None}
+    waiting = (job for job in snapshot.jobs if job.phase is JobPhase.PENDING and job.message and not job.deleting)
+    return [job for job in waiting if (job.trial, job.attempt) in silent]
 
 
 def _of_job(job: TrialJob) -> HoldUp:

@@ -58,9 +58,9 @@ def is_disruption(reason: str) -> bool:
 
 
 def is_due(trial: OpenTrial, now: float) -> bool:
-    """Return whether a trial that waits may be launched."""
+    """Return whether a trial that waits may be launched; a clock that was set back makes none wait for hours."""
     retry_at = trial.earlier.retry_at
-    return retry_at is None or now >= retry_at
+    return retry_at is None or not now < retry_at <= now + LONGEST_BACKOFF_SECONDS
 
 
 def _backoff_seconds(before: int) -> float:

@@ -10,6 +10,8 @@ from tuning_operator.decisions.trial_state import TrialState, state_of
 def gives_way(trial: OpenTrial, job: TrialJob | None, mode: Suspension) -> bool:
     """Return whether an open trial gives way: Drain lets running pods finish, Terminate none.
 
-    A trial without a Job gives way always.
+    A trial without a Job gives way always; one whose Job has ended never, for its log may still be read.
     """
+    if job is not None and not job.is_active:
+        return False
     return mode is Suspension.TERMINATE or state_of(trial, job) is not TrialState.RUNNING

@@ -131,7 +131,7 @@ def _prepare_pod(
     template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment
 ) -> dict[str, Any]:
     """Write into the template what is the operator's; return the training container."""
-    metadata = template.setdefault("metadata", {})
+    metadata = template["metadata"] = template.get("metadata") or {}
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(study, trial)}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), STUDY_ANNOTATION: study.name}
     pod = template["spec"]

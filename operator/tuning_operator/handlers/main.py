@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,9 @@ from tuning_operator.cluster.pending_jobs import PendingJobs
 from tuning_operator.cluster.pod_logs import PodLogs
 from tuning_operator.cluster.study_client import StudyClient
 from tuning_operator.cluster.study_status import ClusterStudyStatusWriter
+from tuning_operator.cluster.token_issuer import token_issuer
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
 from tuning_operator.errors import NotFound, Unavailable
 from tuning_operator.fair_use import FairUse
@@ -41,9 +44,10 @@ from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.limits import Limits
+from tuning_operator.reports.pod_tokens import PodTokens
 from tuning_operator.reports.server import ReportServer
 from tuning_operator.search.repositories import StudyRepositories
-from tuning_operator.settings import Settings
+from tuning_operator.settings import SERVICE_ACCOUNT_TOKEN, Settings
 from tuning_operator.study_tasks import StudyTasks
 from tuning_operator.trial_logs.log_readings import LogReadings
 
@@ -82,6 +86,7 @@ class Operator:
         self._cache = JobCache(self._clock, lambda uid: self._wake(uid))
         folder = settings.report_certificate_folder
         self._certificate = ServingCertificate(Path(folder), settings.report_host_name) if folder else None
+        self._pod_tokens = self._make_pod_tokens()
         self._feed: StudyFeed | None = None
         self._tasks: StudyTasks | None = None
         self._follows = self._leaves = False
@@ -194,7 +199,9 @@ class Operator:
             LogReadings(PodLogs(self._client, self._cache).read, self._wake, self._metrics.log_read),
             ClusterStudyStatusWriter(self._client),
             self._events,
-            ReportAddresses(self._settings.report_url, key, ca=self._report_authority),
+            ReportAddresses(
+                self._settings.report_url, key, pod_tokens=self._pod_tokens is not None, ca=self._report_authority
+            ),
             self._clock,
             self._metrics,
             FairUse(self._settings, self._wake),
@@ -213,6 +220,7 @@ class Operator:
             host=self._settings.report_host,
             port=self._settings.report_port,
             certificate=self._certificate,
+            pod_tokens=self._pod_tokens,
         )
         self.report_port = await server.start()
         stack.push_async_callback(server.stop)
@@ -232,6 +240,14 @@ class Operator:
         )
         self.probe_port = await server.start()
         stack.push_async_callback(server.stop)
+
+    def _make_pod_tokens(self) -> PodTokens | None:
+        if self._settings.report_authentication != SERVICE_ACCOUNT_TOKEN:
+            return None
+        return PodTokens(partial(token_issuer, self._client), self._settings.report_url, self._study_of)
+
+    def _study_of(self, uid: str) -> StudyKey | None:
+        return None if self._tasks is None else self._tasks.find_by_uid(uid)
 
     def _report_authority(self) -> str | None:
         return None if self._certificate is None else self._certificate.authority

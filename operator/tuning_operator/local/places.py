@@ -44,6 +44,20 @@ class Places:
         """Return the directory of the trials' checkpoints."""
         return self.directory / "checkpoints" / study_folder(study.name, study.uid)
 
+    def runner_of(self, name: str) -> str | None:
+        """Return the id of the process that runs a study here; None: none does."""
+        try:
+            with self._lock(name).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return self._lock(name).read_text().strip() or "unknown"
+        return None
+
+    def _lock(self, name: str) -> Path:
+        return self.directory / f"{name}.lock"
+
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Hold a study's lock: it goes with the process, however that ends.
@@ -54,7 +68,7 @@ class Places:
             Another process holds it.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / f"{name}.lock").open("a+") as lock:
+        with self._lock(name).open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

@@ -27,15 +27,18 @@ TRIAL_PATH = TRIALS_PATH + "/{number}"
 _ABOUT = """Trials report their metrics here, and people read a study's trials here.
 
 A training container finds the whole address of its reports in TUNING_REPORT_URL and its credential in
-TUNING_REPORT_TOKEN."""
+TUNING_REPORT_TOKEN, or in the file that TUNING_REPORT_TOKEN_FILE names: then it is read for each request, and 401 means
+to come again with what the file holds by then."""
 
 _REPORTING = f"""Stores reports and says whether the trial should stop. The answer 200 means that the reports are
 durable; every other answer means that nothing was stored. Repeating a request is harmless: the first report of a step
 wins. Repeat it after 408, 429 and 5xx, after the seconds in Retry-After where it is there; other answers are final. A
 body has at most {MAX_BODY_BYTES} bytes. The reason {STUDY_GONE} says that the study was deleted."""
 
-_INTEGER: Schema = {"type": "integer", "minimum": 0}
-_STRING: Schema = {"type": "string"}
+_INTEGER: Schema = {"type": "integer", "minimum": 0, "maximum": 9_999_999_999}
+_UID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}
+_NAMESPACE: Schema = {"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}
+_NAME: Schema = {"type": "string", "pattern": "^[a-z0-9.-]{1,253}$"}
 
 
 def document() -> dict[str, Any]:
@@ -57,7 +60,7 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": schemas(),
             "securitySchemes": {
-                "attempt": {"type": "http", "scheme": "bearer", "description": "TUNING_REPORT_TOKEN of the attempt."},
+                "attempt": {"type": "http", "scheme": "bearer", "description": "The attempt's credential."},
                 "study": {
                     "type": "apiKey",
                     "in": "header",
@@ -75,19 +78,23 @@ def _report() -> dict[str, Any]:
         "summary": "Report metrics of a trial",
         "description": _lines(_REPORTING),
         "security": [{"attempt": []}],
-        "parameters": [_path("uid", _STRING), _path("trial", _INTEGER), _path("attempt", _INTEGER)],
+        "parameters": [_path("uid", _UID), _path("trial", _INTEGER), _path("attempt", _INTEGER)],
         "requestBody": {"required": True, **_json("ReportBatch")},
         "responses": {
             "200": {"description": "The reports are durable.", **_json("ReportReply")},
             "400": _error("The body does not follow the schema; the sentence names the place."),
-            "401": _error("The credential is not this attempt's."),
+            "401": _error("The credential is not this attempt's, or has expired."),
+            "403": _error("The token is that of a pod that does not run this attempt."),
             "404": _error("The study has no such trial or attempt."),
             "408": _error("The body did not arrive in time."),
             "413": _error("The body is too long; send fewer reports at once."),
             "415": _error("The body is not announced as application/json, or is compressed."),
             "429": _error("Too many requests; put several reports into one.", retry=True),
             "500": _error("A defect of the operator; its log says more."),
-            "503": _error("No operator is active, the study is not loaded yet, or the database is away.", retry=True),
+            "503": _error(
+                "No operator is active, the study is not loaded yet, or the database or the API server is away.",
+                retry=True,
+            ),
         },
     }
 
@@ -116,7 +123,6 @@ def _trial() -> dict[str, Any]:
         "parameters": [*_study(), _path("number", _INTEGER)],
         "responses": {
             "200": {"description": "The trial.", **_json("TrialWithReports")},
-            "404": _error("The study has no such trial."),
             **_reading_errors(),
         },
     }
@@ -126,6 +132,7 @@ def _reading_errors() -> dict[str, Any]:
     return {
         "400": _error("A parameter is out of its range."),
         "403": _error("The token does not open this study, or the study is not running here."),
+        "404": _error("The study has no such trial, or there is no such address."),
         "429": _error("Too many readers at once.", retry=True),
         "500": _error("A defect of the operator; its log says more."),
         "503": _error("No operator is active, or the database is away.", retry=True),
@@ -133,7 +140,7 @@ def _reading_errors() -> dict[str, Any]:
 
 
 def _study() -> list[dict[str, Any]]:
-    return [_path("namespace", _STRING), _path("name", _STRING)]
+    return [_path("namespace", _NAMESPACE), _path("name", _NAME)]
 
 
 def _path(name: str, schema: Schema) -> dict[str, Any]:

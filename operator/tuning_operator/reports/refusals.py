@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NOT_OPEN = "NotOpen"
     NOT_ACTIVE = "NotActive"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
+    KEYS_UNAVAILABLE = "KeysUnavailable"
     INTERNAL = "Internal"
 
 

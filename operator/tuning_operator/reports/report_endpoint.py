@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
@@ -20,6 +21,9 @@ from tuning_operator.ports import ReportAnswer, TrialRepositories
 from tuning_operator.reports.credentials import is_report_token
 from tuning_operator.reports.limits import Admission, Limits
 from tuning_operator.reports.refusals import Reason, Refused
+
+if TYPE_CHECKING:  # a run without a cluster does without cryptography
+    from tuning_operator.reports.pod_tokens import PodTokens
 
 ROUTE = r"/v1/studies/{uid:[A-Za-z0-9._-]{1,128}}/trials/{trial:[0-9]{1,10}}/attempts/{attempt:[0-9]{1,10}}/reports"
 
@@ -46,7 +50,14 @@ class ReportEndpoint:
     """Takes reports for all studies that this process has open."""
 
     def __init__(
-        self, repositories: TrialRepositories, key: bytes, wake: Wake, gone: Gone, limits: Limits, metrics: Metrics
+        self,
+        repositories: TrialRepositories,
+        key: bytes,
+        wake: Wake,
+        gone: Gone,
+        limits: Limits,
+        metrics: Metrics,
+        pod_tokens: PodTokens | None = None,
     ) -> None:
         self._repositories = repositories
         self._key = key
@@ -55,6 +66,7 @@ class ReportEndpoint:
         self._limits = limits
         self._metrics = metrics
         self._admission = Admission(limits)
+        self._pod_tokens = pod_tokens
 
     async def receive(self, request: web.Request) -> web.Response:
         """Serve one POST."""
@@ -71,8 +83,7 @@ class ReportEndpoint:
     async def _serve(self, request: web.Request) -> ReportReply:
         path = request.match_info
         uid, trial, attempt = path["uid"], int(path["trial"]), int(path["attempt"])
-        if not is_report_token(_bearer(request), self._key, uid, trial, attempt):
-            raise Refused(401, Reason.FORBIDDEN, "the bearer token in `Authorization` is not this attempt's")
+        await self._authenticate(_bearer(request), uid, trial, attempt)
         _check_headers(request)
         with self._admission.admit(uid, trial, attempt, request.content_length):
             body = await self._read(request)
@@ -83,6 +94,13 @@ class ReportEndpoint:
         if answer.wake:
             self._wake(uid)
         return answer.reply
+
+    async def _authenticate(self, token: str, uid: str, trial: int, attempt: int) -> None:
+        if is_report_token(token, self._key, uid, trial, attempt):
+            return  # also where pods have tokens: attempts that started before that was so go on
+        if self._pod_tokens is None:
+            raise Refused(401, Reason.FORBIDDEN, "the bearer token in `Authorization` is not this attempt's")
+        await self._pod_tokens.check(token, uid, trial, attempt)
 
     async def _read(self, request: web.Request) -> bytes:
         if request.content.is_eof():  # it came with the headers, as small ones do

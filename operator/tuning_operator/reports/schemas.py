@@ -82,7 +82,7 @@ _REPORT = _object(
         "step": _STEP,
         "values": reference("MetricValues"),
         "time": {
-            "type": "number",
+            "type": ["number", "null"],
             "minimum": 0,
             "maximum": MAX_TIME,
             "description": "Seconds since 1970 by the sender's clock, for people only.",

@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -22,6 +22,9 @@ from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.read_api import TRIAL_ROUTE, TRIALS_ROUTE, FindStudy, ReadApi
 from tuning_operator.reports.refusals import answer_errors
 from tuning_operator.reports.report_endpoint import ROUTE, Gone, ReportEndpoint, Wake
+
+if TYPE_CHECKING:  # a run without a cluster does without cryptography
+    from tuning_operator.reports.pod_tokens import PodTokens
 
 _BACKLOG = 1_024
 """Connections that may wait to be accepted: a wave of trials starts at once."""
@@ -68,6 +71,8 @@ class ReportServer:
         Where to listen; port 0 takes a free one.
     certificate
         What connections are encrypted with; None: plain HTTP.
+    pod_tokens
+        Checks pods' own tokens; None: attempts have none.
     """
 
     def __init__(
@@ -84,12 +89,13 @@ class ReportServer:
         host: str = "127.0.0.1",
         port: int = 0,
         certificate: ServingCertificate | None = None,
+        pod_tokens: PodTokens | None = None,
     ) -> None:
         limits, metrics = limits or Limits(), metrics or Metrics()
         self._host, self._port = host, port
         self._certificate = certificate
         self._connections = Connections(limits, certificate)
-        self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics)
+        self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics, pod_tokens)
         self._forwarding = Forwarding(leader, limits, metrics, certificate)
         self._read_api = ReadApi(find_study, key, limits)
         self._limits = limits

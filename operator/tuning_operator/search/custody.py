@@ -22,7 +22,7 @@ def keep_policy(connection: Connection, study_id: int, policy: DeletionPolicy) -
     set_attrs(connection, tables.study_system_attributes, study_id, {_POLICY: policy.value})
 
 
-def take_over(connection: Connection, study_id: int, policy: DeletionPolicy, owner: str) -> None:
+def claim(connection: Connection, study_id: int, policy: DeletionPolicy, owner: str) -> None:
     """Store that a study is worked on by an operator, and its policy."""
     set_attrs(connection, tables.study_system_attributes, study_id, {_OWNER: owner, _POLICY: policy.value})
 

@@ -79,9 +79,11 @@ class _Values:
 def _median(ascending: Sequence[float]) -> float:
     if not ascending:
         return math.nan
-    middle = len(ascending) // 2
+    # The formula of numpy, which Optuna uses: other ones differ in the last bit or beside infinities, and then in the
+    # decision.
+    middle, last = len(ascending) // 2, len(ascending) - 1
     if len(ascending) % 2:
-        return ascending[middle]
-    # The formula of numpy, which Optuna uses: other ones differ in the last bit, and then in the decision.
+        low, high = ascending[middle], ascending[min(middle + 1, last)]
+        return low + (high - low) * 0.0  # NaN beside an infinity
     low, high = ascending[middle - 1], ascending[middle]
     return high - (high - low) * 0.5

@@ -202,7 +202,7 @@ class StudyRepositories:
                 study_id = create_study(connection, key, spec, self._workers.clock.now())
             else:
                 rewrite_search(connection, study_id, spec)
-            custody.take_over(connection, study_id, spec.deletion_policy, self.owner)
+            custody.claim(connection, study_id, spec.deletion_policy, self.owner)
         return self._repository(key, study_id, spec)
 
     def _read(self, key: StudyKey) -> StudyHistory:

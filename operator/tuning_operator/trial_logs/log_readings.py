@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tuning_operator.api.study import StudySpec
@@ -46,6 +47,7 @@ class LogReadings:
         self._on_read = on_read
         self._studies: dict[str, _Study] = {}
         self._places = asyncio.Semaphore(MOST_READ)
+        self._parsing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="logs")
         self._leaving: set[asyncio.Task[None]] = set()
 
     def follow(self, study: StudyKey, spec: StudySpec, jobs: Collection[TrialJob], trials: TrialRepository) -> None:
@@ -60,7 +62,7 @@ class LogReadings:
         known.read = {pair: why for pair, why in known.read.items() if pair in wanted}
         for pair, job in wanted.items():
             if pair not in known.readings:
-                taker = LogTaker(trials, self._wake, self._on_read)
+                taker = LogTaker(trials, self._wake, self._on_read, self._parsing)
                 log = TrialLog(study, job, spec, logs, taker)
                 task = asyncio.create_task(self._read(log, known), name=f"log of {job.name}")
                 known.readings[pair] = _Reading(log, task)
@@ -88,6 +90,7 @@ class LogReadings:
         """Stop, and wait until everything has stopped."""
         self.halt()
         await asyncio.gather(*self._leaving, return_exceptions=True)
+        self._parsing.shutdown(wait=False, cancel_futures=True)
 
     def _drop(self, known: _Study, pairs: Collection[tuple[int, int]]) -> None:
         for pair in pairs:

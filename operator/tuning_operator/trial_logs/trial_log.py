@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -23,7 +24,7 @@ _T = TypeVar("_T")
 STORAGE_PAUSE = 2.0
 """Seconds until reports are stored again after the database did not answer."""
 _SMALL = 2048
-"""Bytes that are parsed at once; more would keep the event loop from other studies, and are parsed in a thread."""
+"""Bytes that are parsed at once; more would keep the event loop from other studies, and are parsed in the thread."""
 
 
 class LogLost(TuningError):
@@ -43,6 +44,8 @@ class LogTaker:
     """Told the uid of a study that should be looked at now."""
     on_read: Callable[[int, int], None]
     """Told how many lines were read, and how many reports were made of them."""
+    parsing: Executor
+    """The one thread in which long parts of all logs are parsed, so that a flood of lines takes no more than that."""
 
 
 class TrialLog:
@@ -52,11 +55,11 @@ class TrialLog:
         self.study = study
         self.job = job
         self.template = spec.trial.template
+        self.taker = taker
         self.ended = asyncio.Event()
         """Set once its container has ended: what is written then is all."""
         self._logs = logs
         self._objective = spec.objective.metric
-        self._taker = taker
         self._anchor: Anchor | None = None
 
     @property
@@ -71,7 +74,7 @@ class TrialLog:
         the same attempt says nothing of where to begin in this log.
         """
         if self._anchor is None:
-            read = partial(asyncio.to_thread, self._taker.trials.reports, self.job.trial)
+            read = partial(asyncio.to_thread, self.taker.trials.reports, self.job.trial)
             stored = await self._patiently(read)
             self._anchor = Anchor.of(report for report in stored if report.attempt == self.job.attempt)
         anchor = self._anchor if self._anchor.time >= began else Anchor()
@@ -92,7 +95,7 @@ class TrialLog:
         self._anchor = anchor
 
     async def _store(self, batch: ReportBatch) -> None:
-        report = partial(self._taker.trials.report, self.job.trial, self.job.attempt, batch)
+        report = partial(self.taker.trials.report, self.job.trial, self.job.attempt, batch)
         try:
             answer = await self._patiently(report)
         except TooManySteps as error:
@@ -100,7 +103,7 @@ class TrialLog:
         except NotFound as error:
             raise ReadingEnded(str(error)) from error
         if answer.wake:
-            self._taker.wake(self.study.uid)
+            self.taker.wake(self.study.uid)
         if answer.reply.stop:
             raise ReadingEnded(f"trial {self.job.trial} is to stop: {answer.reply.reason}")
 
@@ -112,10 +115,6 @@ class TrialLog:
             except StorageUnavailable as error:
                 _log.warning("what trial %d printed waits: %s", self.job.trial, error, extra=self.fields)
             await asyncio.sleep(STORAGE_PAUSE)
-
-    def count(self, lines: int, reports: int) -> None:
-        """Record what was read."""
-        self._taker.on_read(lines, reports)
 
 
 class OpenLog:
@@ -139,7 +138,8 @@ class OpenLog:
         if len(chunk) <= _SMALL:
             reports = self._parser.feed(chunk)
         else:
-            reports = await asyncio.to_thread(self._parser.feed, chunk)
+            loop = asyncio.get_running_loop()
+            reports = await loop.run_in_executor(self._log.taker.parsing, self._parser.feed, chunk)
         await self._report(reports, self._parser.lines - before)
 
     async def close(self) -> None:
@@ -148,6 +148,6 @@ class OpenLog:
         await self._report(self._parser.close(), self._parser.lines - before)
 
     async def _report(self, reports: Sequence[Report], lines: int) -> None:
-        self._log.count(lines, len(reports))
+        self._log.taker.on_read(lines, len(reports))
         if reports:
             await self._log.report(reports, self._parser.anchor)

@@ -1,0 +1,39 @@
+"""The YAML of the how-to pages is accepted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.builders import spec, spec_document
+
+PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("*.md"))
+
+
+def fragments() -> list[Any]:
+    """Return the YAML fragments of all pages, each with the page's name and its place there."""
+    found = []
+    for page in PAGES:
+        for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)):
+            found.append(pytest.param(yaml.safe_load(text), id=f"{page.stem}-{number}"))
+    return found
+
+
+@pytest.mark.parametrize("fragment", fragments())
+def test_a_fragment_is_a_part_of_a_study(fragment: dict[str, Any]) -> None:
+    document = spec_document()
+    trial = {**document["trial"], **fragment.pop("trial", {})}
+    assert spec(**{**document, **fragment, "trial": trial})
+
+
+def test_the_patterns_of_the_page_on_logs_compile() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "metrics-from-logs.md").read_text()
+    patterns = re.findall(r"pattern: '([^']+)'", page)
+    assert patterns
+    for pattern in patterns:
+        metrics = {"source": "Logs", "logs": {"pattern": pattern}}
+        assert spec(trial={**spec_document()["trial"], "metrics": metrics})
