@@ -8,6 +8,9 @@ BIN := .venv/bin
 STUDY ?= examples/digits-mlp.yaml
 SECONDS ?= 300
 
+# Each of these processes starts a control plane of its own, of some 700 MB.
+TEST_WORKERS ?= 2
+
 # torch comes as its CPU build where there is no GPU: plain `torch` would bring gigabytes of CUDA libraries.
 TORCH_VERSION ?= 2.13.0
 
@@ -26,7 +29,7 @@ demo: $(BIN)/.for-demo ## Tune a real PyTorch model on this machine, and show th
 
 test: $(BIN)/.for-dev ## Run all checks and tests; with KUBEBUILDER_ASSETS also those on a real API server
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile
 
 check: $(BIN)/.for-dev ## Lint, types, layers, and that generated files are current
 	$(BIN)/ruff check .
