@@ -14,6 +14,9 @@ _log = logging.getLogger(__name__)
 CHECK_SECONDS = 10.0
 """Seconds between two looks at the files; the kubelet itself brings a new Secret within a minute or two."""
 
+MAX_AUTHORITY_BYTES = 64 * 1024
+"""Longest `ca.crt`: each trial's Job carries it, and Linux starts no process with a variable of twice the length."""
+
 
 class ServingCertificate:
     """A certificate with its key, and the authority's certificates that trials are given to check it against.
@@ -72,6 +75,8 @@ class ServingCertificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*self._files)
         authority = contents[-1].decode("ascii")
+        if len(authority) > MAX_AUTHORITY_BYTES:
+            raise ValueError(f"ca.crt has more than {MAX_AUTHORITY_BYTES} bytes; leave what signed tls.crt")
         if authority:
             ssl.create_default_context(cadata=authority)  # raises where trials could not read it
         self._context, self._authority = context, authority or None
