@@ -89,7 +89,7 @@ def test_hopeless_trials_that_only_print_are_deleted_and_count_as_pruned(
         ("print('score=nan', flush=True); import time; time.sleep(600)", "NotFinite", "`score` became nan"),
         ("print('scores=1')", "NoObjective", "it reported scores"),
         ("pass", "NoObjective", "it reported nothing"),
-        ("print('score=1', flush=True); raise SystemExit(3)", "TrainingFailed", "exited with code 3"),
+        ("print('score=1', flush=True); raise SystemExit(3)", "Error", "exited with code 3"),
     ],
     ids=["nan", "other metric", "nothing", "exit code"],
 )
