@@ -11,6 +11,8 @@ from tests.faults.patience import NotReached
 from tests.faults.stage import Stage
 from tuning_operator.fault_points import Point
 
+pytestmark = pytest.mark.timeout(600)
+
 STUDY = "killed"
 
 
