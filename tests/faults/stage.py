@@ -84,11 +84,6 @@ class Stage:
         study: dict[str, Any] = self.control_plane.api.get(self.path(name))
         return study
 
-    def counts(self, name: str) -> dict[str, int]:
-        """Return how many trials are where, as the status shows them."""
-        counts: dict[str, int] = self.get(name).get("status", {}).get("trials", {})
-        return counts
-
     def ended_trials(self, name: str) -> int:
         """Return how many trials have ended, as the storage has it."""
         uid = self.get(name)["metadata"]["uid"]
