@@ -35,7 +35,7 @@ from tests.faults.operator_faults import (
 )
 from tests.faults.stage import Fault
 from tests.support.components import API_SERVER, CONTROLLER_MANAGER, ETCD
-from tests.support.fault_proxy import Answer, Cut, Delay, Hang, LoseAnswer
+from tests.support.fault_rules import Answer, Cut, Delay, Hang, LoseAnswer
 from tuning_operator.fault_points import Point
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
