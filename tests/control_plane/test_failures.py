@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -61,7 +62,8 @@ def pod_of(studies: Studies, name: str) -> str:
 
 def disrupt(studies: Studies, pod: str, reason: str) -> None:
     """Do what the scheduler and the controllers do to a pod that must go: a condition, then its deletion."""
-    condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "the test wants its place"}
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # one from long ago would be taken back at once
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "lastTransitionTime": now}
     patch = json.dumps({"status": {"conditions": [condition]}})
     studies.kubectl("patch", "pod", pod, "--subresource=status", "--type=strategic", "-p", patch)
     studies.kubectl("delete", "pod", pod, "--wait=false")
