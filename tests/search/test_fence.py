@@ -14,7 +14,7 @@ from tests.builders import new_attempt
 from tests.search.studies import KEY, batch, outcome
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.errors import LeaseLost, StorageUnavailable
-from tuning_operator.search import connections
+from tuning_operator.search import fence
 
 ELECTION = "tuning-system/tuning-operator"
 
@@ -100,7 +100,7 @@ async def test_a_write_that_began_before_the_takeover_is_seen_by_the_new_leader(
 async def test_a_leader_that_is_paused_within_a_transaction_does_not_hold_the_takeover(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(connections._SESSION, "idle_in_transaction_session_timeout", "1s")
+    monkeypatch.setattr(fence, "STALLED_SECONDS", 0.5)
     old, new = DatabaseWorld(postgresql_url), DatabaseWorld(postgresql_url)
     await take_over(old)
     study = await old.open()
@@ -109,10 +109,11 @@ async def test_a_leader_that_is_paused_within_a_transaction_does_not_hold_the_ta
     with held_commit(monkeypatch, old) as commit:
         reporting = asyncio.create_task(study.report(0, 1, batch((1, 0.5))))
         await asyncio.to_thread(commit.reached.wait)
+        await asyncio.sleep(1)
         await take_over(new)
         successor = await new.open()
         commit.opened.set()
-        with pytest.raises(StorageUnavailable, match="idle-in-transaction"):
+        with pytest.raises(StorageUnavailable, match="terminating connection"):
             await reporting
     assert successor.history() == before
     for world in (old, new):

@@ -28,8 +28,6 @@ _SESSION = {
     # The server stops what nobody waits for any more.
     "statement_timeout": f"{SILENT_SECONDS:g}s",
     "lock_timeout": "10s",
-    # A leader that is paused within a transaction holds the fence until then: well before its Lease is taken over.
-    "idle_in_transaction_session_timeout": "8s",
 }
 
 

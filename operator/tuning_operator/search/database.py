@@ -87,8 +87,6 @@ class Database:
                 connection.exec_driver_sql("BEGIN")
             else:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
-                # Between its queries a large history is put together; it holds no lock that anybody waits for.
-                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield connection
 
     def take_over(self, election: str, holder: str, on_lost: Callable[[LeaseLost], None]) -> int:

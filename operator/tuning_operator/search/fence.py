@@ -23,6 +23,14 @@ _NUMBER = {
     "postgresql": "SELECT number FROM tuning_leaders WHERE election = %s FOR SHARE",
 }
 """As text: this goes before every write, and SQLAlchemy's own way takes longer than the database."""
+STALLED_SECONDS = 5.0
+"""Age of a transaction that holds a fence and that a new leader ends. A leader that is paused, or whose node is gone,
+may leave one open for ever, and PostgreSQL's own timeouts don't apply in the middle of a batch of statements."""
+_END_STALLED = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'relation' AND relation = 'tuning_leaders'::regclass AND mode = 'RowShareLock'
+AND datname = current_database() AND xact_start < now() - make_interval(secs => %s)
+"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class Fence:
 
 def next_number(connection: Connection, election: str, holder: str) -> int:
     """Give the election's next number to a new leader; waits for the transactions of the one before."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_END_STALLED, (STALLED_SECONDS,))
     insert = tables.insert(connection, tables.leaders)
     take = insert.on_conflict_do_update(
         index_elements=["election"],
