@@ -198,13 +198,13 @@ class StudyEngine:
         return all(deleted) and not self._problem
 
     async def _delete(self, deletion: Deletion) -> bool:
-        log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
+        log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields(deletion.trial))
         await self._creations.settle(deletion.job)
         try:
             await self._world.jobs.delete(self._study, deletion.job)
             reach(Point.JOB_DELETED)
         except TuningError as error:
-            log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields())
+            log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields(deletion.trial))
             return False
         return True
 

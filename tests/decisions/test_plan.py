@@ -67,7 +67,7 @@ def test_an_early_end_gives_up_trials_without_a_running_pod() -> None:
         (1, "Pruned", "StudyEnded"),
         (2, "Pruned", "StudyEnded"),
     ]
-    assert plan.deletions == (Deletion("digits-11112222-1-1", "trial 1 ended: StudyEnded"),)
+    assert plan.deletions == (Deletion("digits-11112222-1-1", 1, "trial 1 ended: StudyEnded"),)
 
 
 def test_an_early_end_with_terminate_ends_running_trials_too() -> None:

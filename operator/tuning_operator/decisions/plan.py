@@ -151,13 +151,13 @@ def _deletions(
         if not job.is_active or job.deleting:
             continue
         if number in newest and attempt < newest[number]:
-            deletions.append(Deletion(job.name, f"attempt {newest[number]} of trial {number} replaces it"))
+            deletions.append(Deletion(job.name, number, f"attempt {newest[number]} of trial {number} replaces it"))
         elif number in cut_off:
-            deletions.append(Deletion(job.name, f"trial {number} ended: {cut_off[number]}"))
+            deletions.append(Deletion(job.name, number, f"trial {number} ended: {cut_off[number]}"))
         elif number in ignored:
-            deletions.append(Deletion(job.name, f"trial {number} is to stop and goes on"))
+            deletions.append(Deletion(job.name, number, f"trial {number} is to stop and goes on"))
         elif number in snapshot.ended and snapshot.now >= _leaving_until(snapshot, number):
-            deletions.append(Deletion(job.name, f"trial {number} has ended, but its pod does not leave"))
+            deletions.append(Deletion(job.name, number, f"trial {number} has ended, but its pod does not leave"))
     return tuple(deletions)
 
 
