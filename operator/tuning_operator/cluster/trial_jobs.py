@@ -108,8 +108,12 @@ def _parameters(job: Mapping[str, Any]) -> Any:
     return (job["metadata"].get("annotations") or {}).get(PARAMETERS_ANNOTATION)
 
 
+_NO_ROOM = ("exceeded quota", "status unknown for quota")
+"""What a 403 says when a namespace's quota has no room now, or when a new one has not been counted yet."""
+
+
 def _refused(refusal: TuningError) -> TuningError:
     """Say what a 403 or 404 means: a quota has room again later, the rest waits for a person."""
-    if "exceeded quota" in str(refusal):
+    if any(words in str(refusal) for words in _NO_ROOM):
         return ClusterUnavailable(f"the namespace's quota has no room for a Job now: {refusal}")
     return JobRefused(str(refusal))
