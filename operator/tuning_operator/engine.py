@@ -99,8 +99,11 @@ class StudyEngine:
         jobs = tuple(self._world.jobs.observed(self._study))
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
+        now = self._world.clock.now()
+        if self._blocked_until is not None:  # a clock that was set back must not block for hours
+            self._blocked_until = min(self._blocked_until, now + REFUSAL_SECONDS)
         return Snapshot(
-            now=self._world.clock.now(),
+            now=now,
             study=self._study,
             generation=max(resource.metadata.generation, self._refused_generation),
             spec=resource.spec,
@@ -197,7 +200,7 @@ class StudyEngine:
     async def _show(self, snapshot: Snapshot) -> float | None:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
         status = study_status(snapshot, self._world.addresses.read_token(self._study))
-        due = self._shown_at + self._status_seconds
+        due = min(self._shown_at, snapshot.now) + self._status_seconds  # the clock may have been set back
         changed = status != self._shown
         if changed and (_is_transition(self._shown, status) or snapshot.now >= due):
             await self.write(status)

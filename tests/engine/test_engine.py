@@ -140,6 +140,29 @@ async def test_a_full_quota_hides_nothing_and_is_tried_again() -> None:
     assert name(2) in world.job_names()
 
 
+async def test_a_clock_that_was_set_back_blocks_no_job_for_hours() -> None:
+    world = EngineInAWorld(maxTrials=4, parallelism=2)
+    await world.step()
+    await world.report(0, 0.9, end="Complete")
+    world.jobs.fail_next(ClusterUnavailable("exceeded quota: count/jobs.batch"))
+    await world.step()
+    world.clock.advance(-3600)
+    await world.step()
+    world.clock.advance(30)
+    await world.step()
+    assert name(2) in world.job_names()
+
+
+async def test_a_clock_that_was_set_back_hides_no_counters_for_hours() -> None:
+    world = EngineInAWorld(maxTrials=4, parallelism=2)
+    await world.step()
+    world.clock.advance(-3600)
+    world.jobs.start(name(0))
+    due = await world.step()
+    assert due is not None
+    assert due <= world.clock.now() + 10
+
+
 async def test_a_deletion_that_is_refused_stops_no_launch_and_is_not_hammered() -> None:
     world = EngineInAWorld(maxTrials=3, parallelism=1)
     await world.step()
