@@ -42,11 +42,13 @@ class InstalledOperator:
         self.log_file = folder / f"{name}.log"
         self.report_port, self.probe_port = free_ports(2)
         self._account = self._grant_rights(helm)
+        self.environment = {**os.environ, **self._settings(name)}
+        """Variables of the process when it starts the next time."""
         self._process = ManagedProcess(
             name,
             [str(Path(sys.executable).with_name("tuning")), "operator"],
             self.log_file,
-            environment={**os.environ, **self._settings(name)},
+            environment=self.environment,
             directory=folder,
         )
 
