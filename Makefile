@@ -6,11 +6,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STUDY ?= examples/digits-mlp.yaml
+SECONDS ?= 300
 
 # torch comes as its CPU build where there is no GPU: plain `torch` would bring gigabytes of CUDA libraries.
 TORCH_VERSION ?= 2.13.0
 
-.PHONY: help demo test check format generate images e2e benchmark clean
+.PHONY: help demo test check format generate images e2e benchmark chaos clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +51,9 @@ e2e: $(BIN)/.for-dev ## Walk the user's path on a real cluster: images, chart, s
 
 benchmark: $(BIN)/.for-dev ## Measure the budgets of docs/performance.md and print the table
 	$(BIN)/python -m benchmarks
+
+chaos: $(BIN)/.for-dev ## Break everything in random order for SECONDS (300); SEED repeats a run, BREAK=ack-before-commit must be found
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--defect $(BREAK))
 
 clean: ## Remove what the targets above made
 	rm -rf .venv .tuning .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
