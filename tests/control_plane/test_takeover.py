@@ -70,7 +70,6 @@ def test_a_paused_operator_that_wakes_after_the_takeover_writes_nothing(release:
         first.resume()
         wait_for(lambda: not first.running, 30, lambda: f"the paused operator goes on; its log:\n{first.log()}")
         wait_flowing(reporters)
-    assert "LeaseLost" in first.log() or "Lease" in first.log()
     assert release.lost(reporters.acknowledged) == set()
     written = "SELECT count(*) FROM tuning_reports WHERE written_by = %s AND received_at > %s"
     assert release.query(written, "operator-0", taken_over_at) == [(0,)]
@@ -95,6 +94,7 @@ def test_no_acknowledged_report_is_lost_while_all_operators_are_replaced(release
     gap, wait = reporters.longest_gap(), max(reporters.waits())
     print(f"{len(reporters.acknowledged)} reports; none was acknowledged for {gap:.2f} s, one waited {wait:.2f} s")
     assert release.lost(reporters.acknowledged) == set()
+    assert not any("Traceback" in operator.log_file.read_text() for operator in release.operators)
 
 
 def test_trials_are_read_through_either_operator(release: Replicas, studies: Studies) -> None:

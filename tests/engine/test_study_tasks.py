@@ -16,7 +16,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
-from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUnavailable
+from tuning_operator.errors import ClusterUnavailable, LeaseLost, StorageDamaged, StorageUnavailable
 from tuning_operator.fair_use import FairUse
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
@@ -63,6 +63,14 @@ async def test_a_study_starts_when_it_is_seen(cluster: Cluster) -> None:
     cluster.tasks.study_changed(study_document())
     await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
     await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+
+
+async def test_a_replaced_operator_shows_no_status(cluster: Cluster) -> None:
+    cluster.repositories.fail_next_open(LeaseLost("another operator took the database over"))
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.tasks._studies[STUDY.uid][1].done())
+    assert cluster.status.written == []
+    assert cluster.tasks.alive
 
 
 async def test_a_job_event_wakes_its_study(cluster: Cluster) -> None:
