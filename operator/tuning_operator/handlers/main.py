@@ -185,7 +185,9 @@ class Operator:
         await StudyWatch(self._settings.namespaces, self._load, feed.take).run()
 
     async def _take_database_over(self) -> None:
-        election = f"{self._settings.lease_namespace}/{self._settings.lease_name}"
+        cluster = await asyncio.to_thread((await self._client.credentials()).cluster)
+        # Clusters may share a database, and a Lease that is deleted and made again is the same election.
+        election = f"{self._settings.lease_namespace}/{self._settings.lease_name}@{cluster}"
         number = await self._repositories.take_over(election, self._lease.identity, self._lease.lose)
         _log.info("this operator is the number %d to write to the database", number)
 
