@@ -118,7 +118,10 @@ class StudyEngine:
         snapshot = self._observe(resource, trials)
         plan = decide(snapshot)
         self._world.fair_use.reserve(self._study, plan.ask, held_back=bool(plan.held_back))
-        return replace(snapshot, held_back=plan.held_back), plan
+        wanted = plan.launches or plan.ask or not self._creations.is_empty
+        if self._may_try_again() and not wanted:
+            self._take_refusal(None)  # whoever needed the Job that could not be created is gone
+        return replace(snapshot, held_back=plan.held_back, problem=self._problem), plan
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
         history = trials.history()

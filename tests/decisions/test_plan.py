@@ -106,6 +106,15 @@ def test_suspending_with_drain_lets_running_pods_finish_and_withdraws_the_others
     assert (plan.ask, plan.launches, plan.outcomes) == (0, (), ())
 
 
+def test_suspending_with_terminate_leaves_a_pod_that_was_told_to_stop_its_time_for_that() -> None:
+    suspend = {"enabled": True, "mode": "Terminate"}
+    plan = decide(snapshot(reported(0, prune_decided_at=NOW - 1), jobs=(job(0),), suspend=suspend))
+    assert (plan.new_attempts, plan.deletions) == ((), ())
+    plan = decide(snapshot(reported(0, prune_decided_at=NOW - 999), jobs=(job(0),), suspend=suspend))
+    assert [outcome.reason for outcome in plan.outcomes] == ["Pruned"]
+    assert len(plan.deletions) == 1
+
+
 def test_suspending_with_terminate_withdraws_all_jobs_and_keeps_the_trials() -> None:
     suspend = {"enabled": True, "mode": "Terminate"}
     plan = decide(snapshot(reported(0), jobs=(job(0),), suspend=suspend))
