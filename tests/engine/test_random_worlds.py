@@ -21,7 +21,19 @@ MAX_TRIALS = 8
 PARALLELISM = 3
 
 
-EVENTS = ["start", "report", "end", "exit", "fail", "disrupt", "delete", "time", "time", "restart", "api", "db"] + [
+EVENTS = [
+    "start",
+    "report",
+    "end",
+    "exit",
+    "fail",
+    "disrupt",
+    "delete",
+    "time",
+    "time",
+    "restart",
+    "api",
+    "db",
     "suspend",
     "stop",
     "limits",
