@@ -21,26 +21,8 @@ MAX_TRIALS = 8
 PARALLELISM = 3
 
 
-EVENTS = [
-    "start",
-    "report",
-    "end",
-    "exit",
-    "fail",
-    "disrupt",
-    "delete",
-    "time",
-    "time",
-    "restart",
-    "api",
-    "db",
-    "suspend",
-    "stop",
-    "limits",
-    "queue",
-    "rival",
-    "stall",
-]
+_TO_JOBS = ("start", "report", "end", "exit", "fail", "disrupt", "delete", "queue", "stall")
+EVENTS = (*_TO_JOBS, "time", "time", "restart", "api", "db", "suspend", "stop", "limits", "rival")
 RIVAL = StudyKey(STUDY.namespace, "rival", "99998888-7777-6666-5555-444433332222")
 
 
