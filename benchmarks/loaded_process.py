@@ -65,10 +65,12 @@ async def hold_operator(url: str) -> Memory:
 
 def _job(number: int) -> dict[str, object]:
     from benchmarks.histories import STUDY, spec
+    from tuning_operator.decisions.report_access import ReportAccess
     from tuning_operator.decisions.snapshot import OpenTrial
     from tuning_operator.decisions.trial_job import trial_job
 
-    manifest = trial_job(STUDY, spec(_TRIALS), OpenTrial(number, {"learning_rate": 0.5}), "http://operator", "token")
+    access = ReportAccess("http://operator", "token")
+    manifest = trial_job(STUDY, spec(_TRIALS), OpenTrial(number, {"learning_rate": 0.5}), access)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     metadata = {**manifest["metadata"], "namespace": STUDY.namespace, "uid": f"job-{number}"}
     return {**manifest, "metadata": {**metadata, "creationTimestamp": created}}

@@ -118,7 +118,10 @@ class StudyEngine:
         snapshot = self._observe(resource, trials)
         plan = decide(snapshot)
         self._world.fair_use.reserve(self._study, plan.ask, held_back=bool(plan.held_back))
-        return replace(snapshot, held_back=plan.held_back), plan
+        wanted = plan.launches or plan.ask or not self._creations.is_empty
+        if self._may_try_again() and not wanted:
+            self._take_refusal(None)  # whoever needed the Job that could not be created is gone
+        return replace(snapshot, held_back=plan.held_back, problem=self._problem), plan
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
         history = trials.history()
@@ -198,13 +201,13 @@ class StudyEngine:
         return all(deleted) and not self._problem
 
     async def _delete(self, deletion: Deletion) -> bool:
-        log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields())
+        log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields(deletion.trial))
         await self._creations.settle(deletion.job)
         try:
             await self._world.jobs.delete(self._study, deletion.job)
             reach(Point.JOB_DELETED)
         except TuningError as error:
-            log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields())
+            log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields(deletion.trial))
             return False
         return True
 

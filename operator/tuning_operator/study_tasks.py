@@ -86,7 +86,7 @@ class StudyTask:
             except TuningError as error:
                 due = await self._failed(error)
             except Exception:
-                log.exception("the study %s can't be worked on: this is a defect", self.study, extra=self._fields())
+                log.exception("the study can't be worked on: this is a defect", extra=_fields(self.study))
                 due = self._retry_at()
 
     async def _wait(self, due: float | None) -> None:
@@ -121,7 +121,7 @@ class StudyTask:
 
     async def _failed(self, error: TuningError) -> float:
         """Say in the status what is away or wrong; nothing is lost, for the next step decides anew."""
-        log.warning("%s", error, extra=self._fields())
+        log.warning("%s", error, extra=_fields(self.study))
         now = self._world.clock.now()
         generation = self.resource.metadata.generation
         if isinstance(error, InvalidStudy):
@@ -132,7 +132,7 @@ class StudyTask:
             if status != self._engine.shown:
                 await self._engine.write(status)
         except TuningError as second:
-            log.warning("the status of %s can't be written: %s", self.study, second, extra=self._fields())
+            log.warning("the status of %s can't be written: %s", self.study, second, extra=_fields(self.study))
         patient = isinstance(error, InvalidStudy | StorageDamaged)
         return now + RETRY_SECONDS[-1] if patient else self._retry_at()
 
@@ -140,9 +140,6 @@ class StudyTask:
         pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
         return self._world.clock.now() + pause
-
-    def _fields(self) -> dict[str, object]:
-        return {"namespace": self.study.namespace, "study": self.study.name}
 
 
 class StudyTasks:
@@ -231,7 +228,7 @@ class StudyTasks:
         if self._refused.get(key.uid) == generation:
             return
         self._refused[key.uid] = generation
-        log.warning("study %s is refused: %s", key, error, extra={"namespace": key.namespace, "study": key.name})
+        log.warning("study %s is refused: %s", key, error, extra=_fields(key))
         if key.uid in self._studies:
             self._studies[key.uid][0].refuse(error, generation)
             return
@@ -247,7 +244,7 @@ class StudyTasks:
             except Unavailable:
                 await asyncio.sleep(pause)
             except TuningError as error:
-                log.warning("the status of %s can't be written: %s", key, error)
+                log.warning("the status of %s can't be written: %s", key, error, extra=_fields(key))
                 return
             else:
                 return
@@ -267,6 +264,10 @@ def study_key(document: Mapping[str, Any]) -> StudyKey | None:
     if not all(isinstance(part, str) and part for part in parts):
         return None
     return StudyKey(*map(str, parts))
+
+
+def _fields(study: StudyKey) -> dict[str, str]:
+    return {"namespace": study.namespace, "study": study.name}
 
 
 def _generation(document: Mapping[str, Any]) -> int:

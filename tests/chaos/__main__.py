@@ -34,7 +34,8 @@ def main() -> int:
     parser.add_argument("--defect", choices=list(Defect), help="a deliberate one that the run must find")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    say(f"seed {options.seed}, {options.seconds:g} s{f', with the defect {options.defect}' if options.defect else ''}")
+    defect = f", with the defect {options.defect}" if options.defect else ""
+    say(f"seed {options.seed}, {options.seconds:g} s{defect}; logs are in {folder}, and stay if something is found")
     try:
         findings = play(folder, options.seconds, options.seed, options.defect or "")
     except (MissingBinaries, MissingHelm) as reason:
@@ -44,7 +45,7 @@ def main() -> int:
     if not findings.violations:
         shutil.rmtree(folder)
         return 0
-    say(f"logs, acknowledgements and what was there last are in {folder}")
+    say(f"logs, acknowledgements and what was there last stay in {folder}")
     return 1
 
 

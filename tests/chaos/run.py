@@ -76,6 +76,7 @@ class Run:
             own.enter_context(FAULTS[name](self._stage, self._chance))
         except NotReached:
             self.findings.missed[name] += 1
+            self._deck.owe(name)
             self._say(f"{at:5d} s  {name}: nothing to break")
             return
         self.findings.played[name] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -67,6 +68,14 @@ async def test_a_disrupted_jobs_pod_is_asked_once() -> None:
 async def test_a_job_whose_pod_is_gone_or_can_not_be_asked_is_answered_all_the_same() -> None:
     assert await cause_after(Pods(), failing_job("Failed")) == ""
     assert await cause_after(Pods(away=True), failing_job("Failed")) == ""
+
+
+async def test_whoever_reads_the_log_finds_the_trial_whose_end_stays_unclear(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await cause_after(Pods(away=True), failing_job("Failed"))
+    (record,) = caplog.records
+    about = [getattr(record, field) for field in ("namespace", "study", "trial", "attempt")]
+    assert about == ["team", "digits", 0, 1]
 
 
 async def test_a_pod_that_is_gone_has_left_events() -> None:

@@ -237,6 +237,18 @@ async def test_a_log_that_stays_away_after_the_end_is_lost(
     assert followed.why_lost == f'pods "{POD}" not found'
 
 
+async def test_an_api_server_that_is_away_after_the_end_loses_no_log(
+    followed: FollowedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_logs, "PATIENCE", 0.0)
+    followed.print("accuracy=0.1")
+    followed.server.fail(Fault("GET", 429, headers={"Retry-After": "0"}, times=12))
+    followed.end()
+    await followed.until_read()
+    assert not followed.server.faults
+    assert (followed.values, followed.why_lost) == ({1: 0.1}, "")
+
+
 async def test_what_the_kubelet_says_instead_of_a_log_is_no_log(
     followed: FollowedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,26 @@ class Studies:
         listed = json.loads(self.kubectl("get", "events.events.k8s.io", "-o", "json"))["items"]
         about = [event for event in listed if event.get("regarding", {}).get("name") == name]
         return [(event["reason"], event.get("note", "")) for event in about]
+
+    def pods(self, name: str) -> dict[int, str]:
+        """Return trial -> name of its pod."""
+        selector = f"tuning-operator.io/study-uid={self.get(name)['metadata']['uid']}"
+        found = json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+        return {int(pod["metadata"]["labels"]["tuning-operator.io/trial"]): pod["metadata"]["name"] for pod in found}
+
+    def disrupt(self, pod: str, reason: str) -> None:
+        """Do what the scheduler and the controllers do to a pod that must go: a condition, then its deletion."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # one from long ago would be taken back at once
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "lastTransitionTime": now}
+        patch = json.dumps({"status": {"conditions": [condition]}})
+        self.kubectl("patch", "pod", pod, "--subresource=status", "--type=strategic", "-p", patch)
+        self.kubectl("delete", "pod", pod, "--wait=false")
+
+    def evict(self, pod: str) -> None:
+        """What `kubectl drain` does."""
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
+        self.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(eviction))
 
 
 def small_study(name: str, script: str, **spec: Any) -> dict[str, Any]:

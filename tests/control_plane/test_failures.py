@@ -54,32 +54,15 @@ def template(image: str, script: str) -> dict[str, Any]:
 def pod_of(studies: Studies, name: str) -> str:
     """Wait until a study's only trial has reported; return its pod's name."""
     wait_for(lambda: studies.status(name).get("trials", {}).get("running") == 1, 120, lambda: str(studies.status(name)))
-    uid = studies.get(name)["metadata"]["uid"]
-    pods = json.loads(studies.kubectl("get", "pods", "-l", f"tuning-operator.io/study-uid={uid}", "-o", "json"))
-    return str(pods["items"][0]["metadata"]["name"])
-
-
-def disrupt(studies: Studies, pod: str, reason: str) -> None:
-    """Do what the scheduler and the controllers do to a pod that must go: a condition, then its deletion."""
-    condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "the test wants its place"}
-    patch = json.dumps({"status": {"conditions": [condition]}})
-    studies.kubectl("patch", "pod", pod, "--subresource=status", "--type=strategic", "-p", patch)
-    studies.kubectl("delete", "pod", pod, "--wait=false")
-
-
-def evict(studies: Studies, pod: str) -> None:
-    """What `kubectl drain` does."""
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
-    path = f"/api/v1/namespaces/{studies.namespace}/pods/{pod}/eviction"
-    studies.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(eviction))
+    return studies.pods(name)[0]
 
 
 @pytest.mark.parametrize(
     ("name", "disruption", "reason"),
     [
-        ("evicted", evict, "Evicted"),
-        ("preempted", lambda studies, pod: disrupt(studies, pod, "PreemptionByScheduler"), "Preempted"),
-        ("lost", lambda studies, pod: disrupt(studies, pod, "DeletionByTaintManager"), "NodeLost"),
+        ("evicted", Studies.evict, "Evicted"),
+        ("preempted", lambda studies, pod: studies.disrupt(pod, "PreemptionByScheduler"), "Preempted"),
+        ("lost", lambda studies, pod: studies.disrupt(pod, "DeletionByTaintManager"), "NodeLost"),
         ("deleted", lambda studies, pod: studies.kubectl("delete", "pod", pod, "--wait=false"), "Evicted"),
     ],
 )

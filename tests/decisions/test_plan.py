@@ -67,7 +67,7 @@ def test_an_early_end_gives_up_trials_without_a_running_pod() -> None:
         (1, "Pruned", "StudyEnded"),
         (2, "Pruned", "StudyEnded"),
     ]
-    assert plan.deletions == (Deletion("digits-11112222-1-1", "trial 1 ended: StudyEnded"),)
+    assert plan.deletions == (Deletion("digits-11112222-1-1", 1, "trial 1 ended: StudyEnded"),)
 
 
 def test_an_early_end_with_terminate_ends_running_trials_too() -> None:
@@ -104,6 +104,15 @@ def test_suspending_with_drain_lets_running_pods_finish_and_withdraws_the_others
     assert [(new.number, new.attempt, new.reason) for new in plan.new_attempts] == [(1, 2, "Suspended")]
     assert [deletion.job for deletion in plan.deletions] == ["digits-11112222-1-1"]
     assert (plan.ask, plan.launches, plan.outcomes) == (0, (), ())
+
+
+def test_suspending_with_terminate_leaves_a_pod_that_was_told_to_stop_its_time_for_that() -> None:
+    suspend = {"enabled": True, "mode": "Terminate"}
+    plan = decide(snapshot(reported(0, prune_decided_at=NOW - 1), jobs=(job(0),), suspend=suspend))
+    assert (plan.new_attempts, plan.deletions) == ((), ())
+    plan = decide(snapshot(reported(0, prune_decided_at=NOW - 999), jobs=(job(0),), suspend=suspend))
+    assert [outcome.reason for outcome in plan.outcomes] == ["Pruned"]
+    assert len(plan.deletions) == 1
 
 
 def test_suspending_with_terminate_withdraws_all_jobs_and_keeps_the_trials() -> None:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_FENCE = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_PART = re.compile(
+    r"^```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$|^<!-- test: (?P<deed>.+?) -->$", re.MULTILINE | re.DOTALL
+)
 _FILE = re.compile(r"# (?P<name>[\w.-]+\.ya?ml)\n")
 _EXPECTATION = re.compile(r"# (?P<fails>fails )?→ (?P<text>.+)")
 _LOOKING = re.compile(
@@ -41,11 +43,20 @@ class Command:
         return [text for text in self.expected if not _pattern(text).search(output)]
 
 
-def steps(page: str) -> Iterator[File | Command]:
+@dataclass(frozen=True)
+class Deed:
+    """What happens to the reader at this place, and is for the test to bring about: a fault, somebody else's doing."""
+
+    name: str
+
+
+def steps(page: str) -> Iterator[File | Command | Deed]:
     """Yield what is to be done, in the order of the page."""
-    for block in _FENCE.finditer(page):
+    for block in _PART.finditer(page):
         text = block["text"]
-        if block["language"] == "yaml" and (name := _FILE.match(text)):
+        if block["deed"]:
+            yield Deed(block["deed"])
+        elif block["language"] == "yaml" and (name := _FILE.match(text)):
             yield File(name["name"], text)
         elif block["language"] == "sh":
             yield from _commands(text)

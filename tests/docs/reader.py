@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.docs.page import Command, File, steps
+from tests.docs.page import Command, Deed, File, steps
 from tests.support.binaries import find_binaries
 from tests.support.control_plane import ControlPlane
 
@@ -39,20 +39,31 @@ class Reader:
         (directory / "examples").symlink_to(ROOT / "examples")
 
     @classmethod
-    def of_namespace(cls, directory: Path, control_plane: ControlPlane, namespace: str) -> Reader:
+    def of_namespace(
+        cls,
+        directory: Path,
+        control_plane: ControlPlane,
+        namespace: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> Reader:
         """Return an administrator whose current namespace is this one."""
         kubeconfig = directory / "kubeconfig"
         kubeconfig.write_bytes(control_plane.kubeconfig.read_bytes())
         arguments = ("config", "set-context", "--current", f"--namespace={namespace}")
         control_plane.kubectl(*arguments, kubeconfig=kubeconfig)
-        return cls(directory, kubeconfig)
+        return cls(directory, kubeconfig, environment)
 
-    def read(self, page: str) -> int:
-        """Do what a page of docs/ says, and return how many commands that were; fail where it is wrong."""
+    def read(self, page: str, deeds: Mapping[str, Callable[[], None]] | None = None) -> int:
+        """Do what a page of docs/ says, and return how many commands that were; fail where it is wrong.
+
+        `deeds` are what the page leaves to the test.
+        """
         count = 0
         for step in steps((DOCS / page).read_text()):
             if isinstance(step, File):
                 (self._directory / step.name).write_text(step.text)
+            elif isinstance(step, Deed):
+                (deeds or {})[step.name]()
             else:
                 self._run(step)
                 count += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.docs.page import Command, File, steps
+from tests.docs.page import Command, Deed, File, steps
 
 PAGE = """
 # Title
@@ -30,6 +30,9 @@ tuning stop x 7
 # fails → no trial 7
 ```
 
+<!-- a remark -->
+<!-- test: take the database away -->
+
 ```console
 $ rm -rf /
 ```
@@ -37,13 +40,12 @@ $ rm -rf /
 
 
 def test_files_and_commands_are_taken_in_order_and_other_blocks_are_left_alone() -> None:
-    file, apply, get, stop = steps(PAGE)
+    file, apply, get, stop, deed = steps(PAGE)
     assert file == File("study.yaml", "# study.yaml\nkind: TuningStudy\n")
-    assert apply == Command(
-        "kubectl apply -f study.yaml", expected=("tuningstudy.tuning-operator.io/x created",)
-    )
+    assert apply == Command("kubectl apply -f study.yaml", expected=("tuningstudy.tuning-operator.io/x created",))
     assert get == Command("kubectl get ts x    -o wide", expected=("Running   1/3", "x … Running"))
     assert stop == Command("tuning stop x 7", fails=True, expected=("no trial 7",))
+    assert deed == Deed("take the database away")
 
 
 def test_white_space_counts_as_one_blank_and_dots_as_anything() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from tests.faults.patience import wait
 from tests.faults.stage import Fault, Stage
 from tests.support.components import API_SERVER
-from tests.support.fault_proxy import Behaviour, Rule
+from tests.support.fault_rules import Behaviour, Rule
 
 
 def component_killed(name: str) -> Fault:

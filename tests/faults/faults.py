@@ -35,7 +35,7 @@ from tests.faults.operator_faults import (
 )
 from tests.faults.stage import Fault
 from tests.support.components import API_SERVER, CONTROLLER_MANAGER, ETCD
-from tests.support.fault_proxy import Answer, Cut, Delay, Hang, LoseAnswer
+from tests.support.fault_rules import Answer, Cut, Delay, Hang, LoseAnswer
 from tuning_operator.fault_points import Point
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -55,7 +55,8 @@ FAULTS: dict[str, Fault] = {
     "controller manager killed": component_killed(CONTROLLER_MANAGER),
     "API server frozen": api_server_frozen,
     "API answers 401": api_behaves(Answer(401)),
-    "API answers 403": api_behaves(Answer(403), path=NOT_LEASES),
+    "API answers 403": api_behaves(Answer(403), methods=("GET", "PATCH"), path=NOT_LEASES),
+    "API answers 403 to Jobs": api_behaves(Answer(403), methods=("POST",), path="/jobs"),
     "API answers 409": api_behaves(Answer(409), methods=WRITES),
     "API answers 410": api_behaves(Answer(410), methods=("GET",), path=NOT_LEASES),
     "API answers 429": api_behaves(Answer(429, retry_after=1)),

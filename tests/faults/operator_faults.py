@@ -13,9 +13,9 @@ from tests.faults.patience import NotReached, pick, wait
 from tests.faults.stage import Fault, Stage
 from tuning_operator.fault_points import Point
 
-ONCE = (Point.STUDY_STORED, Point.LEASE_TAKEN, Point.ATTEMPT_STORED, Point.JOB_DELETED)
+ONCE = (Point.STUDY_STORED, Point.LEASE_TAKEN, Point.ATTEMPT_STORED, Point.JOB_DELETED, Point.EVENT_POSTED)
 """Points that a process may reach only once."""
-AFTER_SUSPENSION = (Point.ATTEMPT_STORED, Point.JOB_DELETED)
+AFTER_SUSPENSION = (Point.ATTEMPT_STORED, Point.JOB_DELETED, Point.EVENT_POSTED)
 """Points that a study reaches, for certain, only when it is suspended."""
 IN_A_STEP = (Point.TRIALS_STORED, Point.JOB_CREATED, Point.REPORTS_STORED, Point.END_STORED)
 """Points in the middle of something."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import struct
 import threading
@@ -154,12 +153,6 @@ class Deployment:
         for operator in self.operators:
             operator.thaw()
             operator.terminate()
-
-    def keep_logs(self, folder: Path) -> None:
-        """Copy the operators' logs."""
-        for operator in self.operators:
-            if operator.log_file.exists():
-                shutil.copy(operator.log_file, folder)
 
     def _keep_running(self) -> None:
         while not self._stopping.wait(0.1):

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +18,8 @@ from tests.faults.databases import StageDatabase
 from tests.faults.invariants import ALWAYS, AT_REST, Snapshot, violations
 from tests.faults.operators import Deployment, FaultyOperator
 from tests.faults.storage_view import StorageAway, StorageReader, StorageView
-from tests.faults.trainer import METRIC, PLAN_VARIABLE, TrainerPlan, read_acknowledgements
+from tests.faults.studies import simulated_study
+from tests.faults.trainer import TrainerPlan, read_acknowledgements
 from tests.support.api_client import ApiRefused
 from tests.support.control_plane import ControlPlane
 from tests.support.fault_proxy import FaultProxy
@@ -72,25 +73,16 @@ class Stage:
     def apply(self, name: str, *, trainer: Mapping[str, Any] | None = None, ttl: str = "1h", **spec: Any) -> None:
         """Create a study of short simulated trials whose Jobs stay for `ttl`."""
         plan = TrainerPlan(str(self.acknowledgements), **(trainer or {}))
-        self.control_plane.api.create(self.path(), _study(name, plan, ttl, spec))
+        self.control_plane.api.create(self.path(), simulated_study(name, plan, ttl, spec))
 
     def patch(self, name: str, spec: Mapping[str, Any]) -> None:
         """Change a study's spec."""
         self.control_plane.api.merge_patch(self.path(name), {"spec": spec})
 
-    def delete(self, name: str) -> None:
-        """Delete a study."""
-        self.control_plane.api.delete(self.path(name))
-
     def get(self, name: str) -> dict[str, Any]:
         """Return a study."""
         study: dict[str, Any] = self.control_plane.api.get(self.path(name))
         return study
-
-    def counts(self, name: str) -> dict[str, int]:
-        """Return how many trials are where, as the status shows them."""
-        counts: dict[str, int] = self.get(name).get("status", {}).get("trials", {})
-        return counts
 
     def ended_trials(self, name: str) -> int:
         """Return how many trials have ended, as the storage has it."""
@@ -137,13 +129,15 @@ class Stage:
         while True:
             try:
                 now = self.look()
-                found = violations(now, (*ALWAYS, *AT_REST))
-                if not found:
+                if broken := violations(now, ALWAYS):
+                    return broken
+                waiting = violations(now, AT_REST)
+                if not waiting:
                     return violations(replace(now, requests=self._requests()), AT_REST)
             except (ClusterAway, StorageAway) as away:
-                found = [str(away)]
+                waiting = [str(away)]
             if time.monotonic() > deadline:
-                return found
+                return waiting
             time.sleep(0.5)
 
     def path(self, study: str = "") -> str:
@@ -223,22 +217,3 @@ def stage(
             seen=StorageView(),
             audit_since=since,
         )
-
-
-def _study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    environment = [{"name": PLAN_VARIABLE, "value": json.dumps(asdict(plan))}]
-    container = {"name": "trainer", "image": "trainer", "command": ["python"], "env": environment}
-    return {
-        "apiVersion": "tuning-operator.io/v1alpha1",
-        "kind": "TuningStudy",
-        "metadata": {"name": name},
-        "spec": {
-            "objectives": [{"metric": METRIC, "direction": "Maximize"}],
-            "parameters": [{"name": "x", "type": "Float", "low": 0, "high": 1}],
-            "search": {"sampler": {"name": "Random"}, "seed": 1},
-            "maxTrials": 12,
-            "parallelism": 4,
-            "trial": {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl},
-            **spec,
-        },
-    }

@@ -11,6 +11,8 @@ from tests.faults.patience import NotReached
 from tests.faults.stage import Stage
 from tuning_operator.fault_points import Point
 
+pytestmark = pytest.mark.timeout(600)
+
 STUDY = "killed"
 
 
@@ -19,7 +21,7 @@ def killed(on: Stage) -> dict[Point, bool]:
     """One study through which the operator is killed after each side effect; whether it died where it was to."""
     pruner = {"name": "Median", "options": {"nStartupTrials": 2, "nWarmupSteps": 1}}
     search = {"sampler": {"name": "Random"}, "seed": 1, "pruner": pruner}
-    on.apply(STUDY, trainer={"steps": 4, "seconds": 0.3}, maxTrials=60, parallelism=4, search=search)
+    on.apply(STUDY, trainer={"steps": 4, "seconds": 0.3}, maxTrials=500, parallelism=4, search=search)
     died = {}
     for point in Point:
         try:
@@ -27,7 +29,7 @@ def killed(on: Stage) -> dict[Point, bool]:
                 died[point] = True
         except NotReached:
             died[point] = False
-    on.patch(STUDY, {"maxTrials": max(1, on.counts(STUDY)["total"])})
+    on.patch(STUDY, {"maxTrials": on.ended_trials(STUDY) + 12})  # a few more than may have started meanwhile
     return died
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+import tuning_operator
 from tuning_operator.handlers.logs import JsonFormatter, TextFormatter
 
 
@@ -52,3 +57,16 @@ def test_both_show_where_an_error_came_from() -> None:
         failed = record("a defect", exc_info=sys.exc_info())
     assert "ValueError: no" in TextFormatter().format(failed)
     assert "ValueError: no" in json.loads(JsonFormatter().format(failed))["exception"]
+
+
+ROOMS_OF_STUDIES = ("engine.py", "study_tasks.py", "job_creations.py", "cluster/failure_causes.py", "trial_logs/*.py")
+"""Whatever is logged there is about a study or one of its trials."""
+
+
+@pytest.mark.parametrize("room", ROOMS_OF_STUDIES)
+def test_each_line_about_a_study_says_which_one(room: str) -> None:
+    files = list(Path(tuning_operator.__file__).parent.glob(room))
+    assert files
+    calls = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+    logs = [call for call in calls if ast.unparse(call.func).startswith(("log.", "_log."))]
+    assert [ast.unparse(call) for call in logs if "extra" not in [keyword.arg for keyword in call.keywords]] == []

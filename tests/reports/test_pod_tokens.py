@@ -17,6 +17,7 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import ClusterUnavailable
 from tuning_operator.ports import TokenIssuer
 from tuning_operator.reports import pod_tokens
+from tuning_operator.reports.limits import RateLimit
 from tuning_operator.reports.pod_tokens import Pod, PodTokens, is_pod_of
 
 AUDIENCE = "https://operator.ops.svc:8080"
@@ -227,6 +228,18 @@ async def test_strange_keys_make_the_operator_ask_once_in_a_while(cluster: Clust
     for _ in range(5):
         assert (await cluster.report(token)).status == 401
     assert cluster.asked == 2
+
+
+async def test_a_flood_of_forged_tokens_does_not_hold_up_who_was_verified_before(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.tokens, "_verifications", RateLimit(0.1, 3))
+    known = cluster.token()
+    answers = [
+        await cluster.report(token) for token in (known, "a.b.c", "a.b.c", "a.b.c", cluster.token(pod="other"), known)
+    ]
+    assert [answer.status for answer in answers] == [200, 401, 401, 429, 429, 200]
+    assert answers[3].headers["Retry-After"] == "10"
 
 
 async def test_a_key_that_was_taken_out_of_use_is_forgotten(cluster: Cluster) -> None:

@@ -164,7 +164,10 @@ async def test_without_an_authority_trials_trust_what_their_image_trusts(secure:
     assert secure.certificate.authority is None
 
 
-@pytest.mark.parametrize(("name", "content"), [("tls.crt", None), ("tls.key", b"no key"), ("ca.crt", b"no authority")])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("tls.crt", None), ("tls.key", b"no key"), ("ca.crt", b"no authority"), ("ca.crt", b"-" * 70_000)],
+)
 def test_files_that_cant_be_used_stop_the_start_with_a_sentence(
     tmp_path: Path, name: str, content: bytes | None
 ) -> None:

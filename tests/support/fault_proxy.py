@@ -4,81 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import re
 import ssl
 import threading
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import aiohttp
 from aiohttp import web
 
+from .fault_rules import Answer, Cut, Delay, Hang, LoseAnswer, Rule, is_watch
 from .processes import free_ports
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "upgrade"}
 _UNREACHABLE = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The proxy answers in the server's place, which never sees the request."""
-
-    status: int
-    retry_after: int | None = None
-    """Seconds."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The connection ends before the request reaches the server."""
-
-
-@dataclass(frozen=True)
-class LoseAnswer:
-    """The server does what it is asked for, and the connection ends before its answer comes."""
-
-
-@dataclass(frozen=True)
-class Delay:
-    """The request waits before it is passed on."""
-
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Hang:
-    """Nobody answers until the rule is removed, as when the other side of a connection has vanished."""
-
-
-Behaviour = Answer | Cut | LoseAnswer | Delay | Hang
-
-
-@dataclass
-class Rule:
-    """What happens to which requests."""
-
-    behaviour: Behaviour
-    path: str = ""
-    """A regular expression that is searched in the path; everything matches the empty one."""
-    methods: Collection[str] = ()
-    """Empty: all."""
-    watches: bool | None = None
-    """Whether only watches are meant, or all but watches; None: both."""
-    times: int | None = None
-    """How many requests it happens to; None: until the rule is removed."""
-    hits: int = field(default=0, init=False)
-    """Requests that it happened to."""
-
-    def takes(self, request: web.Request) -> bool:
-        """Whether it happens to this request too; counts it."""
-        meant = (not self.methods or request.method in self.methods) and re.search(self.path, request.path)
-        wanted = self.watches is None or self.watches == _is_watch(request)
-        if not (meant and wanted) or (self.times is not None and self.hits >= self.times):
-            return False
-        self.hits += 1
-        return True
 
 
 class FaultProxy:
@@ -203,7 +142,7 @@ class FaultProxy:
     async def _pass_on(self, request: web.Request, body: bytes, lose: bool) -> web.StreamResponse:
         async with await self._ask(request, body) as answer:
             headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-            if not _is_watch(request) or answer.status >= 400:
+            if not is_watch(request) or answer.status >= 400:
                 content = await answer.read()
                 return _abort(request) if lose else web.Response(body=content, status=answer.status, headers=headers)
             response = web.StreamResponse(status=answer.status, headers=headers)
@@ -262,10 +201,6 @@ class _Stream:
     async def _insert(self, response: web.StreamResponse) -> None:
         while True:
             await response.write(await self._inserted.get())
-
-
-def _is_watch(request: web.Request) -> bool:
-    return request.query.get("watch", "").lower() in ("1", "true")
 
 
 def _abort(request: web.Request) -> web.Response:

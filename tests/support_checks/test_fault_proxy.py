@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.fault_proxy import Answer, Behaviour, Cut, Delay, FaultProxy, Hang, LoseAnswer, Rule
+from tests.support.fault_proxy import FaultProxy
+from tests.support.fault_rules import Answer, Behaviour, Cut, Delay, Hang, LoseAnswer, Rule
 
 
 class Server(http.server.ThreadingHTTPServer):

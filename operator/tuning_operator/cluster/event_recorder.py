@@ -57,7 +57,8 @@ class ClusterEventRecorder:
         try:
             self._waiting.put_nowait(self._event(study, warning, reason, message, now))
         except asyncio.QueueFull:
-            _log.debug("an Event of %s is dropped, for too many wait: %s", study, reason)
+            fields = {"namespace": study.namespace, "study": study.name}
+            _log.debug("an Event of %s is dropped, for too many wait: %s", study, reason, extra=fields)
 
     async def run(self) -> None:
         """Post Events until cancelled."""
@@ -86,7 +87,9 @@ class ClusterEventRecorder:
         except TuningError as error:  # a missing study's namespace, a missing right, an outage: none is worth a retry
             level = logging.DEBUG if self._complained else logging.WARNING
             self._complained = True
-            _log.log(level, "an Event can't be posted: %s", error)
+            study = event["regarding"]
+            fields = {"namespace": study["namespace"], "study": study["name"]}
+            _log.log(level, "an Event can't be posted: %s", error, extra=fields)
 
     def _event(self, study: StudyKey, warning: bool, reason: str, message: str, now: float) -> dict[str, Any]:
         regarding = {"apiVersion": API_VERSION, "kind": KIND, "namespace": study.namespace}

@@ -15,6 +15,7 @@ from typing import Any
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache
+from tuning_operator.cluster.job_view import SeenJob
 from tuning_operator.errors import TuningError
 
 _log = logging.getLogger(__name__)
@@ -47,15 +48,17 @@ class FailureCauses:
         """Ask whenever a Job's pod is told to end, or a Job failed, for an unclear cause; until cancelled."""
         while True:
             place, name = await self._cache.unclear.get()
-            self._cache.set_cause(place, name, await self._cause(place[0], name, self._cache.message(place, name)))
+            seen = self._cache.at(place, name)
+            if seen is not None:
+                self._cache.set_cause(place, name, await self._cause(seen))
 
-    async def _cause(self, namespace: str, job: str, message: str) -> str:
+    async def _cause(self, seen: SeenJob) -> str:
         try:
-            cause = await self._pods_cause(namespace, job)
-            pod = _POD.search(message)
-            return cause or (await self._events_cause(namespace, pod.group(1)) if pod else "")
+            cause = await self._pods_cause(seen.namespace, seen.job.name)
+            pod = _POD.search(seen.job.message)
+            return cause or (await self._events_cause(seen.namespace, pod.group(1)) if pod else "")
         except TuningError as error:
-            _log.info("why the Job %s failed can't be asked for: %s", job, error)
+            _log.info("why the Job %s failed can't be asked for: %s", seen.job.name, error, extra=seen.log_fields)
             return ""
 
     async def _pods_cause(self, namespace: str, job: str) -> str:

@@ -56,8 +56,7 @@ class JobCache:
 
     def find(self, study: StudyKey, name: str) -> SeenJob | None:
         """Return one Job."""
-        entry = self._jobs.get(_place(study), {}).get(name)
-        return entry.seen if entry else None
+        return self.at(_place(study), name)
 
     def pending(self) -> Iterator[tuple[StudyPlace, list[TrialJob]]]:
         """Yield each study that has Jobs without a running pod, with these Jobs; not those that a queue holds back."""
@@ -114,10 +113,10 @@ class JobCache:
         """Note why a pending Job's pod does not start."""
         self._change(place, name, message=message)
 
-    def message(self, place: StudyPlace, name: str) -> str:
-        """Return a Job's words; empty where it is gone."""
+    def at(self, place: StudyPlace, name: str) -> SeenJob | None:
+        """Return one Job; None where it is gone."""
         entry = self._jobs.get(place, {}).get(name)
-        return entry.seen.job.message if entry else ""
+        return entry.seen if entry else None
 
     def set_cause(self, place: StudyPlace, name: str, cause: str) -> None:
         """Note why a Job's pod ended or is to end; empty: nobody knows more, which is the last word once it failed."""
@@ -152,8 +151,8 @@ class JobCache:
             uid = str(metadata.get("uid"))
             if uid not in self._unreadable and len(self._unreadable) < _MOST_UNREADABLE:
                 self._unreadable[uid] = None
-                where = f"{metadata.get('namespace')}/{metadata.get('name')}"
-                _log.warning("the Job %s carries the operator's label and is left alone: %s", where, problem)
+                complaint = "the Job %s carries the operator's label and is left alone: %s"
+                _log.warning(complaint, metadata.get("name"), problem, extra={"namespace": metadata.get("namespace")})
             return None
 
     def _change(self, place: StudyPlace, name: str, **fields: Any) -> None:

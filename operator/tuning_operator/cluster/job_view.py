@@ -33,9 +33,17 @@ class SeenJob:
     """A Job and who it belongs to."""
 
     namespace: str
+    study: str
+    """Its name."""
     study_uid: str
     uid: str
     job: TrialJob
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """What a log line about it has as `extra`."""
+        trial, attempt = self.job.trial, self.job.attempt
+        return {"namespace": self.namespace, "study": self.study, "trial": trial, "attempt": attempt}
 
 
 def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
@@ -71,7 +79,7 @@ def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
             job = replace(job, terminating_since=now)
         if (document.get("spec") or {}).get("suspend") is True and job.is_active:
             job = replace(job, phase=JobPhase.SUSPENDED)
-        return SeenJob(metadata["namespace"], owner["uid"], metadata["uid"], job)
+        return SeenJob(metadata["namespace"], owner["name"], owner["uid"], metadata["uid"], job)
     except UnreadableJob:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

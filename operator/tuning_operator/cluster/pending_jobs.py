@@ -76,7 +76,7 @@ class PendingJobs:
                 reasons = {**await self._event_reasons(place[0]), **reasons}
         except TuningError as error:
             if not self._complained:
-                _log.warning("why Jobs are pending can't be asked for: %s", error)
+                _log.warning("why Jobs are pending can't be asked for: %s", error, extra={"namespace": place[0]})
             self._complained = True
             return False
         self._complained = False

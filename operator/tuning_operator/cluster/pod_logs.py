@@ -30,6 +30,8 @@ PATIENCE = 30.0
 SILENCE = 120.0
 """Seconds without a byte after which a stream is opened anew: half-open connections and older kubelets that lost sight
 of a rotated file look like a container that prints nothing."""
+LAST_SILENCE = 10.0
+"""The same after the Job's end, when a log is not followed any more."""
 SHORTEST_PAUSE = 0.5
 """Seconds before a stream that ended is opened again."""
 LONGEST_PAUSE = 10.0
@@ -57,34 +59,52 @@ class PodLogs:
 
     async def read(self, log: TrialLog) -> None:
         """Read a log to its end, over all that breaks; raises what `TrialLog.report` raises."""
-        pod, pause, give_up_at, said = None, SHORTEST_PAUSE, float("inf"), ""
-        while True:
-            opened_at, is_last = time.monotonic(), log.ended.is_set()
-            if is_last:
-                give_up_at = min(give_up_at, opened_at + PATIENCE)
-            try:
-                pod = pod or await self._pod(log)
-                await self._read_once(log, pod, follow=not is_last)
-                if is_last:
-                    return
-            except (ReadingEnded, LogLost):
-                raise
-            except TuningError as error:
-                if str(error) != said:
-                    _complain(log, error)
-                pod, said = None, str(error)
-                if time.monotonic() > give_up_at:
-                    raise LogLost(str(error)) from error
-            if time.monotonic() - opened_at > LONGEST_PAUSE:
-                pause = SHORTEST_PAUSE
-            await _until_ended(log, pause, is_last)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        await _PodLog(self._client, self._cache, log).read()
 
-    async def _read_once(self, log: TrialLog, pod: _Pod, *, follow: bool) -> None:
+
+class _PodLog:
+    """The reading of one log."""
+
+    def __init__(self, client: ClusterClient, cache: JobCache, log: TrialLog) -> None:
+        self._client = client
+        self._cache = cache
+        self._log = log
+        self._pod: _Pod | None = None
+        """None: not known, or not any more."""
+        self._is_last = False
+        """Whether the Job had ended before the newest stream was opened."""
+        self._pause = SHORTEST_PAUSE
+        self._give_up_at = float("inf")
+        """In seconds of the monotonic clock."""
+        self._said = ""
+
+    async def read(self) -> None:
+        while not await self._try():
+            await self._wait()
+
+    async def _try(self) -> bool:
+        """Read until the stream ends; return whether that was the log's end."""
+        opened_at, self._is_last = time.monotonic(), self._log.ended.is_set()
+        if self._is_last:
+            self._give_up_at = min(self._give_up_at, opened_at + PATIENCE)
+        try:
+            await self._stream(follow=not self._is_last)
+        except (ReadingEnded, LogLost):
+            raise
+        except TuningError as error:
+            self._failed(error)
+            return False
+        if time.monotonic() - opened_at > LONGEST_PAUSE:
+            self._pause = SHORTEST_PAUSE
+        return self._is_last
+
+    async def _stream(self, *, follow: bool) -> None:
         """Read what there is, and with `follow` what comes, until the stream ends."""
-        opened = await log.open(stamped=True, began=pod.created_at)
-        path = f"{paths.pods(log.study.namespace)}/{pod.name}/log"
-        async with self._client.chunks(path, params=_params(log, opened, follow), silence=SILENCE) as chunks:
+        self._pod = self._pod or await self._find_pod()
+        opened = await self._log.open(stamped=True, began=self._pod.created_at)
+        path = f"{paths.pods(self._log.study.namespace)}/{self._pod.name}/log"
+        silence = SILENCE if follow else LAST_SILENCE
+        async with self._client.chunks(path, params=_params(self._log, opened, follow), silence=silence) as chunks:
             async for chunk in chunks:
                 await opened.feed(chunk)
         if opened.complaint:
@@ -92,17 +112,47 @@ class PodLogs:
         if not follow:
             await opened.close()
 
-    async def _pod(self, log: TrialLog) -> _Pod:
+    async def _find_pod(self) -> _Pod:
         """Return the Job's pod, of several the newest: a queue may have taken away an earlier one."""
-        seen = self._cache.find(log.study, log.job.name)
+        name = self._log.job.name
+        seen = self._cache.find(self._log.study, name)
         if seen is None:
-            raise NotFound(f"the Job {log.job.name} is gone")
+            raise NotFound(f"the Job {name} is gone")
         selector = {"labelSelector": f"{JOB_UID_LABEL}={seen.uid}", "limit": "10"}
-        listed = await self._client.request("GET", paths.pods(log.study.namespace), params=selector)
+        listed = await self._client.request("GET", paths.pods(self._log.study.namespace), params=selector)
         pods = [_Pod.of(pod) for pod in listed.get("items") or () if _belongs(pod, seen.uid)]
         if not pods:
-            raise NotFound(f"the Job {log.job.name} has no pod any more")
+            raise NotFound(f"the Job {name} has no pod any more")
         return max(pods, key=lambda pod: pod.created_at)
+
+    def _failed(self, error: TuningError) -> None:
+        """Take note of what went wrong; raise `LogLost` when the patience with it has ended."""
+        self._complain(error)
+        if self._pod is None and isinstance(error, ClusterUnavailable):
+            self._give_up_at = float("inf")  # the API server itself is away: once it is back, it has the log
+        elif time.monotonic() > self._give_up_at:
+            raise LogLost(str(error)) from error
+        self._pod = None
+
+    def _complain(self, error: TuningError) -> None:
+        """Say each trouble once; that a stream broke off is nothing unusual while its container runs."""
+        if str(error) == self._said:
+            return
+        self._said = str(error)
+        usual = isinstance(error, ClusterUnavailable) and not self._is_last
+        level, name = logging.DEBUG if usual else logging.WARNING, self._log.job.name
+        _log.log(level, "the log of Job %s can't be read now: %s", name, error, extra=self._log.fields)
+
+    async def _wait(self) -> None:
+        """Pause; the end of the Job ends the pause, for then the whole log is there."""
+        seconds, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE)
+        if self._is_last:
+            await asyncio.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._log.ended.wait()
+                self._pause = SHORTEST_PAUSE
 
 
 def _params(log: TrialLog, opened: OpenLog, follow: bool) -> dict[str, str]:
@@ -118,19 +168,3 @@ def _belongs(pod: Mapping[str, Any], job_uid: str) -> bool:
     """A label can be written by anybody, the reference to the controller is what the API server protects."""
     owners = (pod.get("metadata") or {}).get("ownerReferences") or ()
     return any(owner.get("uid") == job_uid and owner.get("controller") for owner in owners)
-
-
-def _complain(log: TrialLog, error: TuningError) -> None:
-    """Say why a log can't be read; that a stream broke off is nothing unusual while its container runs."""
-    level = logging.DEBUG if isinstance(error, ClusterUnavailable) and not log.ended.is_set() else logging.WARNING
-    _log.log(level, "the log of Job %s can't be read, and it is tried again: %s", log.job.name, error, extra=log.fields)
-
-
-async def _until_ended(log: TrialLog, seconds: float, has_ended: bool) -> None:
-    """Pause; the end of the Job ends the pause too."""
-    if has_ended:
-        await asyncio.sleep(seconds)
-        return
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await log.ended.wait()

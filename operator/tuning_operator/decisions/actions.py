@@ -47,6 +47,7 @@ class Deletion:
     """A Job to delete."""
 
     job: str
+    trial: int
     reason: str
 
 

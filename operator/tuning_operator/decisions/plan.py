@@ -108,10 +108,14 @@ def _given_up(snapshot: Snapshot, jobs: Jobs, outcomes: tuple[Outcome, ...], ver
 
 
 def _suspended(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> tuple[NewAttempt, ...]:
-    """Trials whose Jobs give way wait under a new attempt, so that the old one's name and reports can't come back."""
+    """Trials whose Jobs give way wait under a new attempt, so that the old one's name and reports can't come back.
+
+    A trial that is to be pruned gets no other attempt: its pod was told to stop and has its time for that.
+    """
     if not snapshot.spec.suspend.enabled:
         return ()
-    with_jobs = [(trial, jobs[key]) for trial in staying if (key := (trial.number, trial.attempt)) in jobs]
+    going_on = (trial for trial in staying if trial.prune_decided_at is None)
+    with_jobs = [(trial, jobs[key]) for trial in going_on if (key := (trial.number, trial.attempt)) in jobs]
     mode = snapshot.spec.suspend.mode
     return tuple(
         put_off(trial, attempt_seconds(trial, job, snapshot.now), "Suspended")
@@ -151,13 +155,13 @@ def _deletions(
         if not job.is_active or job.deleting:
             continue
         if number in newest and attempt < newest[number]:
-            deletions.append(Deletion(job.name, f"attempt {newest[number]} of trial {number} replaces it"))
+            deletions.append(Deletion(job.name, number, f"attempt {newest[number]} of trial {number} replaces it"))
         elif number in cut_off:
-            deletions.append(Deletion(job.name, f"trial {number} ended: {cut_off[number]}"))
+            deletions.append(Deletion(job.name, number, f"trial {number} ended: {cut_off[number]}"))
         elif number in ignored:
-            deletions.append(Deletion(job.name, f"trial {number} is to stop and goes on"))
+            deletions.append(Deletion(job.name, number, f"trial {number} is to stop and goes on"))
         elif number in snapshot.ended and snapshot.now >= _leaving_until(snapshot, number):
-            deletions.append(Deletion(job.name, f"trial {number} has ended, but its pod does not leave"))
+            deletions.append(Deletion(job.name, number, f"trial {number} has ended, but its pod does not leave"))
     return tuple(deletions)
 
 

@@ -14,6 +14,9 @@ _log = logging.getLogger(__name__)
 CHECK_SECONDS = 10.0
 """Seconds between two looks at the files; the kubelet itself brings a new Secret within a minute or two."""
 
+MAX_AUTHORITY_BYTES = 64 * 1024
+"""Longest `ca.crt`: each trial's Job carries it, and Linux starts no process with a variable of twice the length."""
+
 
 class ServingCertificate:
     """A certificate with its key, and the authority's certificates that trials are given to check it against.
@@ -79,5 +82,7 @@ class ServingCertificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*self._files)
         authority = contents[-1].decode("ascii") or None
+        if authority is not None and len(authority) > MAX_AUTHORITY_BYTES:
+            raise ValueError(f"ca.crt has more than {MAX_AUTHORITY_BYTES} bytes; leave what signed tls.crt")
         peer_context = ssl.create_default_context(cadata=authority)  # raises where trials could not read it
         self._context, self._peer_context, self._authority = context, peer_context, authority

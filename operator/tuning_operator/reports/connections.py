@@ -58,10 +58,11 @@ class Connections:
                 _log.warning("connections have to wait: %s", error)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            if len(self._open) < self._most or self._make_room():
-                self._start(client, server())
-            else:
-                self._turn_away(client)
+            try:
+                self._take(client, server)
+            except Exception:  # noqa: BLE001 - one connection's trouble must not end all that follow
+                _log.exception("a connection can't be served: this is a defect")
+                client.close()
             await asyncio.sleep(0)  # a storm of connections must not hold up those that are open
 
     async def close(self) -> None:
@@ -87,9 +88,12 @@ class Connections:
             if request.protocol in self._open:
                 self._idle[connection] = None
 
-    def _start(self, client: socket.socket, handler: web.RequestHandler) -> None:
-        connection = _Connection(handler)
-        self._open[handler] = connection
+    def _take(self, client: socket.socket, server: web.Server) -> None:
+        if len(self._open) >= self._most and not self._make_room():
+            self._turn_away(client)
+            return
+        connection = _Connection(server())
+        self._open[connection.handler] = connection
         self._silent[connection] = None
         connection.task = asyncio.get_running_loop().create_task(self._serve(client, connection))
 

@@ -21,6 +21,7 @@ from tuning_operator.api.names import job_name
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import TuningError
 from tuning_operator.ports import TokenIssuer
+from tuning_operator.reports.limits import RateLimit
 from tuning_operator.reports.refusals import Reason, Refused
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
 """Signatures with public keys, as Kubernetes makes them: no HMAC, and not `none`."""
 LEEWAY_SECONDS = 10.0
 """By how much clocks may differ."""
+VERIFICATIONS = 500
+"""Tokens per second that are verified for long: each takes some tenths of a millisecond, and anybody can send one.
+Those that were verified before, so the running trials', are not among them."""
 FETCH_SECONDS = 10.0
 """Between two requests for keys: a stranger's token names any key, and must not make us ask each time."""
 FRESH_SECONDS = 3600.0
@@ -77,6 +81,7 @@ class PodTokens:
         self._trouble = ""
         self._asking = asyncio.Lock()
         self._verified: dict[str, Pod] = {}
+        self._verifications = RateLimit(VERIFICATIONS, 4 * VERIFICATIONS)
 
     async def check(self, token: str, uid: str, trial: int, attempt: int) -> None:
         """Return if the token is the attempt's.
@@ -87,7 +92,8 @@ class PodTokens:
         Raises
         ------
         Refused
-            401: the token is not valid (now); 403: it is another pod's; 503: the keys can't be read.
+            401: the token is not valid (now); 403: it is another pod's; 429: too many new tokens at once; 503: the keys
+            can't be read.
         """
         pod = self._verified.get(token)
         if pod is None or pod.expires + LEEWAY_SECONDS <= self._clock():
@@ -98,6 +104,8 @@ class PodTokens:
             raise Refused(403, Reason.FORBIDDEN, sentence)
 
     async def _verify(self, token: str) -> Pod:
+        if seconds := self._verifications.wait("", self._clock()):
+            raise Refused(429, Reason.TOO_MANY, "too many new tokens at once; send the reports again", seconds)
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid"))
             claims = jwt.decode(

@@ -159,6 +159,8 @@ class StudyHistory:
                     times = [time for _, time in received]
                     new = progress.sift(report for report, _ in received)
                     progress.accept(new, min(times), max(times))
+            # What was decided then is not known of each value; the last one is decided on again.
+            del progress.undecided[:-1]
         for number, attempt, kind, end, time in self._open_events(connection):
             progress = self._open[number]
             if kind == report_rows.PRUNE_DECIDED:

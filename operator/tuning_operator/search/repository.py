@@ -202,10 +202,12 @@ class StudyRepository(StudyHistory):
 
         The decision is stored before anybody hears of it, so that it is the same after a restart.
         """
-        if self._pruner is None or not trial.prune_due or trial.has_ended:
+        if self._pruner is None or not trial.undecided or trial.has_ended:
+            trial.undecided.clear()
             return None, False
         start = time.perf_counter()
-        prune = self._pruner.should_prune(trial.curve)
+        # A batch is decided on as its values would be one by one: which of them travel together must not matter.
+        prune = any(map(self._pruner.should_prune, trial.undecided))
         seconds = time.perf_counter() - start
         if prune:
             now = self._workers.clock.now()
@@ -213,7 +215,7 @@ class StudyRepository(StudyHistory):
             rows.add_prune_decision(AttemptKey(self.reports_uid, trial.number, trial.attempt), now)
             await self._workers.writer.add(rows, lambda: trial.accept_prune_decision(now))
             reach(Point.PRUNING_STORED)
-        trial.prune_due = False
+        trial.undecided.clear()
         return seconds, prune
 
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:
