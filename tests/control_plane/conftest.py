@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -34,15 +34,23 @@ def studies(control_plane: ControlPlane, study_definition: None) -> Iterator[Stu
 
 
 @pytest.fixture(scope="module")
+def operator_settings() -> Mapping[str, str]:
+    """Variables of the operator's environment; a file of tests that needs some has its own fixture of this name."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def operator(
     control_plane: ControlPlane,
     process_node: ProcessNode,
     helm: Helm,
     studies: Studies,
+    operator_settings: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[InstalledOperator]:
     """An operator that runs, with the rights of the chart and no others."""
-    installed = InstalledOperator(control_plane, helm, studies.namespace, tmp_path_factory.mktemp("operator"))
+    folder = tmp_path_factory.mktemp("operator")
+    installed = InstalledOperator(control_plane, helm, studies.namespace, folder, settings=operator_settings)
     installed.start()
     try:
         installed.wait_ready()

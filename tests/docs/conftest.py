@@ -8,6 +8,7 @@ import pytest
 
 from tests.control_plane.conftest import helm as helm
 from tests.control_plane.conftest import operator as operator
+from tests.control_plane.conftest import operator_settings as operator_settings
 from tests.control_plane.conftest import studies as studies
 from tests.control_plane.conftest import study_definition as study_definition
 from tests.control_plane.operator_process import InstalledOperator

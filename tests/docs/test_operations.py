@@ -7,20 +7,21 @@ import re
 import sqlite3
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.chart.helm import Helm
 from tests.control_plane.operator_process import InstalledOperator
 from tests.control_plane.studies import Studies
 from tests.docs.reader import DOCS, Reader
 from tests.docs.troubled_studies import apply_all, apply_capped
 from tests.support.control_plane import ControlPlane
-from tests.support.process_node import ProcessNode
+from tuning_operator import errors
 from tuning_operator.api.retries import FailureClass
+from tuning_operator.cluster import answers
 from tuning_operator.decisions import conditions, stopping
 from tuning_operator.decisions.hold_ups import HoldUp
 from tuning_operator.errors import InvalidStudy, LeaseLost, StudyGone, TuningError
@@ -38,17 +39,17 @@ def explained() -> set[str]:
     return {word for title in titles for word in re.findall(r"`(\w+)`", " ".join(title))}
 
 
-def reasons_in(module: object) -> set[str]:
+def reasons_in(module: ModuleType) -> set[str]:
     """Return the CamelCase words that a module writes: its reasons."""
-    tree = ast.parse(Path(str(module.__file__)).read_text())  # type: ignore[attr-defined]
+    tree = ast.parse(Path(str(module.__file__)).read_text())
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return {text for text in texts if re.fullmatch(r"([A-Z][a-z]+)+", text)}
 
 
 def degrading_errors() -> set[str]:
     """Return the names of the errors that a study's step may meet; they are reasons of Degraded."""
-    package = "tuning_operator.errors"
-    kinds = {kind for kind in _descendants(TuningError) if kind.__module__ == package}
+    modules = {errors.__name__, answers.__name__}
+    kinds = {kind for kind in _descendants(TuningError) if kind.__module__ in modules}
     return {kind.__name__ for kind in kinds - {InvalidStudy, StudyGone, LeaseLost} if not kind.__subclasses__()}
 
 
@@ -82,23 +83,9 @@ def test_the_metrics_of_the_page_exist() -> None:
 
 
 @pytest.fixture(scope="module")
-def operator(
-    control_plane: ControlPlane,
-    process_node: ProcessNode,
-    helm: Helm,
-    studies: Studies,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[InstalledOperator]:
-    """An operator that logs for collectors, with a cap."""
-    settings = {"TUNING_OPERATOR_LOG_FORMAT": "json", "TUNING_OPERATOR_NAMESPACE_PARALLELISM": str(PARALLELISM)}
-    folder = tmp_path_factory.mktemp("operator")
-    installed = InstalledOperator(control_plane, helm, studies.namespace, folder, settings=settings)
-    installed.start()
-    try:
-        installed.wait_ready()
-        yield installed
-    finally:
-        installed.terminate()
+def operator_settings() -> Mapping[str, str]:
+    """Log lines for collectors, and a cap."""
+    return {"TUNING_OPERATOR_LOG_FORMAT": "json", "TUNING_OPERATOR_NAMESPACE_PARALLELISM": str(PARALLELISM)}
 
 
 def refused_report(operator: InstalledOperator) -> None:

@@ -55,6 +55,8 @@ def apply_all(studies: Studies) -> None:
     _apply_failing(studies)
     _apply_waiting(studies)
     _apply_ending(studies)
+    _delete(studies, _job(studies, "mixed", BEHAVIOURS.index("job")))
+    _suspend(studies, _job(studies, "queued", 0))
     _disrupt(studies)
 
 
@@ -86,7 +88,7 @@ def _apply_waiting(studies: Studies) -> None:
     studies.apply("no-node", QUICK, trial=_pod(QUICK, nodeSelector={"disk": "none-such"}), **ONE)
     studies.apply("no-image", QUICK, trial=_pod(QUICK, image="does-not-exist:1"), **ONE)
     studies.apply("no-account", QUICK, trial=_pod(QUICK, serviceAccountName="trainer"), **ONE)
-    studies.apply("queued", SLOW, trial={"queue": {"kueue": "gpu-queue"}}, **ONE)
+    studies.apply("queued", WAITS_ON_THE_FIRST_ATTEMPT, trial={"queue": {"kueue": "gpu-queue"}}, **ONE)
 
 
 def _apply_ending(studies: Studies) -> None:
@@ -108,27 +110,33 @@ def _apply_ending(studies: Studies) -> None:
     studies.apply("misspelled", QUICK, trial=_container(QUICK, imagePullPolcy="Always"))
 
 
+def _job(studies: Studies, study: str, trial: int) -> str:
+    """Return the Job of a trial, once there is one."""
+    uid = studies.get(study)["metadata"]["uid"]
+    selector = f"tuning-operator.io/study-uid={uid},tuning-operator.io/trial={trial}"
+    wait_for(lambda: studies.kubectl("get", "jobs", "-l", selector, "-o", "name") != "", 60, lambda: f"{study} waits")
+    return studies.kubectl("get", "jobs", "-l", selector, "-o", "name").strip()
+
+
+def _delete(studies: Studies, job: str) -> None:
+    studies.kubectl("delete", job, "--wait=false")
+
+
+def _suspend(studies: Studies, job: str) -> None:
+    """Do what a queue does that wants its quota back."""
+    studies.kubectl("patch", job, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+
+
 def _disrupt(studies: Studies) -> None:
-    wait_for(lambda: len(studies.jobs("queued")) == 1, 60, lambda: "no Job is queued")
-    studies.kubectl(
-        "patch", "job", studies.jobs("queued")[0]["metadata"]["name"], "--type=merge", "-p", '{"spec":{"suspend":true}}'
-    )
     wait_for(lambda: _running(studies, "disrupted") == 3, 120, lambda: str(studies.status("disrupted")))
     pods = studies.pods("disrupted")
     studies.disrupt(pods[0], "PreemptionByScheduler")
     studies.evict(pods[1])
     studies.disrupt(pods[2], "DeletionByTaintManager")
-    number = BEHAVIOURS.index("job")
-    lost = next(job["metadata"] for job in studies.jobs("mixed") if _trial(job) == number)
-    studies.kubectl("delete", "job", lost["name"], "--wait=false")
 
 
 def _running(studies: Studies, name: str) -> int:
     return int(studies.status(name).get("trials", {}).get("running", 0))
-
-
-def _trial(job: dict[str, Any]) -> int:
-    return int(job["metadata"]["labels"]["tuning-operator.io/trial"])
 
 
 def _pod(script: str, image: str = "trainer:1", **pod: Any) -> dict[str, Any]:
