@@ -78,6 +78,9 @@ class StudyEngine:
         self._warnings: tuple[str, ...] = ()
         self._checked_generation = -1
         self._refusal, self._refused_generation = "", 0
+        # What was shown last counts until the history is loaded: other studies may ask for trials before.
+        shown = self._shown.trials
+        world.fair_use.take_stock(study, shown.waiting + shown.pending + shown.running, shown.total)
 
     def refuse(self, problem: str, generation: int) -> None:
         """Take note that a newer spec is wrong: the study goes on with the last good one, and its status says so."""
