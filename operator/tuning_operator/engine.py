@@ -190,7 +190,8 @@ class StudyEngine:
             reach(Point.END_STORED)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
-            await trials.start_attempt(new)
+            if not await trials.start_attempt(new):
+                return True  # the trial came to its end meanwhile: what becomes of its Job is to be decided anew
             reach(Point.ATTEMPT_STORED)
             self._world.metrics.attempt_replaced(self._study, snapshot.spec, new)
             log.info(_retry_line(new), extra=self._fields(new.number))
