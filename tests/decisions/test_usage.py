@@ -52,6 +52,14 @@ def test_a_budget_requeues_the_study_when_it_will_be_used_up() -> None:
     assert plan.requeue_at == NOW + 20, "the study began at NOW - 100"
 
 
+def test_pods_of_trials_that_have_ended_use_up_no_budget() -> None:
+    ended = {"complete": 1, "best": finished(1), "ended": {1: finished(1)}}
+    jobs, stopping = (job(0), job(1)), {"gpuHours": 0.1}
+    plan = decide(snapshot(reported(0), jobs=jobs, stopping=stopping, trial=GPU_TRIAL, parallelism=1, **ended))
+    alone = decide(snapshot(reported(0), jobs=jobs[:1], stopping=stopping, trial=GPU_TRIAL, parallelism=1))
+    assert plan.requeue_at == alone.requeue_at == pytest.approx(NOW + (360 - 2 * 50) / 2)
+
+
 def test_a_study_ends_when_its_active_time_is_over() -> None:
     plan = decide(snapshot(reported(0), jobs=(job(0),), stopping={"duration": "100s"}))
     assert (plan.ask, plan.outcomes) == (0, ()), "the running trial may finish"

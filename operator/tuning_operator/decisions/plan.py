@@ -110,7 +110,7 @@ def _given_up(snapshot: Snapshot, jobs: Jobs, outcomes: tuple[Outcome, ...], ver
 def _suspended(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> tuple[NewAttempt, ...]:
     """Trials whose Jobs give way wait under a new attempt, so that the old one's name and reports can't come back.
 
-    A trial that is to be pruned gets no other attempt: its pod was told to stop and has its time for that.
+    One that is to be pruned gets no other attempt, but ends.
     """
     if not snapshot.spec.suspend.enabled:
         return ()

@@ -7,7 +7,7 @@ import math
 from tuning_contract import FinalState
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.retries import FailureClass
-from tuning_operator.api.study import StudySpec
+from tuning_operator.api.study import StudySpec, Suspension
 from tuning_operator.api.trial_template import grace_seconds
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.failure import Failure, failure_of, start_failure_of
@@ -178,8 +178,10 @@ def _by_lost_node(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) ->
 
 
 def _by_ignored_stop(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
-    due = _stop_due(trial, snapshot.spec)
-    return _pruned(trial, job, snapshot) if due is not None and snapshot.now >= due else None
+    """A pod that was told to stop has its time for that, unless none is to run any more."""
+    due, suspend = _stop_due(trial, snapshot.spec), snapshot.spec.suspend
+    at_once = trial.prune_decided_at is not None and suspend.enabled and suspend.mode is Suspension.TERMINATE
+    return _pruned(trial, job, snapshot) if at_once or (due is not None and snapshot.now >= due) else None
 
 
 def _by_deadline(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:

@@ -110,14 +110,14 @@ class StudyRepository(StudyHistory):
         task.add_done_callback(self._asks.discard)
         return await asyncio.shield(task)
 
-    async def start_attempt(self, new: NewAttempt) -> None:
-        """Store that an attempt follows, unless the trial has come to its end meanwhile."""
+    async def start_attempt(self, new: NewAttempt) -> bool:
+        """Store that an attempt follows, unless the trial has come to its end meanwhile; return whether it does."""
         trial = self._open.get(new.number)
         if trial is None:
             raise NotFound(f"the study {self.key} has no open trial {new.number}")
         async with trial.lock:
             if new.attempt <= trial.attempt or trial.prune_decided_at is not None or trial.end != new.after_end:
-                return
+                return False
             attrs = {ATTEMPT: new.attempt, EARLIER_ATTEMPTS: written(new.earlier)}
 
             def follow(_: None) -> None:
@@ -127,6 +127,7 @@ class StudyRepository(StudyHistory):
 
             rows = {trial.trial_id: attrs}
             await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), follow)
+            return True
 
     async def keep_active_time(self, active: ActiveTime) -> None:
         """Store the study's clock."""
