@@ -27,6 +27,7 @@ PROGRAMS = (
     "api_requests",
     "many_studies",
     "sustained",
+    "takeover",
 )
 """Modules of this package."""
 

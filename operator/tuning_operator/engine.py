@@ -78,6 +78,9 @@ class StudyEngine:
         self._warnings: tuple[str, ...] = ()
         self._checked_generation = -1
         self._refusal, self._refused_generation = "", 0
+        # What was shown last counts until the history is loaded: other studies may ask for trials before.
+        shown = self._shown.trials
+        world.fair_use.take_stock(study, shown.waiting + shown.pending + shown.running, shown.total)
 
     def refuse(self, problem: str, generation: int) -> None:
         """Take note that a newer spec is wrong: the study goes on with the last good one, and its status says so."""
@@ -118,7 +121,10 @@ class StudyEngine:
         snapshot = self._observe(resource, trials)
         plan = decide(snapshot)
         self._world.fair_use.reserve(self._study, plan.ask, held_back=bool(plan.held_back))
-        return replace(snapshot, held_back=plan.held_back), plan
+        wanted = plan.launches or plan.ask or not self._creations.is_empty
+        if self._may_try_again() and not wanted:
+            self._take_refusal(None)  # whoever needed the Job that could not be created is gone
+        return replace(snapshot, held_back=plan.held_back, problem=self._problem), plan
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
         history = trials.history()
@@ -184,7 +190,8 @@ class StudyEngine:
             reach(Point.END_STORED)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
-            await trials.start_attempt(new)
+            if not await trials.start_attempt(new):
+                return True  # the trial came to its end meanwhile: what becomes of its Job is to be decided anew
             reach(Point.ATTEMPT_STORED)
             self._world.metrics.attempt_replaced(self._study, snapshot.spec, new)
             log.info(_retry_line(new), extra=self._fields(new.number))

@@ -45,7 +45,12 @@ class FairUse:
         if held_back:
             self._waiting[study.uid] = study.namespace
         else:
-            self._waiting.pop(study.uid, None)
+            self.wait_no_more(study)
+
+    def wait_no_more(self, study: StudyKey) -> None:
+        """Leave to others the room that was kept for a study."""
+        if self._waiting.pop(study.uid, None) is not None:
+            self._wake_waiting()
 
     def take_stock(self, study: StudyKey, open_trials: int, total: int) -> None:
         """Take a study's trials as they are, in place of what was noted before."""
@@ -56,7 +61,7 @@ class FairUse:
 
     def forget(self, study: StudyKey) -> None:
         """Take a study out that is no longer worked on."""
-        self._waiting.pop(study.uid, None)
+        self.wait_no_more(study)
         if self._uses.pop(study.uid, None) is not None:
             self._wake_waiting()
 

@@ -66,6 +66,7 @@ _signals: dict[Point, signal.Signals] = {}
 _left: dict[Point, int] = {}
 """How many times a point is still passed, the last one included."""
 _defects: set[Defect] = set()
+_LATE_SECONDS = 1.0
 _running: set[asyncio.Task[None]] = set()
 """Work that nobody waits for."""
 
@@ -84,10 +85,15 @@ def has(defect: Defect) -> bool:
 
 
 async def unwaited(work: Coroutine[Any, Any, None]) -> None:
-    """Let work go on by itself, and return at once."""
-    task = asyncio.create_task(work)
+    """Let work begin a little later, as a cache that writes behind does, and return at once."""
+    task = asyncio.create_task(_late(work))
     _running.add(task)
     task.add_done_callback(_running.discard)
+
+
+async def _late(work: Coroutine[Any, Any, None]) -> None:
+    await asyncio.sleep(_LATE_SECONDS)
+    await work
 
 
 def twin(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,11 @@ class JobCreations:
         names = {job.name for job in seen}
         return (*seen, *(job for job in self._tasks if job.name not in names))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no creation is under way."""
+        return not self._tasks
+
     async def settle(self, name: str | None = None) -> None:
         """Wait for the answer about one Job or about all: one that is to be deleted must exist, or never will."""
         tasks = [task for job, task in self._tasks.items() if name in (None, job.name)]

@@ -195,11 +195,11 @@ class TrialRepository(Protocol):
         """Ask for trials and store them, with attempt 1, before returning; fewer (or none) once the space is exhausted,
         which `history().exhausted` then says."""
 
-    async def start_attempt(self, new: NewAttempt) -> None:
-        """Store that an attempt follows; its Job may be created only after this.
+    async def start_attempt(self, new: NewAttempt) -> bool:
+        """Store that an attempt follows, and return whether it does; its Job may be created only after this.
 
         A trial whose newest attempt has another last message than the caller knew, or that is to be pruned, stays as
-        it is: that came in after the caller's look at it. `history()` says which attempt is the newest.
+        it is: that came in after the caller's look at it.
         """
 
     async def keep_active_time(self, active: ActiveTime) -> None:

@@ -122,6 +122,7 @@ class StudyTask:
     async def _failed(self, error: TuningError) -> float:
         """Say in the status what is away or wrong; nothing is lost, for the next step decides anew."""
         log.warning("%s", error, extra=_fields(self.study))
+        self._world.fair_use.wait_no_more(self.study)
         now = self._world.clock.now()
         generation = self.resource.metadata.generation
         if isinstance(error, InvalidStudy):

@@ -31,7 +31,7 @@ LOCAL = {
 }
 """Programs that need no control plane: their sizes here, and how many figures they find."""
 
-ON_A_CLUSTER = {"api_requests", "first_job", "many_studies", "next_job", "sustained"}
+ON_A_CLUSTER = {"api_requests", "first_job", "many_studies", "next_job", "sustained", "takeover"}
 """Programs that need one, whose start alone takes as long as all of this file."""
 
 

@@ -16,7 +16,7 @@ from tuning_operator.cluster.answers import RequestRefused, parse_warnings
 from tuning_operator.cluster.client import ATTEMPTS, ClusterClient
 from tuning_operator.cluster.credentials import Credentials, load_credentials
 from tuning_operator.decisions.snapshot import StudyKey
-from tuning_operator.errors import ClusterUnavailable, Forbidden, NotFound
+from tuning_operator.errors import ClusterUnavailable, Forbidden, LeaseLost, NotFound
 
 STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
 JOBS = paths.jobs("team")
@@ -41,6 +41,18 @@ async def test_reading_is_repeated_after_a_failure(server: FakeApiServer, client
     server.fail(replace(fault, times=ATTEMPTS - 1))
     assert (await client.request("GET", JOBS))["items"] == []
     assert server.count("GET") == ATTEMPTS
+
+
+async def test_whoever_may_not_act_any_more_reads_and_changes_nothing(server: FakeApiServer) -> None:
+    def check() -> None:
+        raise LeaseLost("another operator acts")
+
+    async with ClusterClient(lambda: server.credentials, before_write=check) as client:
+        assert (await client.request("GET", JOBS))["items"] == []
+        for verb in ("POST", "PATCH", "PUT", "DELETE"):
+            with pytest.raises(LeaseLost):
+                await client.request(verb, JOBS, job_manifest(STUDY, 0))
+    assert server.jobs == {}
 
 
 async def test_an_outage_ends_as_unavailable_with_the_servers_words(

@@ -54,6 +54,8 @@ class InstalledOperator:
             environment=self.environment,
             directory=folder,
         )
+        self.user_agent = f"tuning-operator ({name})"
+        """What tells it from others of its account in the audit log."""
 
     @property
     def user(self) -> str:
@@ -72,6 +74,14 @@ class InstalledOperator:
         """End it with SIGTERM, and wait."""
         self._process.terminate(30)
 
+    def pause(self) -> None:
+        """Freeze it with SIGSTOP."""
+        self._process.pause()
+
+    def resume(self) -> None:
+        """Let it go on with SIGCONT."""
+        self._process.resume()
+
     @property
     def running(self) -> bool:
         """Whether the process lives."""
@@ -80,6 +90,10 @@ class InstalledOperator:
     def wait_ready(self) -> None:
         """Wait until it follows studies."""
         wait_for(lambda: self._probe("/readyz") == 200, 60, lambda: f"not ready; its log:\n{self.log()}")
+
+    def is_active(self) -> bool:
+        """Return whether it follows studies as the active one."""
+        return self._probe("/readyz") == 200 and "\ntuning_active_leader 1.0\n" in self.metrics()
 
     def metrics(self) -> str:
         """Return what /metrics answers."""

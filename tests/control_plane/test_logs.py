@@ -21,13 +21,16 @@ for epoch in range(1, {EPOCHS} + 1):
     time.sleep(0.2)
 """
 
-PRINTS_FOR_EVER_WHERE_X_IS_SMALL = """
-import itertools, os, time
+STAYS_WHERE_X_IS_SMALL = """
+import os, time
 x = float(os.environ["PARAM_x"])
-for epoch in itertools.count(1) if x < 0.5 else range(1, 6):
+for epoch in range(1, 6):
     print('{"epoch": %d, "score": %f}' % (epoch, x), flush=True)
     time.sleep(0.1)
+if x < 0.5:
+    time.sleep(3600)
 """
+"""Ends only if it is deleted where x is small; the last epoch that it prints is one that others have too."""
 
 
 def printing(script: str, **logs: Any) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def test_hopeless_trials_that_only_print_are_deleted_and_count_as_pruned(
         "pruner": {"name": "Median", "options": {"nStartupTrials": 1}},
         "enqueue": [{"x": 0.9}, {"x": 0.1}, {"x": 0.8}],
     }
-    trial = printing(PRINTS_FOR_EVER_WHERE_X_IS_SMALL, format="Json", step="epoch")
+    trial = printing(STAYS_WHERE_X_IS_SMALL, format="Json", step="epoch")
     studies.apply("pruned", "", trial={**trial, "pruneGrace": "1h"}, search=search, maxTrials=3, parallelism=1)
     studies.wait("pruned", "Complete")
     states = {trial["number"]: trial["state"] for trial in studies.status("pruned")["recent"]}

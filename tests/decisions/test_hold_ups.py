@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.builders import NOW, job, reported, snapshot, trial
-from tuning_operator.decisions.hold_ups import hold_ups
+from tests.builders import NOW, job, reported, snapshot, spec, trial
+from tuning_operator.decisions.hold_ups import HoldUp, hold_ups
+from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import EarlierAttempts
-from tuning_operator.decisions.study_status import study_status
+from tuning_operator.decisions.study_status import study_status, trial_counts
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,15 @@ from tuning_operator.decisions.study_status import study_status
 def test_a_pod_that_does_not_start_has_a_reason(message: str, reason: str) -> None:
     held = snapshot(trial(0), trial(1), jobs=(job(0, "Pending", message=message), job(1, "Pending")), parallelism=2)
     assert {kind: count for kind, count in hold_ups(held).items() if count} == {reason: 1}
+
+
+def test_a_trial_that_reported_before_a_queue_took_its_pod_is_held_up_like_any_other() -> None:
+    released = job(0, "Pending", released_at=NOW - 5, message="Unschedulable: no node has a GPU")
+    held = snapshot(reported(0, last_report_at=NOW - 99), jobs=(released,))
+    assert hold_ups(held)[HoldUp.UNSCHEDULABLE] == 1
+    assert trial_counts(held).pending == 1
+    suspended = replace(held, spec=spec(suspend={"enabled": True}))
+    assert len(decide(suspended).deletions) == 1, "Drain lets running pods finish, and this one does not run"
 
 
 def test_trials_in_a_queue_and_between_attempts_are_held_up() -> None:

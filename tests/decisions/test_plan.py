@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.builders import NOW, ended, finished, job, reported, snapshot, trial
+from tests.builders import NOW, ended, finished, job, reported, snapshot, spec, trial
 from tuning_operator.decisions.actions import Deletion
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import ActiveTime
@@ -104,6 +106,14 @@ def test_suspending_with_drain_lets_running_pods_finish_and_withdraws_the_others
     assert [(new.number, new.attempt, new.reason) for new in plan.new_attempts] == [(1, 2, "Suspended")]
     assert [deletion.job for deletion in plan.deletions] == ["digits-11112222-1-1"]
     assert (plan.ask, plan.launches, plan.outcomes) == (0, (), ())
+
+
+def test_suspending_with_terminate_ends_a_trial_that_was_told_to_stop() -> None:
+    of_trial = snapshot(reported(0, prune_decided_at=NOW - 1), jobs=(job(0),))
+    assert decide(of_trial).outcomes == (), "it has its time for that"
+    plan = decide(replace(of_trial, spec=spec(suspend={"enabled": True, "mode": "Terminate"})))
+    assert [outcome.reason for outcome in plan.outcomes] == ["Pruned"]
+    assert (len(plan.deletions), plan.new_attempts) == (1, ())
 
 
 def test_suspending_with_terminate_withdraws_all_jobs_and_keeps_the_trials() -> None:

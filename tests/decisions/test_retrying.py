@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,16 @@ def test_disruptions_do_not_use_up_the_limit_but_end_somewhere() -> None:
     assert retry(plan_after(tried)).earlier.disruptions == 100
     tried = replace(tried, earlier=EarlierAttempts(disruptions=100))
     assert [outcome.reason for outcome in plan_after(tried).outcomes] == ["Evicted"]
+
+
+@pytest.mark.parametrize("how", ["Error", "NotFinite", "NoObjective"])
+def test_a_trial_that_was_to_be_pruned_is_not_tried_again_however_it_ended(how: str) -> None:
+    last, value = ("Failed", 0.1) if how == "Error" else ("Complete", math.nan if how == "NotFinite" else None)
+    to_be_pruned = reported(value=value, end=ended(last), prune_decided_at=NOW - 1)
+    retries = {"reasons": ["Error", "NotFinite", "NoObjective"]}
+    plan = decide(snapshot(to_be_pruned, jobs=(job(),), trial=trial_fields(retries=retries)))
+    assert [outcome.reason for outcome in plan.outcomes] == [how]
+    assert plan.new_attempts == (), "the storage would refuse it, again and again"
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 10), (1, 20), (4, 160), (6, 360), (99, 360)])

@@ -28,6 +28,14 @@ def test_a_job_that_a_queue_took_its_pod_from_keeps_the_time_that_it_ran() -> No
     assert usage_of(snapshot(reported(0), jobs=(resumed,))).trial_seconds == 77 + 50
 
 
+def test_the_time_between_two_pods_in_a_queue_is_no_gpu_time_although_reports_came_before_and_after_it() -> None:
+    reports = reported(0, first_report_at=NOW - 36000, last_report_at=NOW - 1)
+    resumed = job(0, created_at=NOW - 40000, released_at=NOW - 70, ran_seconds=77.0)
+    assert usage_of(snapshot(reports, jobs=(resumed,))).trial_seconds == 77 + 50
+    unseen = job(0, phase="Pending", created_at=NOW - 40000, released_at=NOW - 70)
+    assert usage_of(snapshot(reports, jobs=(unseen,))).trial_seconds == 69
+
+
 def test_a_used_up_gpu_budget_ends_the_study_and_drains_it() -> None:
     used = snapshot(reported(0), jobs=(job(0),), stopping={"gpuHours": 0.02}, trial=GPU_TRIAL)
     verdict = verdict_of(used.spec, used.history, usage_of(used))
@@ -42,6 +50,14 @@ def test_a_budget_requeues_the_study_when_it_will_be_used_up() -> None:
     assert plan.requeue_at == pytest.approx(NOW + (360 - 2 * 50) / 2)
     plan = decide(snapshot(reported(0), jobs=(job(0),), stopping={"duration": "2m"}, parallelism=1))
     assert plan.requeue_at == NOW + 20, "the study began at NOW - 100"
+
+
+def test_pods_of_trials_that_have_ended_use_up_no_budget() -> None:
+    ended = {"complete": 1, "best": finished(1), "ended": {1: finished(1)}}
+    jobs, stopping = (job(0), job(1)), {"gpuHours": 0.1}
+    plan = decide(snapshot(reported(0), jobs=jobs, stopping=stopping, trial=GPU_TRIAL, parallelism=1, **ended))
+    alone = decide(snapshot(reported(0), jobs=jobs[:1], stopping=stopping, trial=GPU_TRIAL, parallelism=1))
+    assert plan.requeue_at == alone.requeue_at == pytest.approx(NOW + (360 - 2 * 50) / 2)
 
 
 def test_a_study_ends_when_its_active_time_is_over() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.builders import STUDY, spec_document, trial_fields
 from tests.engine.world import EngineInAWorld
+from tuning_operator.decisions.actions import NewAttempt
 from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable
 
 
@@ -235,6 +236,29 @@ async def test_a_pruned_trial_that_does_not_leave_is_deleted_after_the_grace() -
     await world.step()
     assert world.jobs.deletions == [name(0)]
     assert world.shown["trials"]["pruned"] == 1
+
+
+async def test_a_trial_that_ends_just_before_it_gives_way_keeps_its_job_and_is_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = EngineInAWorld(maxTrials=1, parallelism=1)
+    await world.step()
+    world.jobs.start(name(0))
+    await world.report(0)
+    world.clock.advance(100)
+    start_attempt = world.trials.start_attempt
+
+    async def too_late(new: NewAttempt) -> bool:
+        await world.report(0, step=2, end="Complete")
+        return await start_attempt(new)
+
+    monkeypatch.setattr(world.trials, "start_attempt", too_late)
+    world.edit(maxTrials=1, parallelism=1, suspend={"enabled": True, "mode": "Terminate"})
+    await world.step()
+    await world.step()
+    assert world.shown["trials"]["complete"] == 1
+    assert world.jobs.deletions == [], "it may still save its model"
+    assert world.metrics.new_attempts == []
 
 
 async def test_an_exhausted_space_ends_the_study() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.builders import STUDY
 from tests.engine.world import EngineInAWorld
 from tuning_operator.decisions.snapshot import UNLIMITED, StudyKey
 from tuning_operator.fair_use import FairUse
@@ -78,6 +79,24 @@ def test_namespaces_share_the_operator_whatever_the_number_of_their_studies() ->
     ledger.take_stock(A2, open_trials=4, total=4)
     ledger.reserve(B1, 0, held_back=True)
     assert (ledger.left(A1), ledger.left(A2), ledger.left(B1)) == (0, 0, 1)
+
+
+def test_who_waits_no_more_leaves_its_share_to_the_others() -> None:
+    ledger = Ledger(namespace_parallelism=4)
+    ledger.take_stock(A1, open_trials=2, total=2)
+    ledger.reserve(A2, 0, held_back=True)
+    ledger.reserve(A1, 0, held_back=True)
+    ledger.reserve(A2, 0, held_back=False)
+    assert (ledger.left(A1), ledger.woken) == (2, ["uid-a1"])
+
+
+async def test_after_a_restart_a_study_counts_as_its_status_shows_it_until_its_history_is_loaded() -> None:
+    world = EngineInAWorld(caps={"namespace_parallelism": 3}, maxTrials=9, parallelism=3)
+    await world.step()
+    world.fair_use.forget(STUDY)
+    world.resource = world.resource.model_copy(update={"status": world.shown})
+    world.new_engine()
+    assert world.fair_use.allowance(StudyKey(STUDY.namespace, "other", "uid-other")).trials == 0
 
 
 async def test_a_study_at_a_cap_waits_says_which_and_goes_on_when_there_is_room() -> None:

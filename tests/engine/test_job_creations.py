@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.engine.world import EngineInAWorld
-from tuning_operator.errors import ClusterUnavailable
+from tuning_operator.errors import ClusterUnavailable, JobRefused
 
 
 async def _step(world: EngineInAWorld) -> None:
@@ -114,3 +114,17 @@ async def test_of_many_jobs_only_some_are_being_asked_for_at_the_same_time() -> 
     world.jobs.answering.set()
     await world.engine.settle()
     assert len(world.jobs.manifests) == 200
+
+
+async def test_a_failure_is_forgotten_when_nobody_needs_its_job_any_more() -> None:
+    world = EngineInAWorld(maxTrials=1, parallelism=1)
+    await _step(world)
+    world.jobs.fail_next(JobRefused("no such queue"))
+    await world.engine.settle()
+    await _step(world)
+    assert "no such queue" in str(world.shown["conditions"])
+    world.edit(maxTrials=1, parallelism=1, stopping={"trials": [0]})
+    while (due := await world.step()) is not None:
+        world.clock.advance(due - world.clock.now())
+    assert "no such queue" not in str(world.shown["conditions"])
+    assert [it["status"] for it in world.shown["conditions"] if it["type"] == "Degraded"] == ["False"]

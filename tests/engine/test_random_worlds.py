@@ -6,39 +6,72 @@ import asyncio
 import math
 import random
 from collections import Counter
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import STUDY
+from tests.builders import STUDY, trial_fields
 from tests.engine.world import EngineInAWorld
-from tuning_operator.decisions.snapshot import JobPhase, TrialJob
-from tuning_operator.errors import ClusterUnavailable, StorageUnavailable, Unavailable
+from tuning_operator.api.retries import FailureClass
+from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable, Unavailable
 
 MAX_TRIALS = 8
 PARALLELISM = 3
+
+
+_TO_JOBS = ("start", "report", "end", "exit", "fail", "disrupt", "delete", "queue", "stall")
+EVENTS = (*_TO_JOBS, "time", "time", "restart", "api", "db", "suspend", "stop", "limits", "rival")
+RIVAL = StudyKey(STUDY.namespace, "rival", "99998888-7777-6666-5555-444433332222")
+
+
+def _spec(dice: random.Random) -> dict[str, Any]:
+    """Return a spec's fields as some user may write them; each study lives through several."""
+    reasons = dice.choice([[], [reason.value for reason in FailureClass], None, ["NotFinite", "NoObjective"]])
+    retries = {"limit": dice.choice([0, 1, 3])} | ({} if reasons is None else {"reasons": reasons})
+    trial = trial_fields(retries=retries, deadlines=dice.choice([{}, {"start": "1m"}, {"run": "1m", "silence": "30s"}]))
+    trial["template"]["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": 2}}
+    return {"maxTrials": MAX_TRIALS, "parallelism": PARALLELISM, "trial": trial}
+
+
+def _stopping(dice: random.Random) -> dict[str, Any]:
+    rules: list[dict[str, Any]] = [
+        {"duration": dice.choice(["1m", "2h"])},
+        {"gpuHours": dice.choice([0.02, 5])},
+        {"plateau": {"trials": dice.choice([2, 6]), "minImprovement": 0.1}},
+        {"failedTrials": {"total": dice.choice([2, 6])}},
+        {"trials": dice.sample(range(MAX_TRIALS), 2)},
+        {"now": dice.choice(["Drain", "Terminate"])},
+    ]
+    return {"onEnd": dice.choice(["Drain", "Terminate"]), **dice.choice(rules)}
 
 
 async def _something_happens(world: EngineInAWorld, dice: random.Random) -> None:
     jobs = sorted(world.jobs.observed(STUDY), key=lambda job: job.name)
     active = [job for job in jobs if job.is_active]
     open_numbers = {(trial.number, trial.attempt) for trial in world.trials.history().open}
-    event = dice.choice(
-        ["start", "report", "end", "exit", "fail", "disrupt", "delete", "time", "restart", "api", "db", "suspend"]
-    )
+    event = dice.choice(EVENTS)
     if event == "time":
-        world.clock.advance(dice.choice([1, 40, 2000]))
+        world.clock.advance(dice.choice([1, 15, 40, 2000, -500]))
     elif event == "restart":
         world.new_engine()
         world.jobs.forget()
     elif event == "api":
-        world.jobs.fail_next(ClusterUnavailable("away"))
+        world.jobs.fail_next(dice.choice([ClusterUnavailable("away"), JobRefused("not like that")]))
     elif event == "db":
         world.trials.fail_next(StorageUnavailable("away"))
     elif event == "suspend":
         enabled, mode = dice.choice([(True, "Drain"), (True, "Terminate"), (False, "Drain"), (False, "Drain")])
-        suspend = {"enabled": enabled, "mode": mode}
-        world.edit(maxTrials=MAX_TRIALS, parallelism=PARALLELISM, suspend=suspend)
+        world.edit(**_spec(dice), suspend={"enabled": enabled, "mode": mode})
+    elif event == "stop":
+        world.edit(**_spec(dice), stopping=_stopping(dice))
+    elif event == "limits":
+        limits = {"maxTrials": dice.randint(PARALLELISM, MAX_TRIALS), "parallelism": dice.randint(1, PARALLELISM)}
+        world.edit(**_spec(dice) | limits)
+    elif event == "rival":
+        world.fair_use.take_stock(RIVAL, dice.randint(0, PARALLELISM), 10)
+        world.fair_use.reserve(RIVAL, 0, held_back=dice.choice([True, False]))
     elif active:
         await _something_happens_to_a_job(world, dice, event, dice.choice(active), open_numbers)
 
@@ -49,10 +82,17 @@ async def _something_happens_to_a_job(
     alive = job.phase is JobPhase.RUNNING and (job.trial, job.attempt) in open_numbers
     if event == "start" and job.phase is JobPhase.PENDING:
         world.jobs.start(job.name)
+    elif event == "stall" and job.phase is JobPhase.PENDING:
+        world.jobs.stall(job.name, dice.choice(["Unschedulable: no room", "ImagePullBackOff: no such image"]))
+    elif event == "queue" and job.phase is JobPhase.SUSPENDED:
+        world.jobs.release(job.name)
+    elif event == "queue":
+        world.jobs.hold_back(job.name)
     elif event == "exit" and job.phase is JobPhase.RUNNING:
         world.jobs.finish(job.name)
     elif event == "fail":
-        world.jobs.fail(job.name, dice.choice([1, 75, 137]))
+        code = dice.choice([1, 75, 137, 143])
+        world.jobs.fail(job.name, code, cause="OOMKilled" if code == 137 else "")
     elif event == "disrupt":
         world.jobs.disrupt(job.name)
     elif event == "delete":
@@ -99,28 +139,48 @@ def _check(world: EngineInAWorld) -> None:
     assert not launched or max(launched.values()) == 1, "one Job per trial and attempt"
     told = Counter(outcome.number for outcome in world.metrics.ends)
     assert not told or max(told.values()) == 1, "every trial is told once"
+    counted = sum(of.attempt_seconds for of in (*world.metrics.ends, *world.metrics.new_attempts))
+    stored = history.running_seconds + sum(trial.earlier.running_seconds for trial in history.open)
+    assert math.isclose(counted, stored, abs_tol=1e-3), "the time of each attempt is counted once"
+
+
+async def _check_that_it_rests(world: EngineInAWorld) -> None:
+    """Where nothing happens, a study soon does nothing."""
+    for _ in range(12):  # as many as errors may be under way
+        await _step(world)
+    requests, written = world.jobs.requests, len(world.status.written)
+    due = await world.step()
+    assert (world.jobs.requests, len(world.status.written)) == (requests, written), "it asks for nothing more"
+    assert due is None or due > world.clock.now(), "it does not spin"
 
 
 async def _live_through(seed: int, events: int) -> None:
     dice = random.Random(seed)
-    world = EngineInAWorld(maxTrials=MAX_TRIALS, parallelism=PARALLELISM)
+    caps = dice.choice([{}, {"namespace_parallelism": 4}, {"operator_parallelism": 3}])
+    world = EngineInAWorld(caps, **_spec(dice))
     for _ in range(events):
         for _ in range(dice.randint(0, 3)):
             await _something_happens(world, dice)
         await (_step_without_answers(world) if dice.random() < 0.3 else _step(world))
         _check(world)
+        if dice.random() < 0.2:
+            await _check_that_it_rests(world)
+            _check(world)
     await _come_to_an_end(world)
 
 
 async def _come_to_an_end(world: EngineInAWorld) -> None:
     """In quiet times every study ends, and no Job stays."""
     world.edit(maxTrials=MAX_TRIALS, parallelism=PARALLELISM)
+    world.fair_use.forget(RIVAL)
     for _ in range(12 * MAX_TRIALS):
         world.clock.advance(40)
         await _step(world)
         _check(world)
         for job in world.jobs.observed(STUDY):
-            if job.phase is JobPhase.PENDING:
+            if job.phase is JobPhase.SUSPENDED:
+                world.jobs.release(job.name)
+            elif job.phase is JobPhase.PENDING:
                 world.jobs.start(job.name)
             elif job.phase is JobPhase.RUNNING:
                 world.jobs.finish(job.name)
@@ -129,6 +189,10 @@ async def _come_to_an_end(world: EngineInAWorld) -> None:
     assert history.complete + history.pruned + history.failed == MAX_TRIALS
     assert world.shown["phase"] in ("Complete", "Failed")
     assert not [job for job in world.jobs.observed(STUDY) if job.is_active]
+    conditions = {condition["type"]: condition["status"] for condition in world.shown["conditions"]}
+    assert conditions["Degraded"] == "False"
+    assert {conditions["Running"], conditions["Suspended"]} == {"False"}
+    assert {conditions["Complete"], conditions["Failed"]} == {"True", "False"}
 
 
 @settings(max_examples=150, deadline=None)

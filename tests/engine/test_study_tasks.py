@@ -16,7 +16,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
-from tuning_operator.errors import ClusterUnavailable, StorageDamaged, StorageUnavailable
+from tuning_operator.errors import ClusterUnavailable, LeaseLost, StorageDamaged, StorageUnavailable
 from tuning_operator.fair_use import FairUse
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
@@ -36,8 +36,9 @@ class Cluster:
         self.metrics = FakeMetrics()
         self.repositories = FakeTrialRepositories(clock)
         self.jobs = FakeTrialJobs(clock, lambda uid: self.tasks.wake(uid))
-        fair_use = FairUse(Settings(), lambda _uid: None)
-        world = World(self.jobs, self.logs, self.status, self.events, FakeAddresses(), clock, self.metrics, fair_use)
+        self.fair_use = FairUse(Settings(namespace_parallelism=100), lambda uid: self.tasks.wake(uid))
+        ports = (self.jobs, self.logs, self.status, self.events, FakeAddresses(), clock, self.metrics)
+        world = World(*ports, self.fair_use)
         self.tasks = StudyTasks(world, self.repositories, Settings(status_seconds=0, coalesce_seconds=0))
 
     @property
@@ -63,6 +64,14 @@ async def test_a_study_starts_when_it_is_seen(cluster: Cluster) -> None:
     cluster.tasks.study_changed(study_document())
     await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
     await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+
+
+async def test_a_replaced_operator_shows_no_status(cluster: Cluster) -> None:
+    cluster.repositories.fail_next_open(LeaseLost("another operator took the database over"))
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.tasks._studies[STUDY.uid][1].done())
+    assert cluster.status.written == []
+    assert cluster.tasks.alive
 
 
 async def test_a_job_event_wakes_its_study(cluster: Cluster) -> None:
@@ -220,6 +229,17 @@ async def test_a_damaged_storage_is_named_in_the_status(cluster: Cluster) -> Non
     cluster.tasks.study_changed(study_document())
     await cluster.until(lambda: bool(cluster.status.written))
     assert cluster.shown["conditions"][0]["reason"] == "StorageDamaged"
+
+
+async def test_a_study_that_cant_be_worked_on_keeps_no_room_from_others(cluster: Cluster) -> None:
+    other = replace(STUDY, name="other", uid="uid-other")
+    cluster.fair_use.take_stock(other, open_trials=50, total=50)
+    cluster.fair_use.reserve(STUDY, 0, held_back=True)
+    assert cluster.fair_use.allowance(other).trials == 0
+    cluster.repositories.fail_next_open(StorageDamaged("tuning.db is no SQLite database"))
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: bool(cluster.status.written))
+    assert cluster.fair_use.allowance(other).trials == 50
 
 
 async def test_a_status_that_cant_be_written_is_written_later(

@@ -97,6 +97,16 @@ class FakeTrialJobs:
         for name in names:
             self._change(name, phase=JobPhase.RUNNING, running_at=self._clock.now())
 
+    def hold_back(self, name: str) -> None:
+        """Let a queue suspend a Job: its pod goes, and the Job gets none before `release`."""
+        job = self.job(name)
+        now = self._clock.now()
+        self._change(name, phase=JobPhase.SUSPENDED, running_at=None, ran_seconds=job.running_seconds(now))
+
+    def release(self, name: str) -> None:
+        """Let a queue let a Job go."""
+        self._change(name, phase=JobPhase.PENDING, released_at=self._clock.now())
+
     def stall(self, name: str, message: str) -> None:
         """Let a pending Job's pod have a reason for which it does not start."""
         self._change(name, message=message)

@@ -107,20 +107,22 @@ class FakeTrialRepository:
         self._trials.extend(_Trial(trial) for trial in asked)
         return asked
 
-    async def start_attempt(self, new: NewAttempt) -> None:
+    async def start_attempt(self, new: NewAttempt) -> bool:
         """Let an attempt follow."""
         self._fail()
         trial = self._trials[new.number]
         is_news = trial.open.end != new.after_end or trial.open.prune_decided_at is not None
-        if new.attempt > trial.open.attempt and not is_news:
-            trial.open = replace(
-                trial.open,
-                attempt=new.attempt,
-                earlier=new.earlier,
-                end=None,
-                first_report_at=None,
-                last_report_at=None,
-            )
+        if new.attempt <= trial.open.attempt or is_news:
+            return False
+        trial.open = replace(
+            trial.open,
+            attempt=new.attempt,
+            earlier=new.earlier,
+            end=None,
+            first_report_at=None,
+            last_report_at=None,
+        )
+        return True
 
     async def keep_active_time(self, active: ActiveTime) -> None:
         """Keep the study's clock."""

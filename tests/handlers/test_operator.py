@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -113,6 +114,19 @@ async def test_an_operator_whose_lease_is_taken_ends(
         assert isinstance(task.exception(), LeaseLost)
     lease = control_plane.api.get(_lease_path(namespace))
     assert lease["spec"]["holderIdentity"] == "somebody else"
+
+
+async def test_an_operator_whose_database_is_taken_over_ends_although_it_holds_the_lease(
+    new_operator: NewOperator, control_plane: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    async with started(new_operator("a")) as task:
+        with sqlite3.connect(tmp_path / "tuning.db") as connection:
+            connection.execute("UPDATE tuning_leaders SET number = number + 1, holder = 'operator b'")
+        create_study(control_plane, namespace, "digits")
+        await until(task.done, "the operator goes on")
+        assert isinstance(task.exception(), LeaseLost)
+        assert "operator b took the database over" in str(task.exception())
+    await _until_jobs(control_plane, namespace, 0)
 
 
 async def test_a_restart_of_the_api_server_is_survived(

@@ -228,7 +228,8 @@ class RepositorySuite:
         repository = await _with_trials(world, 1)
         await repository.report(0, 1, batch((1, 0.5), end=FinalState.FAILED))
         end = repository.history().open[0].end
-        await repository.start_attempt(new_attempt(0, 2, after=end))
+        assert not await repository.start_attempt(new_attempt(0, 2)), "its caller did not know of it"
+        assert await repository.start_attempt(new_attempt(0, 2, after=end))
         (trial,) = repository.history().open
         assert (trial.attempt, trial.end) == (2, None)
         before = repository.history().open

@@ -118,7 +118,10 @@ def _assert_equal(curve: Curve, objective: Objective, values: dict[int, float]) 
     assert repr(curve.value) == repr(expected) or curve.value == expected
     assert curve.is_finite == (expected is None or math.isfinite(expected))
     ascending = sorted(values)
-    assert curve.last_step == (ascending[-1] if ascending else None)
-    assert curve.step_before_last == next((low for low, high in pairwise(ascending) if high == ascending[-1]), None)
+    if not ascending:
+        assert curve.standing is None
+        return
+    before = next((low for low, high in pairwise(ascending) if high == ascending[-1]), None)
     known = [value for value in values.values() if not math.isnan(value)]
-    assert curve.best == (None if not known else max(known) if objective.direction == "Maximize" else min(known))
+    best = None if not known else max(known) if objective.direction == "Maximize" else min(known)
+    assert curve.standing == (ascending[-1], before, best)

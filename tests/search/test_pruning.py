@@ -82,7 +82,8 @@ def test_the_median_rule_is_optunas_for_any_curves(
     so_far = Curve(study_spec(direction=direction.name.capitalize()).objective, running)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # numpy's, of NaN and infinities
         expected = _optunas(parsed).prune(study, trial)
-    assert rule.should_prune(so_far) == expected
+    standing = so_far.standing
+    assert (standing is not None and rule.should_prune(standing)) == expected
 
 
 def _optunas(options: MedianOptions) -> MedianPruner:
@@ -180,3 +181,11 @@ async def test_a_pruned_trial_keeps_its_last_value(world: DatabaseWorld) -> None
     finished = study.finished(1)
     assert finished is not None
     assert (finished.state, finished.value) == (EndState.PRUNED, 0.1)
+
+
+async def test_a_batch_is_decided_on_as_its_values_one_by_one(world: DatabaseWorld) -> None:
+    study = await _with_a_good_trial(world)
+    answer = await study.report(1, 1, batch((1, 0.1), (9, 0.9)))
+    assert answer.reply.reason == "Pruned", "step 9, which no other trial has reached, does not hide step 1"
+    answer = await study.report(2, 1, batch((9, 0.9), (2, 0.1), (1, 0.9)))
+    assert not answer.reply.stop, "its best value counts, and steps are in their order"

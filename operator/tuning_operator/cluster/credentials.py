@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ class Credentials:
     """URL of an HTTP proxy to the server."""
     namespace: str = "default"
     """Namespace of commands that name none."""
+
+    def cluster(self) -> str:
+        """Return what tells this cluster from others: a hash of its authority's certificates. Reads a file."""
+        if self.ca_file is None:
+            return sha256(self.server.encode()).hexdigest()[:8]
+        return sha256(Path(self.ca_file).read_bytes()).hexdigest()[:8]
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Return what TLS connections are made with; None for plain HTTP. Reads files."""

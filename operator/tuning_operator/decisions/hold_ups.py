@@ -8,6 +8,7 @@ from enum import StrEnum
 from tuning_operator.decisions.failure import is_image_problem
 from tuning_operator.decisions.retrying import is_due
 from tuning_operator.decisions.snapshot import JobPhase, Snapshot, TrialJob
+from tuning_operator.decisions.trial_state import has_reported
 
 
 class HoldUp(StrEnum):
@@ -40,9 +41,10 @@ def held_up_jobs(snapshot: Snapshot) -> list[TrialJob]:
 
     A report proves a running pod before the Job's status does.
     """
-    silent = {(trial.number, trial.attempt) for trial in snapshot.history.open if trial.first_report_at is None}
+    trials = {(trial.number, trial.attempt): trial for trial in snapshot.history.open}
     waiting = (job for job in snapshot.jobs if job.phase is JobPhase.PENDING and job.message and not job.deleting)
-    return [job for job in waiting if (job.trial, job.attempt) in silent]
+    of_trials = ((job, trials.get((job.trial, job.attempt))) for job in waiting)
+    return [job for job, trial in of_trials if trial is not None and not has_reported(trial, job)]
 
 
 def _of_job(job: TrialJob) -> HoldUp:

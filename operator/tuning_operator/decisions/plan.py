@@ -108,10 +108,14 @@ def _given_up(snapshot: Snapshot, jobs: Jobs, outcomes: tuple[Outcome, ...], ver
 
 
 def _suspended(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> tuple[NewAttempt, ...]:
-    """Trials whose Jobs give way wait under a new attempt, so that the old one's name and reports can't come back."""
+    """Trials whose Jobs give way wait under a new attempt, so that the old one's name and reports can't come back.
+
+    One that is to be pruned gets no other attempt, but ends.
+    """
     if not snapshot.spec.suspend.enabled:
         return ()
-    with_jobs = [(trial, jobs[key]) for trial in staying if (key := (trial.number, trial.attempt)) in jobs]
+    going_on = (trial for trial in staying if trial.prune_decided_at is None)
+    with_jobs = [(trial, jobs[key]) for trial in going_on if (key := (trial.number, trial.attempt)) in jobs]
     mode = snapshot.spec.suspend.mode
     return tuple(
         put_off(trial, attempt_seconds(trial, job, snapshot.now), "Suspended")

@@ -15,8 +15,13 @@ LONGEST_BACKOFF_SECONDS = 360.0
 
 
 def retry_of(trial: OpenTrial, outcome: Outcome, spec: StudySpec, now: float) -> NewAttempt | None:
-    """Return the attempt that follows instead of a trial's end; None: the trial has ended."""
+    """Return the attempt that follows instead of a trial's end; None: the trial has ended.
+
+    One that was to be pruned is not worth another attempt, however it went.
+    """
     if outcome.state is not EndState.FAILED or outcome.reason not in spec.trial.retries.reasons:
+        return None
+    if trial.prune_decided_at is not None:
         return None
     earlier = trial.earlier
     if is_disruption(outcome.reason):

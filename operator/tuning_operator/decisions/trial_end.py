@@ -7,12 +7,13 @@ import math
 from tuning_contract import FinalState
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.retries import FailureClass
-from tuning_operator.api.study import StudySpec
+from tuning_operator.api.study import StudySpec, Suspension
 from tuning_operator.api.trial_template import grace_seconds
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.failure import Failure, failure_of, start_failure_of
 from tuning_operator.decisions.log_reading import awaits_log, why_lost
 from tuning_operator.decisions.snapshot import EndState, JobPhase, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.trial_state import has_reported
 
 
 def outcome_of(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -40,7 +41,7 @@ def stopped(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outco
 def attempt_seconds(trial: OpenTrial, job: TrialJob | None, now: float) -> float:
     """Return how long the newest attempt has had a running pod."""
     seconds = job.running_seconds(now) if job else 0.0
-    return max(seconds, _reporting_seconds(trial))
+    return max(seconds, _reporting_seconds(trial, job))
 
 
 def next_check_of(trial: OpenTrial, job: TrialJob | None, spec: StudySpec) -> float | None:
@@ -84,11 +85,16 @@ def _failed(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, failure:
     return _outcome(trial, job, snapshot, EndState.FAILED, reason.value, message)
 
 
-def _reporting_seconds(trial: OpenTrial) -> float:
-    """A trial's end is seen before its Job is: the reports bound the running time from below."""
-    if trial.first_report_at is None or trial.last_report_at is None:
+def _reporting_seconds(trial: OpenTrial, job: TrialJob | None) -> float:
+    """A trial's end is seen before its Job is: the reports bound the running time from below.
+
+    Between a pod that a queue took away and the next one nothing runs.
+    """
+    if trial.first_report_at is None or trial.last_report_at is None or (job is not None and job.ran_seconds):
         return 0.0
-    return trial.last_report_at - trial.first_report_at
+    released_at = None if job is None else job.released_at
+    since = trial.first_report_at if released_at is None else max(trial.first_report_at, released_at)
+    return max(0.0, trial.last_report_at - since)
 
 
 def _judged(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:
@@ -172,8 +178,10 @@ def _by_lost_node(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) ->
 
 
 def _by_ignored_stop(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
-    due = _stop_due(trial, snapshot.spec)
-    return _pruned(trial, job, snapshot) if due is not None and snapshot.now >= due else None
+    """A pod that was told to stop has its time for that, unless none is to run any more."""
+    due, suspend = _stop_due(trial, snapshot.spec), snapshot.spec.suspend
+    at_once = trial.prune_decided_at is not None and suspend.enabled and suspend.mode is Suspension.TERMINATE
+    return _pruned(trial, job, snapshot) if at_once or (due is not None and snapshot.now >= due) else None
 
 
 def _by_deadline(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -195,8 +203,7 @@ def _by_deadline(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> 
 
 def _start_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
     """A pod that reported, or was seen running, has started, whatever its readiness says now."""
-    has_reported = trial.last_report_at is not None and trial.last_report_at >= job.waiting_since
-    if job.phase is not JobPhase.PENDING or job.running_at is not None or has_reported:
+    if job.phase is not JobPhase.PENDING or job.running_at is not None or has_reported(trial, job):
         return None
     return _due(job.waiting_since, spec.trial.deadlines.start)
 

@@ -24,6 +24,13 @@ def state_of(trial: OpenTrial, job: TrialJob | None) -> TrialState:
     """
     if job is None or job.phase is JobPhase.SUSPENDED:
         return TrialState.WAITING
-    if job.phase is JobPhase.PENDING and trial.first_report_at is None:
+    if job.phase is JobPhase.PENDING and not has_reported(trial, job):
         return TrialState.PENDING
     return TrialState.RUNNING
+
+
+def has_reported(trial: OpenTrial, job: TrialJob) -> bool:
+    """Return whether a trial reported from its Job's pod, and not only from one that a queue took away before."""
+    if trial.last_report_at is None or job.released_at is None:
+        return trial.last_report_at is not None
+    return trial.last_report_at >= job.released_at

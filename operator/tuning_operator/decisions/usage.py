@@ -47,7 +47,9 @@ def budget_ends_at(snapshot: Snapshot, usage: Usage) -> float | None:
     stopping, now, dues = snapshot.spec.stopping, snapshot.now, []
     if stopping.duration is not None and snapshot.history.active.since is not None:
         dues.append(now + seconds_of(stopping.duration) - usage.active_seconds)
-    rate = usage.gpus * sum(job.phase is JobPhase.RUNNING for job in snapshot.jobs)
+    counted = {(trial.number, trial.attempt) for trial in snapshot.history.open}
+    running = (job for job in snapshot.jobs if job.phase is JobPhase.RUNNING)
+    rate = usage.gpus * sum((job.trial, job.attempt) in counted for job in running)
     if stopping.gpu_hours is not None and rate:
         dues.append(now + (stopping.gpu_hours * 3600 - usage.gpu_seconds) / rate)
     return min((due for due in dues if due > now), default=None)

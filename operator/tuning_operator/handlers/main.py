@@ -163,9 +163,7 @@ class Operator:
             jobs.run(),
             PendingJobs(self._client, self._cache, self._clock).run(),
             FailureCauses(self._client, self._cache).run(),
-            self._follow_studies(jobs, feed),
-            feed.keep_listing(self._settings.relist_seconds),
-            deleted.run(self._settings.relist_seconds),
+            self._follow_studies(jobs, feed, deleted),
         )
 
     async def _hold_lease(self, tasks: StudyTasks) -> None:
@@ -174,7 +172,7 @@ class Operator:
         finally:
             tasks.halt()  # at once: stopping the rest in order takes seconds, and another operator may act already
 
-    async def _follow_studies(self, jobs: JobWatch, feed: StudyFeed) -> None:
+    async def _follow_studies(self, jobs: JobWatch, feed: StudyFeed, deleted: DeletedStudies) -> None:
         started = time.monotonic()
         await _patiently(self._take_database_over, "the database can't be taken over")
         # A study that acts before its Jobs are known would take them for missing.
@@ -182,10 +180,15 @@ class Operator:
         await _patiently(feed.relist, "the TuningStudies can't be listed")
         self._follows = True
         self._metrics.taken_over(time.monotonic() - started)
-        await StudyWatch(self._settings.namespaces, self._load, feed.take).run()
+        # No sooner than now, for both may lead to writes.
+        seconds = self._settings.relist_seconds
+        async with _beside(feed.keep_listing(seconds)), _beside(deleted.run(seconds)):
+            await StudyWatch(self._settings.namespaces, self._load, feed.take).run()
 
     async def _take_database_over(self) -> None:
-        election = f"{self._settings.lease_namespace}/{self._settings.lease_name}"
+        cluster = await asyncio.to_thread((await self._client.credentials()).cluster)
+        # Clusters may share a database, and a Lease that is deleted and made again is the same election.
+        election = f"{self._settings.lease_namespace}/{self._settings.lease_name}@{cluster}"
         number = await self._repositories.take_over(election, self._lease.identity, self._lease.lose)
         _log.info("this operator is the number %d to write to the database", number)
 

@@ -6,8 +6,20 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
+from typing import NamedTuple
 
 from tuning_operator.api.study import Direction, Objective, Reduce
+
+
+class Standing(NamedTuple):
+    """What a pruner looks at: how a trial stood after a step."""
+
+    step: int
+    """The largest step so far."""
+    step_before: int | None
+    """The largest step but one."""
+    best: float | None
+    """The best value so far, an infinite one too; None: all are NaN."""
 
 
 class Curve:
@@ -29,19 +41,9 @@ class Curve:
         return dict(self._values)
 
     @property
-    def last_step(self) -> int | None:
-        """The largest step."""
-        return self._last
-
-    @property
-    def step_before_last(self) -> int | None:
-        """The largest step but one."""
-        return self._before_last
-
-    @property
-    def best(self) -> float | None:
-        """The best value, an infinite one too; None: all are NaN."""
-        return self._best
+    def standing(self) -> Standing | None:
+        """How the trial stands; None: there are no values."""
+        return None if self._last is None else Standing(self._last, self._before_last, self._best)
 
     @property
     def value(self) -> float | None:

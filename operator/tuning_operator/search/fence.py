@@ -58,8 +58,7 @@ class Fence:
             select(tables.leaders.c.holder).where(tables.leaders.c.election == self.election)
         ).scalar()
         error = LeaseLost(
-            f"the operator {holder or '(unknown)'} took the database over in the election {self.election}; operators "
-            "of different clusters need databases of their own"
+            f"the operator {holder or '(unknown)'} took the database over in the election {self.election}"
         )
         self.on_lost(error)
         raise error

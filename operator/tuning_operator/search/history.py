@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, select
@@ -159,6 +160,8 @@ class StudyHistory:
                     times = [time for _, time in received]
                     new = progress.sift(report for report, _ in received)
                     progress.accept(new, min(times), max(times))
+            # What was decided then is not known of each value; the last one is decided on again.
+            del progress.undecided[:-1]
         for number, attempt, kind, end, time in self._open_events(connection):
             progress = self._open[number]
             if kind == report_rows.PRUNE_DECIDED:
@@ -190,16 +193,22 @@ def check_trials(key: StudyKey, trials: list[FrozenTrial], first: int = 0) -> li
     Raises
     ------
     StorageDamaged
-        Somebody else has written one; the sentence names it.
+        Somebody else has written one, or what this project needs of it; the sentence names it.
     """
     for number, trial in enumerate(trials, first):
-        ours = ATTEMPT in trial.user_attrs and SEED in trial.user_attrs
-        if trial.number != number or trial.state is TrialState.WAITING or not ours:
+        if trial.number != number or trial.state is TrialState.WAITING or not _is_ours(trial.user_attrs):
             raise StorageDamaged(
                 f"somebody else wrote a trial {trial.number} into the study {key} in the storage; delete it there, "
                 "or start a new study"
             )
     return trials
+
+
+def _is_ours(attrs: Mapping[str, Any]) -> bool:
+    """Whether a trial's attributes are what this project writes; people can write any into Optuna's tables."""
+    numbers = all(type(attrs.get(name)) is int for name in (ATTEMPT, SEED))
+    words = all(isinstance(attrs.get(name, ""), str) for name in (REASON, MESSAGE))
+    return numbers and words and type(attrs.get(RUNNING_SECONDS, 0.0)) in (int, float)
 
 
 def _seconds(trial: FrozenTrial) -> float:

@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuning_operator.api.search import MedianOptions
-from tuning_operator.search.curve import Curve
+from tuning_operator.search.curve import Standing
 
 
 class MedianRule:
@@ -32,20 +32,20 @@ class MedianRule:
         for step, value in trial.intermediate_values.items():
             self._by_step[step].add(value)
 
-    def should_prune(self, curve: Curve) -> bool:
-        """Return whether to prune a running trial at its largest step."""
-        options, step = self._options, curve.last_step
-        if step is None or self._complete < max(1, options.n_startup_trials) or step < options.n_warmup_steps:
+    def should_prune(self, standing: Standing) -> bool:
+        """Return whether to prune a running trial at the step after which it stood so."""
+        options, step, best = self._options, standing.step, standing.best
+        if self._complete < max(1, options.n_startup_trials) or step < options.n_warmup_steps:
             return False
-        if not self._is_first_in_interval(step, curve.step_before_last):
+        if not self._is_first_in_interval(step, standing.step_before):
             return False
-        if curve.best is None:
+        if best is None:
             return True
         if step not in self._by_step or self._by_step[step].count < options.n_min_trials:
             return False
         median = self._by_step[step].median()
         # Of NaN, every comparison is false.
-        return curve.best < median if self._maximize else curve.best > median
+        return best < median if self._maximize else best > median
 
     def _is_first_in_interval(self, step: int, step_before: int | None) -> bool:
         """Whether no earlier step lies in the interval of `step`; intervals begin after the warm-up."""

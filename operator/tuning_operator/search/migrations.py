@@ -24,9 +24,9 @@ Step = Callable[[Operations], None]
 def _add_leaders(operations: Operations) -> None:
     operations.create_table(
         "tuning_leaders",
-        Column("election", String(320), primary_key=True),
+        Column("election", String(400), primary_key=True),
         Column("number", Integer, nullable=False),
-        Column("holder", String(320), nullable=False),
+        Column("holder", String(400), nullable=False),
     )
 
 

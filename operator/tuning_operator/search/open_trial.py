@@ -12,7 +12,7 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Objective
 from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial
 from tuning_operator.errors import TooManySteps
-from tuning_operator.search.curve import Curve
+from tuning_operator.search.curve import Curve, Standing
 
 MAX_METRICS = 64
 """Names of metrics that are kept of a trial; they are there to help people who misspelt the objective."""
@@ -57,8 +57,8 @@ class TrialProgress:
         """The objective; a newer attempt replaces the steps at or after its first."""
         self.end: TrialEnd | None = None
         self.prune_decided_at: float | None = None
-        self.prune_due = False
-        """Whether values came in that no pruning decision was made on."""
+        self.undecided: list[Standing] = []
+        """How the trial stood after each value that no pruning decision was made on."""
         self.lock = asyncio.Lock()
         self._parameters = parameters
         self._seed = seed
@@ -120,7 +120,9 @@ class TrialProgress:
         if new.stale_steps:
             self.curve.remove(new.stale_steps)
             del self._inherited[-len(new.stale_steps) :]
-        self.curve.add(new.values)
+        for step, value in sorted(new.values.items()):
+            self.curve.add({step: value})
+            self.undecided += filter(None, [self.curve.standing])
         steps = [report.step for report in new.reports]
         self._steps.update(steps)
         self._last_step = max(steps if self._last_step is None else [self._last_step, *steps])
@@ -128,7 +130,6 @@ class TrialProgress:
         if self._first_report_at is None:
             self._first_report_at = first_at
         self._last_report_at = last_at
-        self.prune_due = self.prune_due or bool(new.values)
         self._view = None
 
     def accept_end(self, end: TrialEnd) -> None:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.search import MedianOptions, Pruner, PrunerName
-from tuning_operator.search.curve import Curve
+from tuning_operator.search.curve import Standing
 from tuning_operator.search.median import MedianRule
 
 
@@ -24,7 +24,7 @@ class TrialPruner(Protocol):
     def add_complete(self, trial: FrozenTrial) -> None:
         """Take a complete trial, once."""
 
-    def should_prune(self, curve: Curve) -> bool:
+    def should_prune(self, standing: Standing) -> bool:
         """Return whether to prune a running trial at its largest step."""
 
 

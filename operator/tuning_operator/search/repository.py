@@ -110,14 +110,14 @@ class StudyRepository(StudyHistory):
         task.add_done_callback(self._asks.discard)
         return await asyncio.shield(task)
 
-    async def start_attempt(self, new: NewAttempt) -> None:
-        """Store that an attempt follows, unless the trial has come to its end meanwhile."""
+    async def start_attempt(self, new: NewAttempt) -> bool:
+        """Store that an attempt follows, unless the trial has come to its end meanwhile; return whether it does."""
         trial = self._open.get(new.number)
         if trial is None:
             raise NotFound(f"the study {self.key} has no open trial {new.number}")
         async with trial.lock:
             if new.attempt <= trial.attempt or trial.prune_decided_at is not None or trial.end != new.after_end:
-                return
+                return False
             attrs = {ATTEMPT: new.attempt, EARLIER_ATTEMPTS: written(new.earlier)}
 
             def follow(_: None) -> None:
@@ -127,6 +127,7 @@ class StudyRepository(StudyHistory):
 
             rows = {trial.trial_id: attrs}
             await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), follow)
+            return True
 
     async def keep_active_time(self, active: ActiveTime) -> None:
         """Store the study's clock."""
@@ -202,10 +203,12 @@ class StudyRepository(StudyHistory):
 
         The decision is stored before anybody hears of it, so that it is the same after a restart.
         """
-        if self._pruner is None or not trial.prune_due or trial.has_ended:
+        if self._pruner is None or not trial.undecided or trial.has_ended:
+            trial.undecided.clear()
             return None, False
         start = time.perf_counter()
-        prune = self._pruner.should_prune(trial.curve)
+        # A batch is decided on as its values would be one by one: which of them travel together must not matter.
+        prune = any(map(self._pruner.should_prune, trial.undecided))
         seconds = time.perf_counter() - start
         if prune:
             now = self._workers.clock.now()
@@ -213,7 +216,7 @@ class StudyRepository(StudyHistory):
             rows.add_prune_decision(AttemptKey(self.reports_uid, trial.number, trial.attempt), now)
             await self._workers.writer.add(rows, lambda: trial.accept_prune_decision(now))
             reach(Point.PRUNING_STORED)
-        trial.prune_due = False
+        trial.undecided.clear()
         return seconds, prune
 
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:

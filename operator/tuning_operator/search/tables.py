@@ -54,11 +54,11 @@ keys = Table(
 leaders = Table(
     "tuning_leaders",
     metadata,
-    Column("election", String(320), primary_key=True),
+    Column("election", String(400), primary_key=True),
     Column("number", Integer, nullable=False),
-    Column("holder", String(320), nullable=False),
+    Column("holder", String(400), nullable=False),
 )
-"""Of each election (namespace/name of a Lease) the newest leader's fencing number, and its name for people."""
+"""Of each election (namespace/name of a Lease and its cluster) the newest leader's number, and its name for people."""
 
 schema = Table(
     "tuning_schema",
