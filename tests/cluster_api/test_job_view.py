@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cluster_api.manifests import job_manifest
-from tuning_operator.cluster.job_view import UnreadableJob, read_job
+from tuning_operator.cluster.job_view import UnreadableJob, merge, read_job
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
 
 STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
@@ -89,6 +90,17 @@ def test_what_made_a_job_fail_is_known_before_its_pod_may_go() -> None:
 
 def test_a_pod_that_was_counted_before_the_condition_is_not_pending() -> None:
     assert read_job(stored_job(ready=0, failed=1)).job.phase is JobPhase.RUNNING
+
+
+def test_a_pod_that_a_queue_took_while_nobody_looked_is_not_taken_for_the_next_one() -> None:
+    created = read_job(stored_job(ready=1))
+    now = created.job.created_at + 1000
+    running = merge(created, None, created.job.created_at, now)
+    released = datetime.fromtimestamp(now - 400, UTC).isoformat()
+    again = read_job(stored_job(conditions=[{"type": "Suspended", "status": "False", "lastTransitionTime": released}]))
+    job = merge(again, running, None, now).job
+    assert (job.phase, job.running_at) == (JobPhase.PENDING, None)
+    assert job.running_seconds(now) == 600
 
 
 def test_a_job_of_another_controller_is_none_of_ours() -> None:

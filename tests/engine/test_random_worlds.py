@@ -158,6 +158,7 @@ async def _live_through(seed: int, events: int) -> None:
     dice = random.Random(seed)
     caps = dice.choice([{}, {"namespace_parallelism": 4}, {"operator_parallelism": 3}])
     world = EngineInAWorld(caps, **_spec(dice))
+    world.jobs.deletes_linger = dice.random() < 0.3
     for _ in range(events):
         for _ in range(dice.randint(0, 3)):
             await _something_happens(world, dice)
@@ -178,7 +179,9 @@ async def _come_to_an_end(world: EngineInAWorld) -> None:
         await _step(world)
         _check(world)
         for job in world.jobs.observed(STUDY):
-            if job.phase is JobPhase.SUSPENDED:
+            if job.deleting:
+                world.jobs.remove(job.name)
+            elif job.phase is JobPhase.SUSPENDED:
                 world.jobs.release(job.name)
             elif job.phase is JobPhase.PENDING:
                 world.jobs.start(job.name)

@@ -108,6 +108,10 @@ def _with_past(job: TrialJob, known: TrialJob, now: float) -> TrialJob:
     job = replace(job, deleting=job.deleting or known.deleting, cause=known.cause if job.cause is None else job.cause)
     if job.phase is JobPhase.SUSPENDED:
         return replace(job, ran_seconds=known.running_seconds(now))
+    if job.released_at is not None and job.released_at != known.released_at:  # a queue took its pod, seen or not
+        known = replace(
+            known, phase=JobPhase.SUSPENDED, running_at=None, ran_seconds=known.running_seconds(job.released_at)
+        )
     if job.phase is JobPhase.PENDING and known.phase is JobPhase.RUNNING:
         job = replace(job, phase=JobPhase.RUNNING)  # its pod ended or is not ready for a moment; a condition will tell
     if job.phase is JobPhase.PENDING and known.phase is JobPhase.PENDING:
