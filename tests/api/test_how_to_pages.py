@@ -25,9 +25,14 @@ def fragments() -> list[Any]:
 
 @pytest.mark.parametrize("fragment", fragments())
 def test_a_fragment_is_a_part_of_a_study(fragment: dict[str, Any]) -> None:
-    document = spec_document()
-    trial = {**document["trial"], **fragment.pop("trial", {})}
-    assert spec(**{**document, **fragment, "trial": trial})
+    """A page shows a whole study, its `spec`, or some fields of that."""
+    assert spec(**_merged(spec_document(), fragment.get("spec", fragment)))
+
+
+def _merged(base: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the base with the fields in it, objects merged as a merge patch does."""
+    both = {name: value for name, value in fields.items() if isinstance(value, dict)}
+    return {**base, **fields, **{name: _merged(base.get(name) or {}, value) for name, value in both.items()}}
 
 
 def test_the_patterns_of_the_page_on_logs_compile() -> None:
