@@ -133,6 +133,13 @@ def test_a_resumed_trial_is_launched_under_its_new_attempt() -> None:
     assert plan.deletions == ()
 
 
+def test_an_attempt_waits_until_the_job_before_has_been_told_to_leave() -> None:
+    old = job(0, attempt=1)
+    plan = decide(snapshot(trial(0, attempt=2), jobs=(old,), maxTrials=5, parallelism=1))
+    assert ([deletion.job for deletion in plan.deletions], plan.launches) == ([old.name], ())
+    assert plan.ask == 0, "it keeps its slot"
+
+
 def test_the_job_of_an_older_attempt_is_deleted() -> None:
     plan = decide(
         snapshot(trial(0, attempt=2), jobs=(job(0, attempt=1), job(0, attempt=2)), maxTrials=1, parallelism=1)

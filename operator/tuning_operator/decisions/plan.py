@@ -131,8 +131,11 @@ def _starts(
     if blocked or snapshot.spec.suspend.enabled or (verdict is not None and verdict.early):
         return 0, ()
     jobless = [trial for trial in staying if (trial.number, trial.attempt) not in jobs]
+    # Two pods of one trial would share its checkpoints: the attempt before must have been told to leave.
+    staying_jobs = {job.trial for job in jobs.values() if job.is_active and not job.deleting}
     # A trial that reported has a Job, which is still to be seen.
-    waiting = [trial for trial in jobless if trial.first_report_at is None and is_due(trial, snapshot.now)]
+    silent = [trial for trial in jobless if trial.first_report_at is None and trial.number not in staying_jobs]
+    waiting = [trial for trial in silent if is_due(trial, snapshot.now)]
     # One that waits for its retry keeps its slot.
     slots = free_slots(snapshot.spec, occupied=len(staying) + retrying - len(waiting))
     launches = tuple(Launch(trial, "it has no Job") for trial in waiting[:slots])
