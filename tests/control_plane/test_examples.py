@@ -71,5 +71,8 @@ def test_a_study_is_kept_in_postgresql(
     studies.wait("in-postgresql", "Complete")
     url = urllib.parse.urlsplit(postgresql_url)._replace(scheme="postgresql").geturl()
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone() == (3,)
-        assert connection.execute("SELECT count(*) FROM tuning_reports").fetchone() == (9,)
+        uid = studies.get("in-postgresql")["metadata"]["uid"]
+        states = "SELECT state, count(*) FROM trials JOIN studies USING (study_id) WHERE study_name LIKE %s GROUP BY 1"
+        assert connection.execute(states, (f"%/{uid}",)).fetchall() == [("COMPLETE", 3)]
+        reports = "SELECT count(*) FROM tuning_reports WHERE study_uid = %s"
+        assert connection.execute(reports, (uid,)).fetchone() == (9,)
