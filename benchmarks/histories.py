@@ -58,7 +58,9 @@ def spec(trials: int) -> StudySpec:
 async def make_history(repository: TrialRepository, finished: int, running: int) -> list[int]:
     """Let trials finish and others start; return the numbers of those that run."""
     chance = random.Random(1)
-    numbers = [trial.number for trial in await repository.ask(finished + running)]
+    numbers: list[int] = []
+    while len(numbers) < finished + running:
+        numbers += [trial.number for trial in await repository.ask(finished + running - len(numbers))]
 
     async def train(number: int) -> Outcome:
         reports = tuple(Report(step, {"accuracy": chance.random()}) for step in range(1, STEPS + 1))

@@ -192,8 +192,11 @@ class TrialRepository(Protocol):
         """Return a trial's reports in the order of attempts and steps; reads the database, so call it off the loop."""
 
     async def ask(self, count: int) -> Sequence[OpenTrial]:
-        """Ask for trials and store them, with attempt 1, before returning; fewer (or none) once the space is exhausted,
-        which `history().exhausted` then says."""
+        """Ask for trials and store them, with attempt 1, before returning.
+
+        Fewer (or none) come once the space is exhausted, which `history().exhausted` then says; fewer, but at least
+        one, when the sampler is slow.
+        """
 
     async def start_attempt(self, new: NewAttempt) -> bool:
         """Store that an attempt follows, and return whether it does; its Job may be created only after this.

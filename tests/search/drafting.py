@@ -30,7 +30,7 @@ class Drafting:
         self._space = Space(spec.parameters)
         self.study = optuna.load_study(study_name="study", storage=self._storage)
         record = StudyRecord(self._study_id, 11, spec.objective, tuple(spec.parameters), "uid")
-        self.asking = Asking(self.study, self._storage, self._space, record, spec.search)
+        self.asking = Asking(self.study, self._storage, self._space, record, spec)
 
     def ask(self, count: int) -> list[Mapping[str, ParameterValue]]:
         """Return the next trials' parameters as their trainers get them."""
@@ -40,14 +40,20 @@ class Drafting:
         adopted = self._storage.adopt(self._study_id, range(known, known + len(drafts)))
         return [self._space.typed(trial.params) for trial in adopted]
 
-    def tell(self, values: Sequence[float]) -> None:
-        """Complete the oldest open trials with these values."""
+    def tell(self, values: Sequence[float | None]) -> None:
+        """Complete the oldest open trials with these values; without one, a trial fails."""
         for trial, value in zip(self._open(), values, strict=False):
-            self.tell_trial(trial._trial_id, value)
+            self.tell_trial(trial.number, value, TrialState.FAIL if value is None else TrialState.COMPLETE)
 
-    def tell_trial(self, trial_id: int, value: float) -> None:
-        """Complete a trial."""
-        self._storage.replace(trial_id, state=TrialState.COMPLETE, values=[value], datetime_complete=STARTED_AT)
+    def tell_trial(self, number: int, value: float | None, state: TrialState = TrialState.COMPLETE) -> None:
+        """End a trial, which reported its value at step 1."""
+        self._storage.replace(
+            self.study.get_trials(deepcopy=False)[number]._trial_id,
+            state=state,
+            values=None if value is None or state is TrialState.FAIL else [value],
+            intermediate_values={} if value is None else {1: value},
+            datetime_complete=STARTED_AT,
+        )
 
     def _open(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))

@@ -18,7 +18,7 @@ from tuning_operator.api.study import Objective
 from tuning_operator.decisions.trial_value import reduce_values
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search import open_trial
-from tuning_operator.search.curve import Curve
+from tuning_operator.search.curve import Curve, Standing
 
 numbers = st.one_of(st.floats(-1e300, 1e300), st.sampled_from([math.nan, math.inf, -math.inf]))
 curves = st.lists(st.tuples(st.integers(0, 20), numbers), max_size=12, unique_by=lambda pair: pair[0])
@@ -124,4 +124,4 @@ def _assert_equal(curve: Curve, objective: Objective, values: dict[int, float]) 
     before = next((low for low, high in pairwise(ascending) if high == ascending[-1]), None)
     known = [value for value in values.values() if not math.isnan(value)]
     best = None if not known else max(known) if objective.direction == "Maximize" else min(known)
-    assert curve.standing == (ascending[-1], before, best)
+    assert repr(curve.standing) == repr(Standing(ascending[-1], before, values[ascending[-1]], best))

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.search.drafting import Drafting
 from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.search.grid import Grid
+from tuning_operator.search.shuffle import Shuffle
 from tuning_operator.search.space import Space
 
 SMALL = (
@@ -25,7 +27,7 @@ POINTS = [(layers, optimizer) for layers in (1, 3) for optimizer in ("adam", "sg
 
 def _values(parameter: Mapping[str, Any], points: int | None = None) -> list[Any]:
     grid = Grid(Space([Parameter.model_validate({"name": "x", **parameter})]), points)
-    return [grid.point(index)["x"] for index in range(len(grid))]
+    return [grid.point(index)["x"] for index in range(grid.size)]
 
 
 @pytest.mark.parametrize(
@@ -61,15 +63,59 @@ async def test_every_point_is_tried_once_and_then_the_space_is_exhausted(sqlite_
     assert (await sqlite_world.reopen()).history().exhausted
 
 
-async def test_enqueued_trials_come_before_the_grid(sqlite_world: DatabaseWorld) -> None:
+async def test_enqueued_trials_come_first_and_the_grid_goes_on_with_what_they_left(sqlite_world: DatabaseWorld) -> None:
     enqueued = {"layers": 3, "optimizer": "sgd"}
-    sqlite_world.spec = study_spec(SMALL, {"sampler": {"name": "Grid"}, "enqueue": [enqueued, {"layers": 1}]})
+    sqlite_world.spec = study_spec(SMALL, {"sampler": {"name": "Grid"}, "enqueue": [enqueued, enqueued]})
     study = await sqlite_world.open()
     trials = await study.ask(99)
-    assert len(trials) == 2 + len(POINTS)
-    assert trials[0].parameters == {**enqueued, "epochs": 5}
-    assert trials[1].parameters["layers"] == 1
-    assert [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials[2:]] == POINTS
+    assert [trial.parameters for trial in trials[:2]] == [{**enqueued, "epochs": 5}] * 2
+    points = [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials[2:]]
+    assert points == [point for point in POINTS if point != (3, "sgd")]
+    assert study.history().exhausted
+
+
+async def test_an_enqueued_trial_beside_the_grid_takes_no_point_of_it(sqlite_world: DatabaseWorld) -> None:
+    rate = {"name": "rate", "type": "Float", "low": 0, "high": 1}
+    search = {"sampler": {"name": "Grid", "options": {"points": 3}}, "enqueue": [{"rate": 0.3}]}
+    sqlite_world.spec = study_spec((rate,), search)
+    study = await sqlite_world.open()
+    assert [trial.parameters["rate"] for trial in await study.ask(99)] == [0.3, 0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("sampler", [{"name": "BruteForce"}, {"name": "Random", "options": {"unique": True}}], ids=str)
+async def test_other_samplers_try_every_point_once_too_in_a_random_order(
+    sqlite_world: DatabaseWorld, sampler: dict[str, Any]
+) -> None:
+    search = {"sampler": sampler, "enqueue": [{"layers": 3, "optimizer": "sgd"}, {}]}
+    sqlite_world.spec = study_spec(SMALL, search)
+    study = await sqlite_world.open()
+    trials = [*await study.ask(2)]
+    while asked := await study.ask(1):
+        trials += asked
+        await study.tell([outcome(asked[0].number, 0.5, EndState.FAILED)])
+        study = await sqlite_world.reopen()
+    assert study.history().exhausted
+    points = [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials]
+    assert points[0] == (3, "sgd")
+    own = points[len(points) - 4 :]
+    assert sorted(map(str, {points[0], points[1], *own})) == sorted(map(str, POINTS)) or points[1] == points[0]
+    assert len(set(own)) == 4
+    assert own != [point for point in POINTS if point in own]
+
+
+def test_a_huge_space_is_tried_in_a_random_order_without_repeating_a_point() -> None:
+    parameters = tuple({"name": f"x{i}", "type": "Int", "low": 1, "high": 10**6} for i in range(200))
+    drafting = Drafting(study_spec(parameters, {"sampler": {"name": "BruteForce"}}))
+    trials = drafting.ask(5)
+    assert len({tuple(trial.values()) for trial in trials}) == 5
+    assert len(set(trials[0].values())) > 190
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 100, 1000])
+def test_a_shuffle_has_every_number_once_in_an_order_that_follows_from_the_seed(size: int) -> None:
+    orders = [[Shuffle(size, seed)(place) for place in range(size)] for seed in (1, 2)]
+    assert [sorted(order) for order in orders] == [list(range(size))] * 2
+    assert size < 7 or orders[0] != orders[1]
 
 
 async def test_trials_of_an_ask_that_failed_are_not_left_out(sqlite_world: DatabaseWorld) -> None:

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
-from tests.search.studies import outcome, study_spec
+from tests.search.studies import batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld
-from tuning_operator.decisions.snapshot import OpenTrial
+from tuning_operator.decisions.snapshot import EndState
 
 SAMPLERS = [
     {"name": "Random"},
+    {"name": "Random", "options": {"unique": True}},
+    {"name": "QMC"},
+    {"name": "QMC", "options": {"qmcType": "Halton"}},
     {"name": "TPE", "options": {"nStartupTrials": 3}},
     {"name": "TPE", "options": {"nStartupTrials": 3, "group": True, "constantLiar": False}},
     {"name": "TPE", "options": {"nStartupTrials": 3, "multivariate": False}},
+    {"name": "CMAES", "options": {"popsize": 4}},
+    {"name": "CMAES", "options": {"popsize": 4, "withMargin": True, "considerPrunedTrials": True}},
+    {"name": "CMAES", "options": {"popsize": 4, "useSeparableCma": True}},
+    {"name": "NSGAIII", "options": {"populationSize": 3, "crossover": "UNDX"}},
+    {"name": "NSGAII", "options": {"populationSize": 3, "mutation": "Polynomial"}},
 ]
-ROUNDS = 4
+GP = {"name": "GP", "options": {"nStartupTrials": 2}}
+"""Takes seconds for a trial, so that one test must do."""
+
+_OPTUNAS = {
+    EndState.COMPLETE: TrialState.COMPLETE,
+    EndState.PRUNED: TrialState.PRUNED,
+    EndState.FAILED: TrialState.FAIL,
+}
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+@pytest.mark.parametrize("sampler", [*SAMPLERS, pytest.param(GP, marks=pytest.mark.training)], ids=str)
 async def test_a_restart_changes_no_suggestion(sqlite_world: DatabaseWorld, sampler: dict[str, Any]) -> None:
     sqlite_world.spec = study_spec(search={"sampler": sampler, "seed": 3})
     study = await sqlite_world.open()
-    restarted: list[OpenTrial] = []
-    for round_ in range(ROUNDS):
-        restarted += await study.ask(2)
-        await study.tell([outcome(2 * round_, 0.1 * round_)])
-        study = await sqlite_world.reopen()
     without = Drafting(sqlite_world.spec)
-    parameters = []
-    for round_ in range(ROUNDS):
-        parameters += without.ask(2)
-        trial = without.study.trials[2 * round_]
-        without.tell_trial(trial._trial_id, 0.1 * round_)
-    assert [trial.parameters for trial in restarted] == parameters
+    for round_ in range(3 if sampler is GP else 10):
+        for _ in range(2):
+            (restarted,) = await study.ask(1)
+            assert [restarted.parameters] == without.ask(1), round_
+        ends = [(2 * round_, math.sin(round_), EndState.COMPLETE)]
+        if round_:
+            ends.append((2 * round_ - 1, 0.5, (EndState.FAILED, EndState.PRUNED)[round_ % 2]))
+        for number, value, state in ends:
+            await study.report(number, 1, batch((1, value)))
+            without.tell_trial(number, value, _OPTUNAS[state])
+        await study.tell([outcome(*end) for end in ends])
+        study = await sqlite_world.reopen()
+    noted = study._storage.get_study_system_attrs(study._record.study_id)
+    assert sampler["name"] not in ("NSGAII", "NSGAIII") or any(":parent:" in key for key in noted)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=str)

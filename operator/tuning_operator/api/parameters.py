@@ -154,6 +154,11 @@ class Parameter(ResourceModel):
             seen.add(key)
         return self
 
+    @property
+    def is_continuous(self) -> bool:
+        """Whether it takes more values than can be counted."""
+        return self.type is ParameterType.FLOAT and self.step is None
+
     def contains(self, value: Any) -> bool:
         """Return whether a value is one that this parameter can take; on a step's grid up to rounding."""
         if self.type is ParameterType.CATEGORICAL:

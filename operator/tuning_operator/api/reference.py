@@ -9,7 +9,8 @@ from typing import Any
 
 from tuning_operator.api.crd import study_schema
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.search import PRUNER_OPTIONS, SAMPLER_OPTIONS
+from tuning_operator.api.pruners import PRUNER_OPTIONS
+from tuning_operator.api.samplers import SAMPLER_OPTIONS
 from tuning_operator.api.structural_schema import Schema, structural_schema
 
 

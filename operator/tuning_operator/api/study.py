@@ -11,8 +11,9 @@ from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.samplers import GridOptions, SamplerName
 from tuning_operator.api.scalars import Number
-from tuning_operator.api.search import GridOptions, SamplerName, Search
+from tuning_operator.api.search import Search
 from tuning_operator.api.sentences import one_line, shown
 from tuning_operator.api.stopping import FailedTrials, Stopping, Suspend, Suspension
 from tuning_operator.api.trial_metrics import MetricName
@@ -136,16 +137,23 @@ class StudySpec(ResourceModel):
 
     @model_validator(mode="after")
     def _a_grid_is_finite(self) -> StudySpec:
-        options = self.search.sampler.parsed_options()
-        if self.search.sampler.name is not SamplerName.GRID or not isinstance(options, GridOptions) or options.points:
-            return self
+        sampler, options = self.search.sampler, self.search.sampler.parsed_options()
         for parameter in self.parameters:
-            continuous = parameter.type is ParameterType.FLOAT and parameter.step is None
-            if continuous or (parameter.type is ParameterType.INT and parameter.scale is Scale.LOG):
+            if sampler.name is SamplerName.BRUTE_FORCE and parameter.is_continuous:
+                raise ValueError(f"BruteForce can't try every value of `{parameter.name}`; give it a `step`")
+            is_log = parameter.type is ParameterType.INT and parameter.scale is Scale.LOG
+            if isinstance(options, GridOptions) and not options.points and (parameter.is_continuous or is_log):
                 raise ValueError(
                     f"Grid can't try every value of `{parameter.name}`; give it a `step` on a Linear scale, "
                     "or the sampler the option `points`"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _cma_es_has_numbers(self) -> StudySpec:
+        numbers = (ParameterType.FLOAT, ParameterType.INT)
+        if self.search.sampler.name is SamplerName.CMA_ES and not any(p.type in numbers for p in self.parameters):
+            raise ValueError("CMAES searches Float and Int parameters only, and there are none; take another sampler")
         return self
 
     @model_validator(mode="after")

@@ -23,8 +23,11 @@ def first_suggestions(name: str, spec: StudySpec, count: int) -> Sequence[OpenTr
     async def ask(directory: str) -> Sequence[OpenTrial]:
         repositories = StudyRepositories(f"sqlite:///{Path(directory) / 'preview.db'}")
         try:
-            trials = await repositories.open(StudyKey(NAMESPACE, name, str(uuid.uuid4())), spec)
-            return await trials.ask(min(count, spec.max_trials))
+            repository = await repositories.open(StudyKey(NAMESPACE, name, str(uuid.uuid4())), spec)
+            trials: list[OpenTrial] = []
+            while len(trials) < min(count, spec.max_trials) and not repository.history().exhausted:
+                trials += await repository.ask(min(count, spec.max_trials) - len(trials))
+            return trials
         finally:
             await repositories.aclose()
 

@@ -2,72 +2,131 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 from optuna import Study
 from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
-from tuning_operator.api.search import GridOptions, Search
-from tuning_operator.search.grid import Grid
+from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
+from tuning_operator.api.study import StudySpec
+from tuning_operator.search.grid import Grid, is_finite
 from tuning_operator.search.history import ATTEMPT, SEED
-from tuning_operator.search.samplers import make_sampler
-from tuning_operator.search.seeds import reseed, training_seed
+from tuning_operator.search.samplers import Circumstances, make_sampler
+from tuning_operator.search.seeds import order_seed, reseed, training_seed
+from tuning_operator.search.shuffle import Shuffle
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
 from tuning_operator.search.study_record import StudyRecord
+from tuning_operator.search.walk import Walk
+
+_PATIENCE_SECONDS = 5.0
+"""After so long the trials that a slow sampler has drafted are handed over; the others are asked for after them."""
+_DRAWS = 100
+"""How often a point is drawn that must be new; after that, one that is left is taken in a random order."""
 
 
 class Asking:
-    """Makes a study's next trials. One thread at a time uses it; the event loop never does."""
+    """Makes a study's next trials. One thread at a time uses it; the event loop never does.
+
+    Raises
+    ------
+    InvalidStudy
+        The sampler needs a library that is not installed.
+    """
 
     def __init__(
-        self, study: Study, storage: MirroredStorage, space: Space, record: StudyRecord, search: Search
+        self, study: Study, storage: MirroredStorage, space: Space, record: StudyRecord, spec: StudySpec
     ) -> None:
+        search = spec.search
         self._storage = storage
         self._space = space
         self._study_id = record.study_id
-        self._seed = record.seed if search.seed is None else search.seed
+        self.seed = record.seed if search.seed is None else search.seed
+        """The study's seed."""
         self._enqueued = [space.stored(parameters) for parameters in search.enqueue]
-        options = search.sampler.parsed_options()
-        self._grid = Grid(space, options.points) if isinstance(options, GridOptions) else None
-        self._sampler = make_sampler(search.sampler)
+        self._walk = _walk(search.sampler, space, order_seed(self.seed))
+        self._draws = _DRAWS if search.sampler.name is SamplerName.RANDOM and self._walk is not None else 0
+        circumstances = Circumstances(order_seed(self.seed), spec.parallelism, space.distributions)
+        self._sampler = make_sampler(search.sampler, circumstances)
         self._study = study
         study.sampler = self._sampler
 
-    @property
     def size(self) -> int | None:
-        """How many trials the search can have, enqueued ones included; None: endlessly many."""
-        return None if self._grid is None else len(self._enqueued) + len(self._grid)
+        """Return how many trials the search can have, enqueued ones included; None: endlessly many.
+
+        Until the enqueued trials are asked for it is what remains at most. Not to be called while trials are drafted.
+        """
+        if self._walk is None:
+            return None
+        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        self._walk.see(trials)
+        return max(len(trials), len(self._enqueued)) + self._walk.left
 
     def draft(self, count: int, started_at: datetime) -> list[FrozenTrial]:
-        """Return drafts of the next trials, fewer when the space is exhausted; the caller adopts or drops them.
+        """Return drafts of the next trials, fewer when the space is exhausted or the sampler is slow.
 
-        The same seed and the same trials so far give the same drafts, whatever was asked in one call, and whichever
-        process asks.
+        The caller adopts or drops them. The same seed and the same trials so far give the same drafts, whatever was
+        asked in one call, and whichever process asks.
         """
-        first = len(self._storage.get_all_trials(self._study_id, deepcopy=False))
-        end = first + count if self.size is None else min(first + count, self.size)
+        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        first = len(trials)
+        if self._walk is not None:
+            self._walk.see(trials)
+        patient_until = time.monotonic() + _PATIENCE_SECONDS
         with self._storage.drafting():
-            for number in range(first, end):
-                self._draft(number)
+            for number in range(first, first + count):
+                if not self._draft(number) or time.monotonic() > patient_until:
+                    break
         drafts = self._storage.drafts(self._study_id)
         for draft in drafts:
             draft.datetime_start = started_at
         return drafts
 
-    def _draft(self, number: int) -> None:
-        reseed(self._sampler, self._seed, number)
+    def _draft(self, number: int) -> bool:
+        """Draft a trial; return whether there was a point for it."""
         given = self._given(number)
+        if given is None:
+            return False
+        reseed(self._sampler, self.seed, number)
         if given:
             self._study.enqueue_trial(dict(given))
         trial = self._study.ask(self._space.distributions)
         trial.set_user_attr(ATTEMPT, 1)
-        trial.set_user_attr(SEED, training_seed(self._seed, number))
+        trial.set_user_attr(SEED, training_seed(self.seed, number))
+        if self._walk is not None:
+            self._walk.draft(self._storage.get_trial(trial._trial_id))
+        return True
 
-    def _given(self, number: int) -> Mapping[str, ParameterValue]:
-        """Return the parameters that are not the sampler's to choose."""
+    def _given(self, number: int) -> Mapping[str, ParameterValue] | None:
+        """Return the parameters that are not the sampler's to choose; None: there is nothing left to try."""
         if number < len(self._enqueued):
             return self._enqueued[number]
-        return {} if self._grid is None else self._grid.point(number - len(self._enqueued))
+        if self._walk is None:
+            return {}
+        return self._drawn(number, self._walk) or self._walk.next()
+
+    def _drawn(self, number: int, walk: Walk) -> Mapping[str, ParameterValue] | None:
+        """Return a new point as the sampler draws it; None: it drew none, or does not draw."""
+        for draw in range(self._draws):
+            reseed(self._sampler, self.seed, number, draw)
+            sample = partial(self._sampler.sample_independent, self._study, None)  # type: ignore[arg-type]
+            point = {name: sample(name, distribution) for name, distribution in self._space.distributions.items()}
+            if walk.is_new(point):
+                return point
+        return None
+
+
+def _walk(sampler: Sampler, space: Space, seed: int) -> Walk | None:
+    """Return the way through the points of a sampler that tries each once; None: it goes where results lead it."""
+    options = sampler.parsed_options()
+    if isinstance(options, GridOptions):
+        return Walk(Grid(space, options.points))
+    in_random_order = sampler.name is SamplerName.BRUTE_FORCE or (isinstance(options, RandomOptions) and options.unique)
+    if not in_random_order or not is_finite(space):
+        return None
+    grid = Grid(space)
+    return Walk(grid, Shuffle(grid.size, seed))

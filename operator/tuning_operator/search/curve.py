@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
@@ -18,8 +19,15 @@ class Standing(NamedTuple):
     """The largest step so far."""
     step_before: int | None
     """The largest step but one."""
+    value: float
+    """The value at the largest step."""
     best: float | None
     """The best value so far, an infinite one too; None: all are NaN."""
+
+    def is_first_in_interval(self, warmup: int, interval: int) -> bool:
+        """Return whether no earlier step lies in the step's interval; intervals begin after the warm-up steps."""
+        begin = (self.step - warmup) // interval * interval + warmup
+        return self.step >= warmup and (self.step_before is None or self.step_before < begin)
 
 
 class Curve:
@@ -43,20 +51,24 @@ class Curve:
     @property
     def standing(self) -> Standing | None:
         """How the trial stands; None: there are no values."""
-        return None if self._last is None else Standing(self._last, self._before_last, self._best)
+        if not self._steps:
+            return None
+        last, before_last = self._steps[-1], self._steps[-2] if len(self._steps) > 1 else None
+        return Standing(last, before_last, self._values[last], self._best)
 
     @property
     def value(self) -> float | None:
         """The trial's value, as `decisions.trial_value.reduce_values` defines it; None: there are no values."""
-        if self._last is None:
+        if not self._steps:
             return None
+        last = self._values[self._steps[-1]]
         match self._reduce:
             case Reduce.LAST:
-                return self._values[self._last]
+                return last
             case Reduce.MEAN:
                 return self._mean()
             case Reduce.BEST:
-                return self._values[self._last] if self._best_finite is None else self._best_finite
+                return last if self._best_finite is None else self._best_finite
 
     @property
     def is_finite(self) -> bool:
@@ -64,11 +76,17 @@ class Curve:
         value = self.value
         return value is None or math.isfinite(value)
 
+    def best_of_last(self, count: int, until: int) -> float | None:
+        """Return the best value of the last steps up to `until`, an infinite one too; None: all are NaN."""
+        end = bisect_right(self._steps, until)
+        values = (self._values[step] for step in self._steps[max(0, end - count) : end])
+        return self._better((value for value in values if not math.isnan(value)), default=None)
+
     def add(self, values: Mapping[int, float]) -> None:
         """Take the values of steps that have none."""
         for step, value in values.items():
             self._values[step] = value
-            self._take_step(step)
+            insort(self._steps, step)
             self._take_value(value)
 
     def remove(self, steps: Iterable[int]) -> None:
@@ -80,19 +98,13 @@ class Curve:
 
     def _restart(self) -> None:
         self._values: dict[int, float] = {}
-        self._last: int | None = None
-        self._before_last: int | None = None
+        self._steps: list[int] = []
+        """Ascending."""
         self._best: float | None = None
         self._best_finite: float | None = None
         self._sum = Fraction()
         """Of the finite values, where their mean counts; exact, for a rounded one would depend on the order."""
         self._not_finite: Counter[str] = Counter()
-
-    def _take_step(self, step: int) -> None:
-        if self._last is None or step > self._last:
-            self._before_last, self._last = self._last, step
-        elif self._before_last is None or step > self._before_last:
-            self._before_last = step
 
     def _take_value(self, value: float) -> None:
         if not math.isnan(value):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -13,63 +14,86 @@ from tuning_operator.search.space import Space
 
 
 class Grid:
-    """All points of a space, numbered from 0; the last parameter varies fastest.
+    """All points of a space, numbered from 0; the last parameter varies fastest."""
 
-    Optuna's own grid sampler raises at the tell of the last point, and repeats points in parallel and after a restart.
-    """
+    def __init__(self, space: Space, points: int | None = None) -> None:
+        """`points` is how many values to take of each continuous range, and of each logarithmic one.
 
-    def __init__(self, space: Space, points: int | None) -> None:
-        """`points` is how many values to take of ranges that have no countable or no sensible number of them."""
+        Without it the latter have all their whole numbers, and of the former there may be none: see `is_finite`.
+        """
         self._axes = {name: _Axis(distribution, points) for name, distribution in space.distributions.items()}
 
-    def __len__(self) -> int:
-        return math.prod(len(axis) for axis in self._axes.values())
+    @property
+    def size(self) -> int:
+        """How many points there are; often more than a `len()` may be."""
+        return math.prod(axis.size for axis in self._axes.values())
 
     def point(self, index: int) -> dict[str, ParameterValue]:
         """Return a point as Optuna stores it."""
         point: dict[str, ParameterValue] = {}
         for name, axis in reversed(self._axes.items()):
-            index, place = divmod(index, len(axis))
+            index, place = divmod(index, axis.size)
             point[name] = axis[place]
         return point
+
+    def index(self, point: Mapping[str, Any]) -> int | None:
+        """Return the number of a point, as Optuna stores it; None: it lies beside the grid."""
+        index = 0
+        for name, axis in self._axes.items():
+            place = axis.place(point[name])
+            if place is None:
+                return None
+            index = index * axis.size + place
+        return index
+
+
+def is_finite(space: Space) -> bool:
+    """Return whether a space has a grid of all its points."""
+    return not any(_is_continuous(distribution) for distribution in space.distributions.values())
+
+
+def _is_continuous(distribution: BaseDistribution) -> bool:
+    return isinstance(distribution, FloatDistribution) and distribution.step is None and not distribution.single()
 
 
 class _Axis:
     """The values of one parameter."""
 
     def __init__(self, distribution: BaseDistribution, points: int | None) -> None:
-        self._distribution = distribution
-        self._spread: Sequence[ParameterValue] | None = None
-        if isinstance(distribution, FloatDistribution) and distribution.step is None:
-            self._spread = _floats(distribution, points or 1)
-        elif isinstance(distribution, IntDistribution) and distribution.log:
-            self._spread = _log_integers(distribution, points or 1)
-
-    def __len__(self) -> int:
-        if self._spread is not None:
-            return len(self._spread)
-        match self._distribution:
+        self._low: Decimal
+        self._step: Decimal
+        self._whole = isinstance(distribution, IntDistribution)
+        self._places: dict[ParameterValue, int] | None = None
+        """Where the values are, of those that are listed; the others are counted from `low` in steps."""
+        self._values: Sequence[ParameterValue] = ()
+        match distribution:
             case CategoricalDistribution(choices=choices):
-                return len(choices)
-            case IntDistribution(low=low, high=high, step=step):
-                return (high - low) // step + 1
-            case FloatDistribution(low=low, high=high, step=float(width)):
-                return int((Decimal(str(high)) - Decimal(str(low))) / Decimal(str(width))) + 1
-        raise AssertionError(self._distribution)
+                self._list([choice for choice in choices if choice is not None])
+            case FloatDistribution(step=None):
+                self._list(_floats(distribution, points or 1))
+            case IntDistribution(log=True) if points is not None:
+                self._list(_log_integers(distribution, points))
+            case IntDistribution(low=low, high=high, step=step) | FloatDistribution(low=low, high=high, step=step):
+                self._low, self._step = Decimal(str(low)), Decimal(str(step))
+                self.size = int((Decimal(str(high)) - self._low) / self._step) + 1
 
-    def __getitem__(self, index: int) -> ParameterValue:
-        if self._spread is not None:
-            return self._spread[index]
-        match self._distribution:
-            case CategoricalDistribution(choices=choices):
-                choice = choices[index]
-                assert choice is not None
-                return choice
-            case IntDistribution(low=low, step=step):
-                return low + index * step
-            case FloatDistribution(low=low, step=float(width)):
-                return float(Decimal(str(low)) + index * Decimal(str(width)))
-        raise AssertionError(self._distribution)
+    def _list(self, values: Sequence[ParameterValue]) -> None:
+        self._values, self.size = values, len(values)
+        self._places = {value: place for place, value in enumerate(values)}
+
+    def __getitem__(self, place: int) -> ParameterValue:
+        if self._places is not None:
+            return self._values[place]
+        value = self._low + place * self._step
+        return int(value) if self._whole else float(value)
+
+    def place(self, value: Any) -> int | None:
+        """Return where a value is; a stepped one up to rounding, as it may have been enqueued."""
+        if self._places is not None:
+            return self._places.get(value)
+        steps = (Decimal(value) - self._low) / self._step
+        place = round(steps)
+        return place if abs(steps - place) < Decimal("1e-8") else None
 
 
 def _floats(distribution: FloatDistribution, points: int) -> list[ParameterValue]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from tuning_operator.decisions.tally import Tally
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.ports import StoredReport
 from tuning_operator.search import report_rows, tables
-from tuning_operator.search.attributes import active_time, earlier_attempts
+from tuning_operator.search.attributes import active_time, earlier_attempts, rungs
 from tuning_operator.search.database import Database
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
@@ -129,6 +130,7 @@ class StudyHistory:
             asked_at=_seconds(trial),
             attempt=int(trial.user_attrs[ATTEMPT]),
             earlier=earlier_attempts(trial.user_attrs),
+            rungs=rungs(trial.user_attrs),
         )
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:
@@ -151,8 +153,10 @@ class StudyHistory:
         stored: dict[int, dict[int, list[tuple[Report, float]]]] = defaultdict(lambda: defaultdict(list))
         for number, attempt, report, received_at in self._open_reports(connection):
             stored[number][attempt].append((report, received_at))
+        newest_completion = self._newest_completion()
         for number, progress in self._open.items():
             newest = progress.attempt
+            value_received_at = -math.inf
             for attempt in sorted({*stored[number], newest}):
                 progress.start(attempt, progress.earlier)
                 received = stored[number][attempt]
@@ -160,14 +164,22 @@ class StudyHistory:
                     times = [time for _, time in received]
                     new = progress.sift(report for report, _ in received)
                     progress.accept(new, min(times), max(times))
-            # What was decided then is not known of each value; the last one is decided on again.
-            del progress.undecided[:-1]
+                    of_values = (time for report, time in received if progress.objective.metric in report.values)
+                    value_received_at = max(of_values, default=value_received_at)
+            # What was decided then is not known of each value. The last one is decided on again, which gives the same
+            # answer while nothing else is known; when a trial was complete after it, it had been decided on before.
+            del progress.undecided[: None if value_received_at < newest_completion else -1]
         for number, attempt, kind, end, time in self._open_events(connection):
             progress = self._open[number]
             if kind == report_rows.PRUNE_DECIDED:
                 progress.accept_prune_decision(time)
             elif attempt == progress.attempt:
                 progress.accept_end(end)
+
+    def _newest_completion(self) -> float:
+        """Return when the last trial that is complete was told, in seconds since 1970."""
+        times = (trial.datetime_complete for trial in self._frozen() if trial.state is TrialState.COMPLETE)
+        return max((time.timestamp() for time in times if time is not None), default=-math.inf)
 
     def _open_reports(self, connection: Connection) -> Iterable[tuple[int, int, Report, float]]:
         columns = tables.reports.c

@@ -47,6 +47,7 @@ class TrialProgress:
         asked_at: float,
         attempt: int = 1,
         earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS,
+        rungs: Mapping[int, float] | None = None,
     ) -> None:
         self.number = number
         self.trial_id = trial_id
@@ -59,6 +60,8 @@ class TrialProgress:
         self.prune_decided_at: float | None = None
         self.undecided: list[Standing] = []
         """How the trial stood after each value that no pruning decision was made on."""
+        self.rungs = dict(rungs or {})
+        """The value at each rung that the trial has come to, by the rung's step, of any attempt."""
         self.lock = asyncio.Lock()
         self._parameters = parameters
         self._seed = seed

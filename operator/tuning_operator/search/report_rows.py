@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from optuna.storages._rdb.models import TrialIntermediateValueModel
 from sqlalchemy import Connection, bindparam, delete
@@ -14,6 +14,7 @@ from tuning_contract import Report, TrialEnd
 from tuning_contract.reports import number_to_json
 from tuning_operator.search import tables
 from tuning_operator.search.bulk_insert import BulkInsert, Row
+from tuning_operator.search.trial_rows import set_user_attrs
 
 END = "End"
 """Kind of the event with an attempt's last message."""
@@ -41,13 +42,15 @@ class AttemptKey(NamedTuple):
 
 @dataclass
 class ReportRows:
-    """Rows of any number of trials, written with at most four statements."""
+    """Rows of any number of trials, written with at most five statements."""
 
     reports: list[Row] = field(default_factory=list)
     stale_values: list[dict[str, int]] = field(default_factory=list)
     """Values of earlier attempts, which go before new ones come."""
     values: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
+    attrs: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """User attributes of trials, by their ids; these replace what is there."""
 
     @classmethod
     def merged(cls, parts: Iterable[ReportRows]) -> ReportRows:
@@ -58,6 +61,7 @@ class ReportRows:
             all_rows.stale_values += part.stale_values
             all_rows.values += part.values
             all_rows.events += part.events
+            all_rows.attrs |= part.attrs
         return all_rows
 
     def add_reports(self, key: AttemptKey, reports: Sequence[Report], now: float) -> None:
@@ -82,8 +86,12 @@ class ReportRows:
         """Add the decision to prune a trial."""
         self.events.append((*key, PRUNE_DECIDED, "", "", now))
 
+    def add_attrs(self, trial_id: int, attrs: Mapping[str, Any]) -> None:
+        """Add user attributes of a trial."""
+        self.attrs[trial_id] = attrs
+
     def write(self, connection: Connection) -> None:
-        """Write all rows; those that are there already stay as they are."""
+        """Write all rows; those that are there already stay as they are, but for attributes."""
         values = tables.trial_intermediate_values
         if self.stale_values:
             stale = delete(values).where(values.c.trial_id == bindparam("of"), values.c.step == bindparam("at"))
@@ -91,3 +99,4 @@ class ReportRows:
         _REPORTS.write(connection, self.reports)
         _VALUES.write(connection, self.values)
         _EVENTS.write(connection, self.events)
+        set_user_attrs(connection, self.attrs)

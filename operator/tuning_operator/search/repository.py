@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -22,16 +23,18 @@ from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
 from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
-from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, written
+from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, RUNGS, rungs, written, written_rungs
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
 from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
+from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.open_trial import NewReports, TrialProgress
-from tuning_operator.search.pruners import make_pruner
+from tuning_operator.search.pruners import judge, make_pruner, take_back
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
+from tuning_operator.search.verdicts import Verdict
 from tuning_operator.search.writer import GroupCommit
 
 
@@ -79,7 +82,7 @@ class StudyRepository(StudyHistory):
         """
         check_same_search(self._record, spec)
         async with self._turn_to_ask:  # the sampler must not change under a trial
-            if spec.search != self._search:
+            if (spec.search, spec.parallelism) != self._used:
                 self._use(spec)
 
     async def retire(self) -> None:
@@ -94,16 +97,17 @@ class StudyRepository(StudyHistory):
 
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
-        self._search = spec.search
-        self._pruner = make_pruner(spec.search.pruner, self._study.direction)
+        self._asking = Asking(self._study, self._storage, self._space, self._record, spec)
+        self._size = self._asking.size()
+        self._used = (spec.search, spec.parallelism)
+        self._pruner = make_pruner(spec.search.pruner, self._study.direction, self._asking.seed)
         for trial in self._frozen():
-            if self._pruner is not None and trial.state is TrialState.COMPLETE:
+            self._pruner.add_rungs(trial.number, rungs(trial.user_attrs))
+            if trial.state is TrialState.COMPLETE:
                 self._pruner.add_complete(trial)
-        self._asking = Asking(self._study, self._storage, self._space, self._record, spec.search)
-        self._size = self._asking.size
 
     async def ask(self, count: int) -> Sequence[OpenTrial]:
-        """Ask for trials in one transaction; fewer or none once the space is exhausted."""
+        """Ask for trials in one transaction; fewer once the space is exhausted or when the sampler is slow."""
         # Shielded: a caller that goes away must not leave drafts behind.
         task = asyncio.create_task(self._ask(count))
         self._asks.add(task)
@@ -203,21 +207,39 @@ class StudyRepository(StudyHistory):
 
         The decision is stored before anybody hears of it, so that it is the same after a restart.
         """
-        if self._pruner is None or not trial.undecided or trial.has_ended:
+        if not self._pruner.decides or not trial.undecided or trial.has_ended:
             trial.undecided.clear()
             return None, False
         start = time.perf_counter()
-        # A batch is decided on as its values would be one by one: which of them travel together must not matter.
-        prune = any(map(self._pruner.should_prune, trial.undecided))
+        verdict = judge(self._pruner, trial)
         seconds = time.perf_counter() - start
-        if prune:
-            now = self._workers.clock.now()
-            rows = ReportRows()
-            rows.add_prune_decision(AttemptKey(self.reports_uid, trial.number, trial.attempt), now)
-            await self._workers.writer.add(rows, lambda: trial.accept_prune_decision(now))
-            reach(Point.PRUNING_STORED)
+        if verdict.prune or verdict.rungs:
+            try:
+                await self._store(trial, verdict)
+            except Exception:  # who is cancelled has written, as far as can be known
+                take_back(self._pruner, trial, verdict)
+                raise
         trial.undecided.clear()
-        return seconds, prune
+        return seconds, verdict.prune
+
+    async def _store(self, trial: TrialProgress, verdict: Verdict) -> None:
+        now, attrs = self._workers.clock.now(), {RUNGS: written_rungs(trial.rungs)}
+        rows = ReportRows()
+        if verdict.rungs:
+            rows.add_attrs(trial.trial_id, attrs)
+        if verdict.prune:
+            rows.add_prune_decision(AttemptKey(self.reports_uid, trial.number, trial.attempt), now)
+
+        def accept() -> None:
+            if verdict.rungs:
+                known = self._storage.get_trial(trial.trial_id).user_attrs
+                self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
+            if verdict.prune:
+                trial.accept_prune_decision(now)
+
+        await self._workers.writer.add(rows, accept)
+        if verdict.prune:
+            reach(Point.PRUNING_STORED)
 
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:
         trial = self.finished(number)
@@ -242,11 +264,15 @@ class StudyRepository(StudyHistory):
 
     async def _insert(self, drafts: Sequence[FrozenTrial]) -> Sequence[OpenTrial]:
         study_id, last_id = self._record.study_id, self._last_id(before=drafts[0].number)
+        attrs = self._storage.draft_attrs(study_id)
+
+        def insert(connection: Connection) -> list[int]:
+            if attrs:
+                set_attrs(connection, tables.study_system_attributes, study_id, attrs)
+            return insert_trials(connection, study_id, last_id, drafts)
+
         self._ask_in_doubt = True
-        ids = await self._workers.writer.run(
-            lambda connection: insert_trials(connection, study_id, last_id, drafts),
-            lambda ids: self._open_all(self._storage.adopt(study_id, ids)),
-        )
+        ids = await self._workers.writer.run(insert, lambda ids: self._open_all(self._storage.adopt(study_id, ids)))
         self._ask_in_doubt = False
         return [self._open[draft.number].view() for draft, _ in zip(drafts, ids, strict=True)]
 
@@ -255,20 +281,24 @@ class StudyRepository(StudyHistory):
         study_id, first = self._record.study_id, len(self._frozen())
         last_id = self._last_id(before=first)
 
-        def find(connection: Connection) -> list[FrozenTrial]:
-            return check_trials(self.key, find_trials(connection, study_id, last_id), first)
+        def find(connection: Connection) -> tuple[list[FrozenTrial], dict[str, Any]]:
+            trials = check_trials(self.key, find_trials(connection, study_id, last_id), first)
+            return trials, study_attrs(connection, tables.study_system_attributes, study_id)
 
-        def take(trials: Sequence[FrozenTrial]) -> None:
+        def take(found: tuple[list[FrozenTrial], dict[str, Any]]) -> None:
+            trials, attrs = found
+            self._storage.note(study_id, attrs)
             self._storage.append(study_id, trials)
             self._open_all(trials)
 
-        found = await self._workers.writer.run(find, take)
+        found, _ = await self._workers.writer.run(find, take)
         self._ask_in_doubt = False
         return [self._open[trial.number].view() for trial in found]
 
     def _open_all(self, trials: Sequence[FrozenTrial]) -> None:
         for trial in trials:
             self._open[trial.number] = self._progress(trial)
+        self._size = self._asking.size()
 
     def _last_id(self, before: int) -> int:
         return self._frozen()[before - 1]._trial_id if before else -1
@@ -286,7 +316,7 @@ class StudyRepository(StudyHistory):
                 user_attrs={**attrs, **ending.user_attrs},
             )
             self._tally.add(self._finished(told))
-            if self._pruner is not None and told.state is TrialState.COMPLETE:
+            if told.state is TrialState.COMPLETE:
                 self._pruner.add_complete(told)
 
 

@@ -1,45 +1,213 @@
-"""Samplers: adding one is an option model in `api/search.py` and an entry here.
+"""Samplers: adding one is an option model in `api/samplers.py` and an entry here.
 
 A sampler must draw its random numbers from Optuna's `LazyRandomState`, else `seeds.reseed` does not reach it, and must
-keep no other state than the storage's. It may not read the intermediate values of running trials: the mirror gets them
-when a trial is told, so that a report costs the same however many came before. One that needs `after_trial` would need
-a call of it where trials are told.
+keep no other state than the storage's: the same trials must lead to the same suggestion in a new process. It may not
+read the intermediate values of running trials: the mirror gets them when a trial is told, so that a report costs the
+same however many came before. What it writes about the study goes to the database with the trials of the same ask. One
+that needs `after_trial` would need a call of it where trials are told.
+
+Samplers whose points do not depend on results need none of that: see `walk.py`, and `NumberedQMC`.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import (
+    BaseSampler,
+    GPSampler,
+    NSGAIIISampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+    nsgaii,
+)
+from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.search import Sampler, SamplerName, TPEOptions
+from tuning_operator.api.samplers import (
+    CMAESOptions,
+    Crossover,
+    GPOptions,
+    Mutation,
+    NSGAIIIOptions,
+    NSGAIIOptions,
+    QMCOptions,
+    Sampler,
+    SamplerName,
+    TPEOptions,
+)
+from tuning_operator.errors import InvalidStudy
+from tuning_operator.search.cma_es import CheckedCmaEsSampler
 
 
-def make_sampler(spec: Sampler) -> BaseSampler:
-    """Return Optuna's sampler of a study."""
-    return SAMPLERS[spec.name](spec.parsed_options())
+@dataclass(frozen=True)
+class Circumstances:
+    """What of a study a sampler may need to know."""
+
+    seed: int
+    """For what is the same in all trials."""
+    parallelism: int
+    distributions: Mapping[str, BaseDistribution]
 
 
-def _random(_options: ResourceModel) -> BaseSampler:
+def make_sampler(spec: Sampler, circumstances: Circumstances) -> BaseSampler:
+    """Return Optuna's sampler of a study.
+
+    Raises
+    ------
+    InvalidStudy
+        It needs a library that is not installed.
+    """
+    with warnings.catch_warnings(action="ignore"):  # much is experimental in Optuna, which its users know
+        return SAMPLERS[spec.name](spec.parsed_options(), circumstances)
+
+
+def _random(_options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
     return RandomSampler()
 
 
-def _tpe(options: ResourceModel) -> BaseSampler:
+def _tpe(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, TPEOptions)
-    with warnings.catch_warnings(action="ignore"):  # `group` is experimental in Optuna, which its users know
-        return TPESampler(
-            n_startup_trials=options.n_startup_trials,
-            n_ei_candidates=options.n_ei_candidates,
-            multivariate=options.multivariate,
-            group=options.group,
-            constant_liar=options.constant_liar,
+    return TPESampler(
+        n_startup_trials=options.n_startup_trials,
+        n_ei_candidates=options.n_ei_candidates,
+        multivariate=options.multivariate,
+        group=options.group,
+        constant_liar=options.constant_liar,
+    )
+
+
+class NumberedQMC(QMCSampler):
+    """Gives each trial the point of the sequence that has its number.
+
+    Optuna's counts in the database what it gave, one trial at a time, and draws its first trial at random, and all of
+    those that are asked for before one has ended.
+    """
+
+    def __init__(self, options: QMCOptions, circumstances: Circumstances) -> None:
+        super().__init__(qmc_type=options.qmc_type.value.lower(), scramble=options.scramble, seed=circumstances.seed)
+        self._space = dict(sorted(circumstances.distributions.items()))
+        self._number = 0
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._space
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        self._number = trial.number
+        return super().sample_relative(study, trial, search_space)
+
+    def _find_sample_id(self, study: Study, search_space: dict[str, BaseDistribution]) -> int:
+        return self._number
+
+
+def _qmc(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
+    assert isinstance(options, QMCOptions)
+    return NumberedQMC(options, circumstances)
+
+
+def _cma_es(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
+    assert isinstance(options, CMAESOptions)
+    numeric = [
+        distribution
+        for distribution in circumstances.distributions.values()
+        if not isinstance(distribution, CategoricalDistribution) and not distribution.single()
+    ]
+    usual_popsize = 4 + int(3 * math.log(max(1, len(numeric))))
+    return CheckedCmaEsSampler(
+        n_startup_trials=options.n_startup_trials,
+        # In a smaller generation than what runs at once, most trials would end too late to count.
+        popsize=options.popsize or max(usual_popsize, circumstances.parallelism),
+        consider_pruned_trials=options.consider_pruned_trials,
+        use_separable_cma=options.use_separable_cma and len(numeric) > 1,
+        with_margin=options.with_margin,
+        lr_adapt=options.lr_adapt,
+        warn_independent_sampling=False,
+    )
+
+
+def _nsga_ii(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
+    assert isinstance(options, NSGAIIOptions)
+    return NSGAIISampler(**_genetic(options))
+
+
+def _nsga_iii(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
+    assert isinstance(options, NSGAIIIOptions)
+    return NSGAIIISampler(**_genetic(options), dividing_parameter=options.dividing_parameter)
+
+
+def _genetic(options: NSGAIIOptions) -> dict[str, Any]:
+    return {
+        "population_size": options.population_size,
+        "crossover": _CROSSOVERS[options.crossover](options.swapping_prob),
+        "crossover_prob": options.crossover_prob,
+        "swapping_prob": options.swapping_prob,
+        "mutation": _MUTATIONS[options.mutation](),
+        "mutation_prob": options.mutation_prob,
+    }
+
+
+_CROSSOVERS: dict[Crossover, Callable[[float], nsgaii.BaseCrossover]] = {
+    Crossover.UNIFORM: nsgaii.UniformCrossover,
+    Crossover.BLX_ALPHA: lambda _: nsgaii.BLXAlphaCrossover(),
+    Crossover.SPX: lambda _: nsgaii.SPXCrossover(),
+    Crossover.SBX: lambda _: nsgaii.SBXCrossover(),
+    Crossover.VSBX: lambda _: nsgaii.VSBXCrossover(),
+    Crossover.UNDX: lambda _: nsgaii.UNDXCrossover(),
+}
+"""Made with the probability of swapping."""
+
+_MUTATIONS: dict[Mutation, Callable[[], nsgaii.BaseMutation | None]] = {
+    Mutation.RANDOM: lambda: None,
+    Mutation.POLYNOMIAL: nsgaii.PolynomialMutation,
+}
+
+
+class StatelessGPSampler(GPSampler):
+    """Fits each model from scratch: Optuna's starts from the one before, which a restart forgets."""
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        self._gprs_cache_list = None
+        return super().sample_relative(study, trial, search_space)
+
+
+def _gp(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
+    assert isinstance(options, GPOptions)
+    if importlib.util.find_spec("torch") is None:
+        raise InvalidStudy(
+            [
+                "`search.sampler`: GP needs PyTorch, which this installation lacks; install the operator with its "
+                "extra `gp` (see docs/search.md), or take another sampler"
+            ],
+            reason="SamplerNotInstalled",
         )
+    return StatelessGPSampler(
+        n_startup_trials=options.n_startup_trials,
+        deterministic_objective=options.deterministic_objective,
+        warn_independent_sampling=False,
+    )
 
 
-SAMPLERS: dict[SamplerName, Callable[[ResourceModel], BaseSampler]] = {
+SAMPLERS: dict[SamplerName, Callable[[ResourceModel, Circumstances], BaseSampler]] = {
     SamplerName.RANDOM: _random,
-    SamplerName.GRID: _random,  # grid.py fixes every parameter; what an enqueued trial leaves out is random
+    SamplerName.GRID: _random,  # walk.py fixes every parameter; what an enqueued trial leaves out is random
+    SamplerName.BRUTE_FORCE: _random,
+    SamplerName.QMC: _qmc,
     SamplerName.TPE: _tpe,
+    SamplerName.GP: _gp,
+    SamplerName.CMA_ES: _cma_es,
+    SamplerName.NSGA_II: _nsga_ii,
+    SamplerName.NSGA_III: _nsga_iii,
 }

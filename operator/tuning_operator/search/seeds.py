@@ -8,8 +8,8 @@ import numpy as np
 from optuna.samplers import BaseSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 
-_SAMPLING, _TRAINING = 0, 1
-"""What a seed is for; the two must not be related."""
+_SAMPLING, _TRAINING, _ORDER = range(3)
+"""What a seed is for; no two of them may be related."""
 
 
 def random_seed() -> int:
@@ -22,14 +22,21 @@ def training_seed(study_seed: int, number: int) -> int:
     return int(np.random.SeedSequence([study_seed, number, _TRAINING]).generate_state(1)[0]) >> 1
 
 
-def reseed(sampler: BaseSampler, study_seed: int, number: int) -> None:
+def order_seed(study_seed: int) -> int:
+    """Return the seed of what is the same for all trials of a study: the order of points, a sequence's scrambling."""
+    return int(np.random.SeedSequence([study_seed, 0, _ORDER]).generate_state(1)[0])
+
+
+def reseed(sampler: BaseSampler, study_seed: int, number: int, draw: int = 0) -> None:
     """Let a sampler's random numbers for a trial depend on nothing that was sampled before.
 
+    `draw` counts from 0 how often a trial's point is drawn, where one may have to be drawn again.
     Optuna can only reseed a sampler at random, so that this sets the states that it finds in the sampler and in the
     samplers that it consists of.
     """
     states = _random_states(sampler)
-    seeds = np.random.SeedSequence([study_seed, number, _SAMPLING]).generate_state(max(1, len(states)))
+    entropy = [study_seed, number, _SAMPLING, draw]
+    seeds = np.random.SeedSequence(entropy).generate_state(max(1, len(states)))
     for state, seed in zip(states, seeds, strict=False):
         state.rng.seed(int(seed))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,14 +25,17 @@ class MirroredStorage(InMemoryStorage):
 
     What Optuna itself calls goes to its database storage first and then to memory, so that an error leaves memory as
     it was. That is slow and rare. Trials that are asked for are *drafts* until their rows are committed: trials in
-    memory alone, recognised by negative ids. The repository writes them, and reports and ends, with few statements of
-    its own and then calls `adopt` and `replace`, which change memory only.
+    memory alone, recognised by negative ids; so is what a sampler notes about the study meanwhile. The repository
+    writes them, and reports and ends, with few statements of its own and then calls `adopt` and `replace`, which change
+    memory only.
     """
 
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._database = database
         self._drafting = False
+        self._draft_attrs: dict[int, dict[str, Any]] = defaultdict(dict)
+        """Studies' system attributes, by id."""
 
     def load(self, study_id: int) -> None:
         """Read a study into memory; `KeyError` when there is none."""
@@ -54,6 +58,11 @@ class MirroredStorage(InMemoryStorage):
                 study.param_distribution.update(trial.distributions)
                 self._update_cache(trial._trial_id, study_id)
 
+    def note(self, study_id: int, system_attrs: Mapping[str, Any]) -> None:
+        """Take system attributes of a study that are in the database already."""
+        with self._lock:
+            self._studies[study_id].system_attrs.update(system_attrs)
+
     @contextmanager
     def drafting(self) -> Iterator[None]:
         """Let trials that are created in the block be drafts; only the thread that asks may enter it."""
@@ -72,10 +81,15 @@ class MirroredStorage(InMemoryStorage):
                 first -= 1
             return trials[first:]
 
+    def draft_attrs(self, study_id: int) -> dict[str, Any]:
+        """Return what was noted about the study together with its drafts: system attributes."""
+        return dict(self._draft_attrs[study_id])
+
     def adopt(self, study_id: int, trial_ids: Sequence[int]) -> list[FrozenTrial]:
         """Give the drafts the ids of their rows, which are committed; return them."""
         with self._lock:
             adopted = [copy.copy(trial) for trial in self.drafts(study_id)]
+            self.note(study_id, self._draft_attrs[study_id])
             self.drop_drafts(study_id)
             for trial, trial_id in zip(adopted, trial_ids, strict=True):
                 trial._trial_id = trial_id
@@ -85,6 +99,7 @@ class MirroredStorage(InMemoryStorage):
     def drop_drafts(self, study_id: int) -> None:
         """Forget the drafts: their rows could not be written."""
         with self._lock:
+            self._draft_attrs.pop(study_id, None)
             trials = self._studies[study_id].trials
             for draft in self.drafts(study_id):
                 del self._trial_id_to_study_id_and_number[draft._trial_id]
@@ -120,7 +135,13 @@ class MirroredStorage(InMemoryStorage):
             optuna.set_study_user_attr(study_id, key, value)
         super().set_study_user_attr(study_id, key, value)
 
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return {**super().get_study_system_attrs(study_id), **self._draft_attrs[study_id]}
+
     def set_study_system_attr(self, study_id: int, key: str, value: JSONSerializable) -> None:
+        if self._drafting:
+            self._draft_attrs[study_id][key] = value
+            return
         with self._database.through_optuna() as optuna:
             optuna.set_study_system_attr(study_id, key, value)
         super().set_study_system_attr(study_id, key, value)

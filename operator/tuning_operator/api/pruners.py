@@ -1,0 +1,155 @@
+"""Pruners: how hopeless trials are recognised, and each one's options."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, Strict, model_validator
+
+from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.options import NoOptions, Options, parse_options
+from tuning_operator.api.scalars import NonNegativeNumber, Number
+
+MAX_STEP = 2**31 - 1
+"""The largest step that the database takes."""
+
+Trials = Annotated[int, Field(ge=1, le=10_000)]
+Steps = Annotated[int, Field(ge=1, le=MAX_STEP)]
+
+
+class PrunerName(StrEnum):
+    """How hopeless trials are recognised."""
+
+    NONE = "None"
+    MEDIAN = "Median"
+    PERCENTILE = "Percentile"
+    SUCCESSIVE_HALVING = "SuccessiveHalving"
+    HYPERBAND = "Hyperband"
+    THRESHOLD = "Threshold"
+    PATIENT = "Patient"
+
+
+class CheckOptions(ResourceModel):
+    """At which steps a rule is used."""
+
+    n_warmup_steps: Annotated[int, Field(ge=0, le=MAX_STEP)] = 0
+    """Steps of each trial during which it is never pruned."""
+    interval_steps: Steps = 1
+    """Steps between two checks."""
+
+
+class MedianOptions(CheckOptions):
+    """Options of the median rule: stop a trial that is worse than the median of the earlier ones at the same step."""
+
+    n_startup_trials: Annotated[int, Field(ge=0, le=10_000)] = 5
+    """Trials that must be complete before the rule is used."""
+    n_min_trials: Trials = 1
+    """Trials that must have reported at a step before the rule is used there."""
+
+
+class PercentileOptions(MedianOptions):
+    """Options of the percentile rule: stop a trial that is not among the best earlier ones at the same step."""
+
+    percentile: Annotated[float, Field(ge=0, le=100)] = 25.0
+    """How many per cent of the trials may go on; 50 is the median rule."""
+
+
+class SuccessiveHalvingOptions(ResourceModel):
+    """Options of asynchronous successive halving (ASHA): only the best at each rung go on to the next."""
+
+    min_resource: Steps = 1
+    """Step of the first rung."""
+    reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 4
+    """How much farther each rung is than the one before; one of so many trials goes on."""
+    min_early_stopping_rate: Annotated[int, Field(ge=0, le=30)] = 0
+    """Rungs that are left out at the beginning."""
+    bootstrap_count: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """At each rung, the first so many trials are stopped without comparison."""
+
+
+class HyperbandOptions(ResourceModel):
+    """Options of Hyperband: several successive halvings side by side, from merciless to patient ones."""
+
+    min_resource: Steps = 1
+    """Step of the first rung of the most merciless bracket."""
+    max_resource: Steps
+    """The last step of a whole trial: its number of epochs. There are no rungs from there on."""
+    reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 3
+    """How much farther each rung is than the one before; one of so many trials goes on."""
+    bootstrap_count: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """At each rung, the first so many trials of a bracket are stopped without comparison."""
+
+    @model_validator(mode="after")
+    def _resources_are_in_order(self) -> HyperbandOptions:
+        if self.max_resource < self.min_resource:
+            raise ValueError(
+                f"`maxResource` ({self.max_resource}) is below `minResource` ({self.min_resource}); "
+                "set it to the number of epochs of a whole trial"
+            )
+        return self
+
+
+class ThresholdOptions(CheckOptions):
+    """Options of the threshold rule: stop a trial whose value leaves the bounds."""
+
+    lower: Number | None = None
+    """A trial with a smaller value is stopped."""
+    upper: Number | None = None
+    """A trial with a larger value is stopped."""
+
+    @model_validator(mode="after")
+    def _bounds_make_sense(self) -> ThresholdOptions:
+        if self.lower is None and self.upper is None:
+            raise ValueError("Threshold needs `lower` or `upper`, or both")
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            raise ValueError(f"`lower` ({self.lower:g}) is above `upper` ({self.upper:g}); swap them")
+        return self
+
+
+class PatientOptions(ResourceModel):
+    """Options of patience: stop a trial only when it has stopped getting better."""
+
+    patience: Annotated[int, Field(ge=0, le=100_000)]
+    """Steps without improvement that are borne; one more, and the trial may be stopped."""
+    min_delta: NonNegativeNumber = 0
+    """How much worse than before the last steps must be, in the objective's own unit."""
+    wrapped_pruner: Pruner | None = None
+    """Which trials that have stopped getting better are stopped: `{name, options}`; unset: all of them."""
+
+    @model_validator(mode="after")
+    def _patience_is_wrapped_once(self) -> PatientOptions:
+        if self.wrapped_pruner is not None and self.wrapped_pruner.name is PrunerName.PATIENT:
+            raise ValueError("`wrappedPruner` of Patient can't be Patient again; name another pruner")
+        return self
+
+
+class Pruner(ResourceModel):
+    """The pruner and its options."""
+
+    name: Annotated[PrunerName, Strict(False)] = PrunerName.NONE
+    """None (default), Median, Percentile, SuccessiveHalving, Hyperband, Threshold or Patient."""
+    options: Options = Field(default_factory=dict)
+    """The pruner's own options; an unknown one is an error that lists the known."""
+
+    @model_validator(mode="after")
+    def _options_are_known(self) -> Pruner:
+        self.parsed_options()
+        return self
+
+    def parsed_options(self) -> ResourceModel:
+        """Return the options as the model of this pruner."""
+        return parse_options(self.name.value, PRUNER_OPTIONS[self.name], self.options)
+
+
+PatientOptions.model_rebuild()
+
+PRUNER_OPTIONS: dict[PrunerName, type[ResourceModel]] = {
+    PrunerName.NONE: NoOptions,
+    PrunerName.MEDIAN: MedianOptions,
+    PrunerName.PERCENTILE: PercentileOptions,
+    PrunerName.SUCCESSIVE_HALVING: SuccessiveHalvingOptions,
+    PrunerName.HYPERBAND: HyperbandOptions,
+    PrunerName.THRESHOLD: ThresholdOptions,
+    PrunerName.PATIENT: PatientOptions,
+}

@@ -1,0 +1,197 @@
+"""Samplers: how the next parameters are chosen, and each one's options."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, Strict, model_validator
+
+from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.options import NoOptions, Options, parse_options
+
+StartupTrials = Annotated[int, Field(ge=0, le=10_000)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class SamplerName(StrEnum):
+    """How the next parameters are chosen."""
+
+    RANDOM = "Random"
+    GRID = "Grid"
+    BRUTE_FORCE = "BruteForce"
+    QMC = "QMC"
+    TPE = "TPE"
+    GP = "GP"
+    CMA_ES = "CMAES"
+    NSGA_II = "NSGAII"
+    NSGA_III = "NSGAIII"
+
+
+class RandomOptions(ResourceModel):
+    """Options of the Random sampler."""
+
+    unique: bool = False
+    """Try no point twice. A space without a continuous Float has an end then: the study ends as Exhausted."""
+
+
+class GridOptions(ResourceModel):
+    """Options of the Grid sampler."""
+
+    points: Annotated[int, Field(ge=2, le=1000)] | None = None
+    """How many values of each continuous Float and each Log range to try; ranges with a step need none."""
+
+
+class QMCType(StrEnum):
+    """A sequence of points with low discrepancy."""
+
+    SOBOL = "Sobol"
+    HALTON = "Halton"
+
+
+class QMCOptions(ResourceModel):
+    """Options of the quasi-Monte Carlo sampler."""
+
+    qmc_type: Annotated[QMCType, Strict(False)] = QMCType.SOBOL
+    """Sobol (default), best with a power of two of trials, or Halton."""
+    scramble: bool = True
+    """Shift the sequence at random, as the seed says; without it every study begins with the same points."""
+
+
+class TPEOptions(ResourceModel):
+    """Options of the tree-structured Parzen estimator, as Optuna documents them."""
+
+    n_startup_trials: StartupTrials = 10
+    """Trials that are sampled at random before the model is used."""
+    n_ei_candidates: Annotated[int, Field(ge=1, le=10_000)] = 24
+    """Candidates of which the one with the largest expected improvement is taken."""
+    multivariate: bool = True
+    """Model the parameters jointly instead of one by one."""
+    group: bool = False
+    """With multivariate: split the parameters into groups that appear together."""
+    constant_liar: bool = True
+    """Treat running trials as bad ones, so that parallel trials spread out."""
+
+    @model_validator(mode="after")
+    def _group_needs_multivariate(self) -> TPEOptions:
+        if self.group and not self.multivariate:
+            raise ValueError("`group: true` needs `multivariate: true`")
+        return self
+
+
+class GPOptions(ResourceModel):
+    """Options of the Gaussian process sampler."""
+
+    n_startup_trials: StartupTrials = 10
+    """Trials that must be complete before the model is used; until then points are random."""
+    deterministic_objective: bool = False
+    """The same parameters always give the same value: assume no noise."""
+
+
+class CMAESOptions(ResourceModel):
+    """Options of the covariance matrix adaptation evolution strategy."""
+
+    n_startup_trials: StartupTrials = 1
+    """Trials that must be complete before the strategy starts; until then points are random."""
+    popsize: Annotated[int, Field(ge=4, le=10_000)] | None = None
+    """Trials of a generation; unset: 4 + 3 ln(number of Float and Int parameters), and at least `parallelism`."""
+    consider_pruned_trials: bool = False
+    """Learn from pruned trials by their last value too; for Hyperband and SuccessiveHalving, which prune most."""
+    use_separable_cma: bool = False
+    """Adapt each parameter's spread alone, not how they hang together; for many parameters."""
+    with_margin: bool = False
+    """Keep steps and whole numbers from freezing at one value; for spaces with many of them."""
+    lr_adapt: bool = False
+    """Adapt the learning rate; for objectives with much noise or many local optima."""
+
+    @model_validator(mode="after")
+    def _variants_exclude_each_other(self) -> CMAESOptions:
+        if sum((self.use_separable_cma, self.with_margin, self.lr_adapt)) > 1:
+            raise ValueError("`useSeparableCma`, `withMargin` and `lrAdapt` exclude each other; keep one")
+        return self
+
+
+class Crossover(StrEnum):
+    """How two or three parents become a child."""
+
+    UNIFORM = "Uniform"
+    BLX_ALPHA = "BLXAlpha"
+    SPX = "SPX"
+    SBX = "SBX"
+    VSBX = "VSBX"
+    UNDX = "UNDX"
+
+
+class Mutation(StrEnum):
+    """How a child's parameter is changed."""
+
+    RANDOM = "Random"
+    POLYNOMIAL = "Polynomial"
+
+
+_PARENTS = {Crossover.SPX: 3, Crossover.UNDX: 3}
+"""Where they are not two."""
+
+
+class NSGAIIOptions(ResourceModel):
+    """Options of the genetic algorithm NSGA-II."""
+
+    population_size: Annotated[int, Field(ge=2, le=10_000)] = 50
+    """Complete trials of a generation."""
+    crossover: Annotated[Crossover, Strict(False)] = Crossover.UNIFORM
+    """How parents' Float and Int parameters are combined; Categorical ones are always taken from either."""
+    crossover_prob: Probability = 0.9
+    """How often a child has several parents instead of one."""
+    swapping_prob: Probability = 0.5
+    """With Uniform, and for Categorical parameters: how often a value comes from the second parent."""
+    mutation: Annotated[Mutation, Strict(False)] = Mutation.RANDOM
+    """Random (default): a mutated parameter is drawn anew. Polynomial: Float and Int ones move a little."""
+    mutation_prob: Probability | None = None
+    """How often each parameter is mutated; unset: 1 / number of parameters."""
+
+    @model_validator(mode="after")
+    def _population_has_parents(self) -> NSGAIIOptions:
+        parents = _PARENTS.get(self.crossover, 2)
+        if self.population_size < parents:
+            raise ValueError(
+                f"`crossover: {self.crossover.value}` needs {parents} parents; raise `populationSize` to {parents}"
+            )
+        return self
+
+
+class NSGAIIIOptions(NSGAIIOptions):
+    """Options of the genetic algorithm NSGA-III."""
+
+    dividing_parameter: Annotated[int, Field(ge=1, le=100)] = 3
+    """Divisions of each objective's axis by the reference points that survivors are spread over."""
+
+
+SAMPLER_OPTIONS: dict[SamplerName, type[ResourceModel]] = {
+    SamplerName.RANDOM: RandomOptions,
+    SamplerName.GRID: GridOptions,
+    SamplerName.BRUTE_FORCE: NoOptions,
+    SamplerName.QMC: QMCOptions,
+    SamplerName.TPE: TPEOptions,
+    SamplerName.GP: GPOptions,
+    SamplerName.CMA_ES: CMAESOptions,
+    SamplerName.NSGA_II: NSGAIIOptions,
+    SamplerName.NSGA_III: NSGAIIIOptions,
+}
+
+
+class Sampler(ResourceModel):
+    """The sampler and its options."""
+
+    name: Annotated[SamplerName, Strict(False)] = SamplerName.TPE
+    """TPE (default), Random, Grid, BruteForce, QMC, GP, CMAES, NSGAII or NSGAIII."""
+    options: Options = Field(default_factory=dict)
+    """The sampler's own options; an unknown one is an error that lists the known."""
+
+    @model_validator(mode="after")
+    def _options_are_known(self) -> Sampler:
+        self.parsed_options()
+        return self
+
+    def parsed_options(self) -> ResourceModel:
+        """Return the options as the model of this sampler."""
+        return parse_options(self.name.value, SAMPLER_OPTIONS[self.name], self.options)

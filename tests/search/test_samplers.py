@@ -1,0 +1,187 @@
+"""What every sampler promises, and what some of them promise besides."""
+
+from __future__ import annotations
+
+import pickle
+import statistics
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.search.drafting import Drafting
+from tests.search.studies import outcome, study_spec
+from tests.search.worlds import DatabaseWorld, FaultyStatements
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.samplers import Crossover, SamplerName
+from tuning_operator.errors import InvalidStudy, StorageUnavailable
+from tuning_operator.search import asking
+
+MIXED: tuple[Mapping[str, Any], ...] = (
+    {"name": "continuous", "type": "Float", "low": -1.5, "high": 2},
+    {"name": "rate", "type": "Float", "low": 1e-5, "high": 1e-1, "scale": "Log"},
+    {"name": "stepped", "type": "Float", "low": 0.1, "high": 0.9, "step": 0.1},
+    {"name": "whole", "type": "Int", "low": -3, "high": 12, "step": 3},
+    {"name": "units", "type": "Int", "low": 1, "high": 1000, "scale": "Log"},
+    {"name": "single", "type": "Int", "low": 4, "high": 4},
+    {"name": "choice", "type": "Categorical", "choices": ["a", True, 1, 0.5]},
+    {"name": "flag", "type": "Categorical", "choices": [True, False]},
+    {"name": "fixed", "type": "Fixed", "value": "as it is"},
+)
+FINITE = tuple(parameter for parameter in MIXED if parameter["name"] not in ("continuous", "rate"))
+SQUARE = tuple({"name": name, "type": "Float", "low": 0, "high": 1} for name in ("x", "y"))
+
+SAMPLERS: list[dict[str, Any]] = [
+    {"name": "Random"},
+    {"name": "Random", "options": {"unique": True}},
+    {"name": "Grid", "options": {"points": 7}},
+    {"name": "BruteForce"},
+    {"name": "QMC"},
+    {"name": "QMC", "options": {"qmcType": "Halton", "scramble": False}},
+    {"name": "TPE", "options": {"nStartupTrials": 5}},
+    {"name": "CMAES"},
+    {"name": "CMAES", "options": {"popsize": 5, "withMargin": True, "nStartupTrials": 3}},
+    {"name": "CMAES", "options": {"useSeparableCma": True}},
+    {"name": "CMAES", "options": {"lrAdapt": True}},
+    *(
+        {"name": "NSGAII", "options": {"populationSize": 5, "crossover": crossover.value, "mutation": "Polynomial"}}
+        for crossover in Crossover
+    ),
+    {"name": "NSGAIII", "options": {"populationSize": 5, "dividingParameter": 2, "mutationProb": 0.5}},
+]
+"""All but GP, which takes seconds for a trial; test_seeds.py has it."""
+
+
+def _space(sampler: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    return FINITE if sampler["name"] == "BruteForce" else MIXED
+
+
+def _square(trial: Mapping[str, ParameterValue]) -> float:
+    """The larger the nearer to a point inside; at random -0.25 in the middle."""
+    x, y = trial["x"], trial["y"]
+    assert isinstance(x, float)
+    assert isinstance(y, float)
+    return -((x - 0.3) ** 2) - (y - 0.8) ** 2
+
+
+def test_every_sampler_is_tested() -> None:
+    assert {sampler["name"] for sampler in SAMPLERS} | {"GP"} == {name.value for name in SamplerName}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+def test_points_lie_in_the_space_whatever_became_of_the_trials_before(sampler: dict[str, Any]) -> None:
+    spec = study_spec(_space(sampler), {"sampler": sampler})
+    drafting = Drafting(spec)
+    for round_ in range(10):
+        trials = drafting.ask(3)
+        assert len(trials) == 3
+        for trial in trials:
+            assert list(trial) == [parameter.name for parameter in spec.parameters]
+            assert all(parameter.contains(trial[parameter.name]) for parameter in spec.parameters), trial
+        units = [trial["units"] for trial in trials]
+        drafting.tell([None if round_ % 4 == 3 else -abs(float(unit) - 30) for unit in units[: 2 + round_ % 2]])
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+def test_a_hundred_first_asks_at_once_are_a_hundred_points(sampler: dict[str, Any]) -> None:
+    trials = Drafting(study_spec(_space(sampler), {"sampler": sampler})).ask(100)
+    assert len({str(trial) for trial in trials}) == 100
+
+
+@pytest.mark.parametrize("qmc_type", ["Sobol", "Halton"])
+def test_points_of_a_sequence_are_spread_evenly_when_all_are_asked_for_at_once(qmc_type: str) -> None:
+    sampler = {"name": "QMC", "options": {"qmcType": qmc_type}}
+    trials = Drafting(study_spec(SQUARE, {"sampler": sampler})).ask(64)
+    for name in ("x", "y"):
+        counts = [sum(int(float(trial[name]) * 16) == part for trial in trials) for part in range(16)]
+        assert counts == [4] * 16 if qmc_type == "Sobol" else max(counts) <= 6
+
+
+def test_a_scrambled_sequence_follows_the_seed_and_another_one_does_not() -> None:
+    def first(scramble: bool, seed: int) -> Mapping[str, ParameterValue]:
+        sampler = {"name": "QMC", "options": {"scramble": scramble}}
+        return Drafting(study_spec(SQUARE, {"sampler": sampler, "seed": seed})).ask(1)[0]
+
+    assert first(True, 1) != first(True, 2)
+    assert first(False, 1) == first(False, 2) == {"x": 0.0, "y": 0.0}
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        {"name": "TPE"},
+        {"name": "CMAES"},
+        {"name": "CMAES", "options": {"useSeparableCma": True}},
+        {"name": "NSGAII", "options": {"populationSize": 10}},
+        {"name": "NSGAIII", "options": {"populationSize": 10, "crossover": "BLXAlpha"}},
+    ],
+    ids=str,
+)
+def test_a_sampler_that_learns_gets_better(sampler: dict[str, Any]) -> None:
+    drafting = Drafting(study_spec(SQUARE, {"sampler": sampler}))
+    values = []
+    for _ in range(50):
+        told = [_square(trial) for trial in drafting.ask(2)]
+        drafting.tell(told)
+        values += told
+    assert statistics.median(values[40:]) > -0.15
+
+
+def test_a_generation_of_cma_es_is_no_smaller_than_what_runs_at_once() -> None:
+    spec = study_spec(SQUARE, {"sampler": {"name": "CMAES"}}).model_copy(update={"parallelism": 20})
+    drafting = Drafting(spec)
+    generations = []
+    for _ in range(6):
+        drafting.tell([_square(trial) for trial in drafting.ask(20)])
+        newest = drafting.study.get_trials(deepcopy=False)[-1]
+        generations.append(newest.system_attrs.get("cma:generation"))
+    assert generations == [None, 0, 1, 2, 3, 4]
+
+
+def test_a_strategys_state_that_somebody_else_wrote_is_not_executed() -> None:
+    drafting = Drafting(study_spec(SQUARE, {"sampler": {"name": "CMAES"}}))
+    drafting.tell([_square(trial) for trial in drafting.ask(2)])
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return exec, ("import sys; sys.evil = True",)
+
+    drafting.tell([_square(trial) for trial in drafting.ask(1)])
+    drafting.study.get_trials(deepcopy=False)[-1].system_attrs["cma:optimizer:0"] = pickle.dumps(Evil()).hex()
+    assert drafting.ask(1)
+    assert not hasattr(sys, "evil")
+
+
+def test_without_pytorch_the_sampler_gp_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InvalidStudy, match="extra `gp`") as refused:
+        Drafting(study_spec(search={"sampler": {"name": "GP"}}))
+    assert refused.value.reason == "SamplerNotInstalled"
+
+
+def test_a_slow_sampler_hands_over_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = study_spec(SQUARE, {"sampler": {"name": "TPE"}})
+    all_at_once = Drafting(spec).ask(3)
+    monkeypatch.setattr(asking, "_PATIENCE_SECONDS", -1.0)
+    drafting = Drafting(spec)
+    assert [drafting.ask(3) for _ in range(3)] == [[trial] for trial in all_at_once]
+
+
+async def test_what_a_sampler_notes_about_the_study_is_stored_with_the_trials_of_the_ask(
+    sqlite_world: DatabaseWorld,
+) -> None:
+    sqlite_world.spec = study_spec(SQUARE, {"sampler": {"name": "NSGAII", "options": {"populationSize": 2}}})
+    study = await sqlite_world.open()
+    study_id = study._record.study_id
+    await study.ask(2)
+    await study.tell([outcome(0, 0.1), outcome(1, 0.2)])
+    before = study._storage.get_study_system_attrs(study_id)
+    with FaultyStatements(sqlite_world.database, 1), pytest.raises(StorageUnavailable):
+        await study.ask(1)
+    assert study._storage.get_study_system_attrs(study_id) == before
+    await study.ask(1)
+    noted = study._storage.get_study_system_attrs(study_id)
+    assert [*noted.keys() - before.keys()] == ["NSGAIISampler:parent:1"]
+    study = await sqlite_world.reopen()
+    assert study._storage.get_study_system_attrs(study_id) == noted
