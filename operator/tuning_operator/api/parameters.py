@@ -33,6 +33,12 @@ class Scale(StrEnum):
 
     LINEAR = "Linear"
     LOG = "Log"
+    REVERSE_LOG = "ReverseLog"
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether it is Log or its mirror image."""
+        return self is not Scale.LINEAR
 
 
 _FIELDS = {
@@ -62,13 +68,13 @@ _RULES = [
     ),
     cel("!has(self.low) || !has(self.high) || self.low <= self.high", "`low` is above `high`; swap them"),
     cel(
-        "!has(self.scale) || self.scale != 'Log' || !has(self.low) || self.low > 0.0",
-        "the logarithm of zero and below does not exist; raise `low` or remove `scale: Log`",
+        "!has(self.scale) || self.scale == 'Linear' || !has(self.low) || self.low > 0.0",
+        "the logarithm of zero and below does not exist; raise `low` or remove the Log or ReverseLog `scale`",
         ".low",
     ),
     cel(
-        "!has(self.scale) || self.scale != 'Log' || !has(self.step)",
-        "`step` and `scale: Log` exclude each other; remove one",
+        "!has(self.scale) || self.scale == 'Linear' || !has(self.step)",
+        "`step` and a Log or ReverseLog `scale` exclude each other; remove one",
     ),
     *(
         cel(
@@ -99,7 +105,7 @@ class Parameter(ResourceModel):
     step: PositiveNumber | None = None
     """Distance between the values of a Float or Int; without it a Float is continuous and an Int steps by 1."""
     scale: Annotated[Scale, Strict(False)] | None = None
-    """Linear (default) or Log: equal ratios are equally likely; for ranges over several orders of magnitude."""
+    """Linear (default), Log (equal ratios are equally likely: dense near `low`) or ReverseLog (dense near `high`)."""
     choices: Annotated[list[Scalar], Field(min_length=1, max_length=1000)] | None = None
     """What a Categorical chooses from: strings, numbers or booleans."""
     value: Scalar | None = None
@@ -124,16 +130,20 @@ class Parameter(ResourceModel):
             return self
         if self.low > self.high:
             raise ValueError(f"`low` ({self.low!r}) is above `high` ({self.high!r}); swap them")
-        if self.scale is Scale.LOG and self.low <= 0:
-            raise ValueError(
-                f"`low` is {self.low!r}, but the logarithm of zero and below does not exist; "
-                "raise `low` or remove `scale: Log`"
-            )
-        if self.scale is Scale.LOG and self.step is not None:
-            raise ValueError("`step` and `scale: Log` exclude each other; remove one")
+        if self.scale is not None and self.scale.is_logarithmic:
+            self._logarithms_exist(self.low, self.scale)
         if self.type is ParameterType.INT:
             self._numbers_are_whole()
         return self
+
+    def _logarithms_exist(self, low: int | float, scale: Scale) -> None:
+        if low <= 0:
+            raise ValueError(
+                f"`low` is {low!r}, but the logarithm of zero and below does not exist; "
+                f"raise `low` or remove `scale: {scale.value}`"
+            )
+        if self.step is not None:
+            raise ValueError(f"`step` and `scale: {scale.value}` exclude each other; remove one")
 
     def _numbers_are_whole(self) -> None:
         for name in ("low", "high", "step"):

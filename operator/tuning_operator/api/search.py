@@ -52,7 +52,7 @@ class GridOptions(ResourceModel):
     """Options of the Grid sampler."""
 
     points: Annotated[int, Field(ge=2, le=1000)] | None = None
-    """How many values of each continuous Float and each Log range to try; ranges with a step need none."""
+    """How many values of each continuous Float and each logarithmic range to try; ranges with a step need none."""
 
 
 class TPEOptions(ResourceModel):

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validat
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STUDY_NAME
-from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import GridOptions, SamplerName, Search
 from tuning_operator.api.sentences import one_line, shown
@@ -141,7 +141,7 @@ class StudySpec(ResourceModel):
             return self
         for parameter in self.parameters:
             continuous = parameter.type is ParameterType.FLOAT and parameter.step is None
-            if continuous or (parameter.type is ParameterType.INT and parameter.scale is Scale.LOG):
+            if continuous or (parameter.scale is not None and parameter.scale.is_logarithmic):
                 raise ValueError(
                     f"Grid can't try every value of `{parameter.name}`; give it a `step` on a Linear scale, "
                     "or the sampler the option `points`"

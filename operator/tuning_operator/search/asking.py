@@ -12,6 +12,7 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.search import GridOptions, Search
 from tuning_operator.search.grid import Grid
 from tuning_operator.search.history import ATTEMPT, SEED
+from tuning_operator.search.reverse_log import as_samplers_see
 from tuning_operator.search.samplers import make_sampler
 from tuning_operator.search.seeds import reseed, training_seed
 from tuning_operator.search.space import Space
@@ -33,8 +34,8 @@ class Asking:
         options = search.sampler.parsed_options()
         self._grid = Grid(space, options.points) if isinstance(options, GridOptions) else None
         self._sampler = make_sampler(search.sampler)
-        self._study = study
         study.sampler = self._sampler
+        self._study = as_samplers_see(study, storage, space.reversed)
 
     @property
     def size(self) -> int | None:
@@ -62,7 +63,7 @@ class Asking:
         given = self._given(number)
         if given:
             self._study.enqueue_trial(dict(given))
-        trial = self._study.ask(self._space.distributions)
+        trial = self._study.ask(self._space.sampled)
         trial.set_user_attr(ATTEMPT, 1)
         trial.set_user_attr(SEED, training_seed(self._seed, number))
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning_contract.environment import ParameterValue
+from tuning_operator.search.reverse_log import ReversedRange, reversed_value
 from tuning_operator.search.space import Space
 
 
@@ -20,7 +21,9 @@ class Grid:
 
     def __init__(self, space: Space, points: int | None) -> None:
         """`points` is how many values to take of ranges that have no countable or no sensible number of them."""
-        self._axes = {name: _Axis(distribution, points) for name, distribution in space.distributions.items()}
+        self._axes = {
+            name: _Axis(space.distributions[name], points, space.reversed.get(name)) for name in space.distributions
+        }
 
     def __len__(self) -> int:
         return math.prod(len(axis) for axis in self._axes.values())
@@ -37,10 +40,14 @@ class Grid:
 class _Axis:
     """The values of one parameter."""
 
-    def __init__(self, distribution: BaseDistribution, points: int | None) -> None:
+    def __init__(self, distribution: BaseDistribution, points: int | None, backwards: ReversedRange | None) -> None:
+        """`backwards` is the logarithmic range that the distribution is the mirror image of, if it is."""
         self._distribution = distribution
         self._spread: Sequence[ParameterValue] | None = None
-        if isinstance(distribution, FloatDistribution) and distribution.step is None:
+        if backwards is not None:
+            mirrored = _Axis(backwards, points, None)
+            self._spread = [reversed_value(backwards, mirrored[len(mirrored) - 1 - i]) for i in range(len(mirrored))]
+        elif isinstance(distribution, FloatDistribution) and distribution.step is None:
             self._spread = _floats(distribution, points or 1)
         elif isinstance(distribution, IntDistribution) and distribution.log:
             self._spread = _log_integers(distribution, points or 1)

@@ -16,6 +16,7 @@ from optuna.distributions import (
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.search.reverse_log import ordinary
 
 
 class Space:
@@ -28,6 +29,16 @@ class Space:
             for parameter in parameters
             if parameter.type is not ParameterType.FIXED
         }
+        """What trials are stored with."""
+        self.reversed = {
+            parameter.name: ordinary(stored, log=True)
+            for parameter in parameters
+            if parameter.scale is Scale.REVERSE_LOG
+            and isinstance(stored := self.distributions[parameter.name], FloatDistribution | IntDistribution)
+        }
+        """What samplers see instead of it, where the scale is reverse."""
+        self.sampled: dict[str, BaseDistribution] = {**self.distributions, **self.reversed}
+        """What samplers draw from."""
 
     def typed(self, stored: Mapping[str, CategoricalChoiceType]) -> dict[str, ParameterValue]:
         """Return a trial's parameters as its trainer gets them, in the order of the study, from Optuna's."""
@@ -56,7 +67,7 @@ class Space:
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
-    """Return what Optuna samples a parameter from. A `high` beside the grid of `step` is lowered to it."""
+    """Return what Optuna stores of a parameter. A `high` beside the grid of `step` is lowered to it."""
     if parameter.type is ParameterType.CATEGORICAL:
         choices = parameter.choices or ()
         return CategoricalDistribution([_choice_text(c) for c in choices] if _is_ambiguous(parameter) else choices)
