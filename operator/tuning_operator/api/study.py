@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
+from tuning_operator.api.conditional_parameters import why_conditions_fail, why_not_given_together
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STUDY_NAME
@@ -71,7 +72,12 @@ class StudySpec(ResourceModel):
                     "self.parallelism <= self.maxTrials",
                     "`parallelism` is above `maxTrials`; lower it or raise `maxTrials`",
                     ".parallelism",
-                )
+                ),
+                cel(
+                    "self.parameters.all(p, !has(p.when) || self.parameters.exists(q, q.name == p.when.parameter))",
+                    "`when.parameter` names a parameter that is not in `parameters`; add it or correct the name",
+                    ".parameters",
+                ),
             ]
         }
     )
@@ -110,6 +116,12 @@ class StudySpec(ResourceModel):
         return self
 
     @model_validator(mode="after")
+    def _conditions_are_sound(self) -> StudySpec:
+        if (problem := why_conditions_fail(self.parameters)) is not None:
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
     def _parallelism_is_useful(self) -> StudySpec:
         if self.parallelism > self.max_trials:
             raise ValueError(
@@ -132,6 +144,8 @@ class StudySpec(ResourceModel):
                         f"`search.enqueue[{index}].{name}` is {shown(value)}, which lies outside of the parameter's "
                         "values; change it or widen the parameter"
                     )
+            if (problem := why_not_given_together(trial, parameters)) is not None:
+                raise ValueError(f"`search.enqueue[{index}]` {problem}")
         return self
 
     @model_validator(mode="after")
@@ -156,12 +170,17 @@ class StudySpec(ResourceModel):
 
     @model_validator(mode="after")
     def _references_name_parameters(self) -> StudySpec:
-        names = {parameter.name for parameter in self.parameters}
+        parameters = {parameter.name: parameter for parameter in self.parameters}
         for name in references(self.trial.template):
-            if name not in names:
+            if name not in parameters:
                 raise ValueError(
                     f"`trial.template` uses $(PARAM_{one_line(name)}), which names no parameter; "
                     "add it to `parameters` or correct the name"
+                )
+            if parameters[name].when is not None and parameters[name].otherwise is None:
+                raise ValueError(
+                    f"`trial.template` uses $(PARAM_{name}), but not every trial has `{name}`; "
+                    "say by `otherwise` in its `when` what the others use, or read it from TUNING_PARAMETERS"
                 )
         return self
 

@@ -63,7 +63,8 @@ class Asking:
         given = self._given(number)
         if given:
             self._study.enqueue_trial(dict(given))
-        trial = self._study.ask(self._space.sampled)
+        trial = self._study.ask()
+        self._space.choose(trial._suggest)
         trial.set_user_attr(ATTEMPT, 1)
         trial.set_user_attr(SEED, training_seed(self._seed, number))
 

@@ -9,12 +9,14 @@ from decimal import Decimal
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning_contract.environment import ParameterValue
+from tuning_operator.api.parameters import Parameter
+from tuning_operator.search.combinations import AxisShape, Combinations
 from tuning_operator.search.reverse_log import ReversedRange, reversed_value
 from tuning_operator.search.space import Space
 
 
 class Grid:
-    """All points of a space, numbered from 0; the last parameter varies fastest.
+    """All points of a space, numbered from 0; the last parameter varies fastest. A point has what a trial there has.
 
     Optuna's own grid sampler raises at the tell of the last point, and repeats points in parallel and after a restart.
     """
@@ -24,17 +26,25 @@ class Grid:
         self._axes = {
             name: _Axis(space.distributions[name], points, space.reversed.get(name)) for name in space.distributions
         }
+        shapes = (self._shape(space, parameter) for parameter in space.parameters if parameter.name in self._axes)
+        self._combinations = Combinations(dict(shapes))
 
     def __len__(self) -> int:
-        return math.prod(len(axis) for axis in self._axes.values())
+        return self._combinations.size
 
     def point(self, index: int) -> dict[str, ParameterValue]:
         """Return a point as Optuna stores it."""
-        point: dict[str, ParameterValue] = {}
-        for name, axis in reversed(self._axes.items()):
-            index, place = divmod(index, len(axis))
-            point[name] = axis[place]
-        return point
+        return {name: self._axes[name][place] for name, place in self._combinations.places(index).items()}
+
+    def _shape(self, space: Space, parameter: Parameter) -> tuple[str, AxisShape]:
+        size, when = len(self._axes[parameter.name]), parameter.when
+        if when is None:
+            return parameter.name, AxisShape(size)
+        parent = self._axes[when.parameter]
+        places = (parent.place(space.stored({when.parameter: value})[when.parameter]) for value in when.in_)
+        return parameter.name, AxisShape(
+            size, when.parameter, frozenset(place for place in places if place is not None)
+        )
 
 
 class _Axis:
@@ -76,6 +86,17 @@ class _Axis:
                 return low + index * step
             case FloatDistribution(low=low, step=float(width)):
                 return float(Decimal(str(low)) + index * Decimal(str(width)))
+        raise AssertionError(self._distribution)
+
+    def place(self, value: ParameterValue) -> int | None:
+        """Return where a value of a Categorical or Int is; None: a logarithmic range has it not among its points."""
+        if self._spread is not None:
+            return self._spread.index(value) if value in self._spread else None
+        match self._distribution:
+            case CategoricalDistribution():
+                return int(self._distribution.to_internal_repr(value))
+            case IntDistribution(low=low, step=step):
+                return (int(value) - low) // step
         raise AssertionError(self._distribution)
 
 
