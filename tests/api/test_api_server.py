@@ -72,7 +72,7 @@ _NUMBERS = st.one_of(
             "low": _NUMBERS,
             "high": _NUMBERS,
             "step": _NUMBERS,
-            "scale": st.sampled_from(["Linear", "Log", None]),
+            "scale": st.sampled_from(["Linear", "Log", "ReverseLog", None]),
         },
     )
 )

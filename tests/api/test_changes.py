@@ -39,6 +39,8 @@ IMMUTABLE: dict[str, tuple[str, Change]] = {
         lambda spec: spec["parameters"][4].update(choices=["adam", "sgd", "off", 1, 1.5, "true"]),
     ),
     "value": ("parameters", lambda spec: spec["parameters"][5].update(value=26)),
+    "when": ("parameters", lambda spec: spec["parameters"][6]["when"].update(otherwise=1)),
+    "when removed": ("parameters", lambda spec: spec["parameters"][6].pop("when")),
     "another parameter": (
         "parameters",
         lambda spec: spec["parameters"].append({"name": "z", "type": "Fixed", "value": 1}),

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.builders import spec, spec_document
+from tuning_operator.api.yaml_documents import documents
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("*.md"))
 
@@ -19,7 +19,8 @@ def fragments() -> list[Any]:
     found = []
     for page in PAGES:
         for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)):
-            found.append(pytest.param(yaml.safe_load(text), id=f"{page.stem}-{number}"))
+            (document,) = documents(text)
+            found.append(pytest.param(document, id=f"{page.stem}-{number}"))
     return found
 
 

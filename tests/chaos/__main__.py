@@ -93,10 +93,19 @@ def print_table(findings: Findings) -> None:
     rare = sum(findings.played[name] < LEAST for name in FAULTS)
     print(f"\n{findings.played.total()} faults of {len(FAULTS)} kinds; {rare} kinds came less than {LEAST} times")
     print(f"{findings.studies} studies, {findings.trials} trials, {findings.reports} acknowledged reports")
+    print_requests(findings)
     print(f"{findings.restarts} starts of operators, {findings.looks} checks of all that must always hold")
     print(f"{len(findings.violations)} violations")
     for sentence in findings.violations:
         print(f"  {sentence}")
+
+
+def print_requests(findings: Findings) -> None:
+    """Print what the operators asked the API server for, and what they may do and never did."""
+    print("\nrequests of the operators that the API server answered, and how many of them with an error")
+    for right, count in findings.requests.most_common():
+        print(f"{count:8d}  {findings.refused[right] or '':>6}  {right}")
+    print(f"rights that were never used: {', '.join(sorted(map(str, findings.unused))) or 'none'}\n")
 
 
 def say(sentence: str) -> None:

@@ -11,6 +11,8 @@ from tests.support.api_client import ApiRefused
 
 AT_ONCE = 3
 """Studies that run at the same time."""
+PRINTING = 3
+"""Of so many studies one has its metrics read from logs."""
 _PRUNERS: tuple[dict[str, Any], ...] = (
     {"name": "Median", "options": {"nStartupTrials": 3, "nWarmupSteps": 1}},
     {"name": "None"},
@@ -44,6 +46,7 @@ class Population:
             "steps": chance.randint(2, 6),
             "seconds": chance.choice((0.2, 0.5, 1.0)),
             "failing": chance.choice((0.0, 0.1, 0.3)),
+            "prints": self.born % PRINTING == 1,
         }
         search = {"sampler": {"name": "Random"}, "seed": self.born, "pruner": chance.choice(_PRUNERS)}
         self._stage.apply(

@@ -17,6 +17,7 @@ from tests.faults.patience import NotReached
 from tests.faults.stage import Stage
 from tests.faults.storage_view import StorageAway
 from tests.faults.trainer import read_acknowledgements
+from tests.support.rights import Right, granted, right_of
 
 OVERLAPPING = ("API answers", "API requests", "report", "clock", "database", "quota", "study suspended")
 """Beginnings of the faults that may last on while the next one comes; the API server answers the run itself."""
@@ -40,6 +41,12 @@ class Findings:
     restarts: int = 0
     """Of operators, by whatever fault."""
     looks: int = 0
+    requests: Counter[Right] = field(default_factory=Counter)
+    """Of operators, as the API server's audit log has them, by the right that each used."""
+    refused: Counter[Right] = field(default_factory=Counter)
+    """Those of them that were answered with an error."""
+    unused: set[Right] = field(default_factory=set)
+    """Rights of the chart's roles that no request needed."""
     violations: list[str] = field(default_factory=list)
 
 
@@ -116,6 +123,10 @@ class Run:
         findings = self.findings
         findings.studies, findings.restarts = self._population.born, self._stage.deployment.restarts
         findings.looks, findings.violations = watchman.looks, watchman.found
+        requests = [(right_of(request), request.code) for request in self._stage.requests()]
+        findings.requests = Counter(right for right, _ in requests)
+        findings.refused = Counter(right for right, code in requests if code >= 400)
+        findings.unused = granted(self._stage.operator.roles) - findings.requests.keys()
         findings.trials = len(self._stage.storage.read().trials)
         acknowledged = read_acknowledgements(self._stage.acknowledgements)
         findings.reports = sum(told.step is not None for told in acknowledged)

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from tests.chart.helm import VALUES_FILES, Helm, Manifest, load_values, of_kind, the
-
-Rule = dict[str, list[str]]
+from tests.support.rights import granted
 
 
 def operator_roles(manifests: list[Manifest]) -> Iterator[Manifest]:
@@ -26,17 +25,6 @@ def operator_roles(manifests: list[Manifest]) -> Iterator[Manifest]:
             )
 
 
-def rights(roles: Iterator[Manifest]) -> set[tuple[str, str, str]]:
-    return {
-        (group, resource, verb)
-        for role in roles
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-
-
 @pytest.mark.parametrize("file", VALUES_FILES, ids=lambda file: file.stem)
 def test_no_role_has_a_wildcard_or_reads_secrets(helm: Helm, file: Path) -> None:
     manifests = helm.render(load_values(file))
@@ -49,11 +37,11 @@ def test_no_role_has_a_wildcard_or_reads_secrets(helm: Helm, file: Path) -> None
 
 
 def test_the_operator_can_neither_change_specs_nor_run_in_pods(helm: Helm) -> None:
-    granted = rights(operator_roles(helm.render()))
-    assert {verb for _, resource, verb in granted if resource == "tuningstudies"} == {"list", "watch"}
-    assert {verb for _, resource, verb in granted if resource == "pods"} == {"list"}
-    assert ("batch", "jobs", "create") in granted
-    assert not [right for right in granted if right[1] == "pods/exec"]
+    rights = granted(operator_roles(helm.render()))
+    assert {verb for _, resource, verb in rights if resource == "tuningstudies"} == {"list", "watch"}
+    assert {verb for _, resource, verb in rights if resource == "pods"} == {"list"}
+    assert ("batch", "jobs", "create") in rights
+    assert not [right for right in rights if right[1] == "pods/exec"]
 
 
 def test_with_a_list_of_namespaces_the_operator_has_no_right_in_the_whole_cluster(helm: Helm) -> None:
@@ -64,8 +52,8 @@ def test_with_a_list_of_namespaces_the_operator_has_no_right_in_the_whole_cluste
 
 
 def test_a_list_of_namespaces_gives_the_same_rights_as_the_whole_cluster(helm: Helm) -> None:
-    everywhere = rights(operator_roles(helm.render()))
-    assert rights(operator_roles(helm.render({"watchNamespaces": ["team-a"]}))) == everywhere
+    everywhere = granted(operator_roles(helm.render()))
+    assert granted(operator_roles(helm.render({"watchNamespaces": ["team-a"]}))) == everywhere
 
 
 def test_the_operator_uses_no_lease_but_its_own(helm: Helm) -> None:
@@ -79,9 +67,7 @@ def test_the_operator_uses_no_lease_but_its_own(helm: Helm) -> None:
 def test_a_viewer_reads_studies_and_reaches_only_the_one_service(helm: Helm) -> None:
     manifests = helm.render()
     (viewer,) = [each for each in of_kind(manifests, "ClusterRole") if "-viewer" in each["metadata"]["name"]]
-    assert rights(iter([viewer])) == {
-        ("tuning-operator.io", "tuningstudies", verb) for verb in ("get", "list", "watch")
-    }
+    assert granted([viewer]) == {("tuning-operator.io", "tuningstudies", verb) for verb in ("get", "list", "watch")}
     (proxy,) = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"].endswith("-viewer")]
     (rule,) = proxy["rules"]
     assert rule["verbs"] == ["get"]

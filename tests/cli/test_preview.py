@@ -14,6 +14,10 @@ def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> N
     container = document["spec"]["trial"]["template"]["spec"]["containers"][0]
     container["resources"] = {"limits": {"nvidia.com/gpu": 2}}
     document["spec"]["parameters"].append({"name": "rate", "type": "Float", "low": 1e-5, "high": 1, "scale": "Log"})
+    when = {"parameter": "kind", "in": ["on"], "otherwise": 1}
+    document["spec"]["parameters"].append(
+        {"name": "warmup", "type": "Int", "low": 1, "high": 9, "scale": "ReverseLog", "when": when}
+    )
     workplace.write(document)
     called = workplace.call("preview", "study.yaml", "--suggestions", "0")
     assert called.status == 0
@@ -23,6 +27,7 @@ def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> N
     words = [line.split() for line in called.out.splitlines()]
     assert ["rate", "Float", "1e-05", "…", "1", "log"] in words
     assert ["kind", "Categorical", "a,", "on"] in words
+    assert ["warmup", "Int", "1", "…", "9", "reverse", "log", "kind", "is", "on;", "else", "1"] in words
     assert ["batch", "Fixed", "32"] in words
     assert "suggestion" not in called.out
 

@@ -7,8 +7,8 @@ import pytest
 from tests.chart.helm import Helm
 from tests.control_plane.operator_process import InstalledOperator, wait_for
 from tests.control_plane.studies import Studies
-from tests.support.audit import AuditEvent
 from tests.support.control_plane import ControlPlane, KubectlFailed
+from tests.support.rights import granted, right_of
 from tuning_operator.api.names import job_name
 
 REPORT = """
@@ -20,12 +20,6 @@ trial.report({"score": trial.parameters["x"]}, step=1)
 @pytest.fixture(autouse=True)
 def running_operator(operator: InstalledOperator) -> None:
     """All of these have an operator."""
-
-
-def right_of(event: AuditEvent) -> tuple[str, str, str]:
-    """Return (API group, resource, verb) of a request."""
-    group = event.uri.split("/")[2] if event.uri.startswith("/apis/") else ""
-    return group, event.resource, event.verb
 
 
 def failure(studies: Studies, name: str) -> dict[str, str]:
@@ -218,13 +212,5 @@ def test_the_chart_grants_what_was_used_here_and_nothing_else(
     """Of all requests of this file's operator; it comes last."""
     requests = list(control_plane.audit_log.events(user=operator.user))
     used = {right_of(event) for event in requests if event.code < 400 or event.code == 409}
-    granted = {
-        (group, resource, verb)
-        for role in operator.roles
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
     assert {right_of(event) for event in requests if event.code == 403} == set(), "more rights were asked for"
-    assert granted - used == set(), "these rights are never used"
+    assert granted(operator.roles) - used == set(), "these rights are never used"

@@ -93,6 +93,40 @@ def test_a_sample_trial_has_an_allowed_value_of_each_parameter() -> None:
     assert isinstance(values["b"], int)
 
 
+def conditional(*otherwise: Any) -> dict[str, Any]:
+    """A Float that depends on the optimiser."""
+    when = {"parameter": "optimizer", "in": ["sgd"], **({"otherwise": otherwise[0]} if otherwise else {})}
+    return {"name": "momentum", "type": "Float", "low": 0.1, "high": 1, "when": when}
+
+
+def variables_of(parameter: dict[str, Any], **parameters: Any) -> dict[str, str]:
+    parameters_ = [{"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd"]}, parameter]
+    trial = OpenTrial(number=1, parameters=parameters)
+    made = trial_job(STUDY, spec(parameters=parameters_), trial, ACCESS)
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+def test_a_parameter_that_a_trial_has_not_is_a_variable_with_what_it_is_otherwise() -> None:
+    without = variables_of(conditional(0), optimizer="adam")
+    assert without["PARAM_momentum"] == "0.0"
+    assert json.loads(without["TUNING_PARAMETERS"]) == {"optimizer": "adam"}
+    having = variables_of(conditional(0), optimizer="sgd", momentum=0.5)
+    assert having["PARAM_momentum"] == "0.5"
+    assert json.loads(having["TUNING_PARAMETERS"]) == {"optimizer": "sgd", "momentum": 0.5}
+
+
+def test_a_parameter_that_a_trial_has_not_is_no_variable_unless_it_is_something_otherwise() -> None:
+    assert "PARAM_momentum" not in variables_of(conditional(), optimizer="adam")
+
+
+def test_a_sample_trial_has_no_parameter_whose_condition_does_not_hold_in_it() -> None:
+    optimizer = {"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd"]}
+    assert sample_trial(spec(parameters=[optimizer, conditional()])).parameters == {"optimizer": "adam"}
+    optimizer["choices"] = ["sgd", "adam"]
+    assert sample_trial(spec(parameters=[optimizer, conditional()])).parameters == {"optimizer": "sgd", "momentum": 0.1}
+
+
 def test_a_pod_with_a_token_of_its_own_gets_it_as_a_file_and_nothing_secret_in_its_variables() -> None:
     access = ReportAccess("https://operator/v1/reports", audience="https://operator", ca="PEM")
     study_spec = spec(trial={"template": template(volumeMounts=[{"name": "data", "mountPath": "/data"}])})

@@ -178,10 +178,10 @@ class FakeTrialRepository:
         enqueued: Mapping[str, ParameterValue] = {}
         if number < len(self.spec.search.enqueue):
             enqueued = self.spec.search.enqueue[number]
-        parameters = {
-            parameter.name: enqueued.get(parameter.name, suggestion(parameter, number))
-            for parameter in self.spec.parameters
-        }
+        parameters: dict[str, ParameterValue] = {}
+        for parameter in self.spec.parameters:
+            if parameter.is_active(parameters):
+                parameters[parameter.name] = enqueued.get(parameter.name, suggestion(parameter, number))
         return OpenTrial(number=number, parameters=parameters, seed=number, asked_at=self._clock.now())
 
     def _keep(self, trial: _Trial, batch: ReportBatch) -> ReportAnswer:

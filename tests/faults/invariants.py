@@ -23,7 +23,8 @@ from tests.faults.cluster_view import (
     uid_of,
 )
 from tests.faults.storage_view import StorageView, StoredTrial
-from tests.faults.trainer import METRIC, Acknowledged
+from tests.faults.studies import plan_of
+from tests.faults.trainer import METRIC, Acknowledged, score
 from tests.support.audit import AuditEvent
 
 _STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
@@ -151,6 +152,18 @@ def acknowledged_ends_count(now: Snapshot) -> Iterator[str]:
                 yield f"a trial's completion was acknowledged, and it is stored as {trial}: {told}"
 
 
+def printed_scores_are_stored(now: Snapshot) -> Iterator[str]:
+    """A trial that is complete, and whose scores were read from its log, has all that its last attempt printed."""
+    for study in now.cluster.studies:
+        plan = plan_of(study)
+        complete = (trial for trial in now.storage.of_study(uid_of(study)) if trial.state == "COMPLETE")
+        for trial in complete if plan.prints else ():
+            for step in range(1, plan.steps + 1):
+                values = now.storage.reports.get((trial.study_uid, trial.number, trial.attempt, step))
+                if trial.x is None or values != {METRIC: score(trial.x, trial.attempt, step)}:
+                    yield f"step {step} of the complete trial {trial.number} of {name_of(study)} is stored as {values}"
+
+
 def status_agrees_with_the_storage(now: Snapshot) -> Iterator[str]:
     """The status counts what is stored."""
     for study in now.cluster.studies:
@@ -203,6 +216,7 @@ def every_job_was_a_stored_attempts(now: Snapshot) -> Iterator[str]:
 AT_REST: Sequence[Rule] = (
     studies_have_ended,
     acknowledged_ends_count,
+    printed_scores_are_stored,
     status_agrees_with_the_storage,
     no_job_or_pod_is_left_over,
     the_end_is_announced_once,

@@ -21,6 +21,7 @@ from tests.faults.storage_view import StorageAway, StorageReader, StorageView
 from tests.faults.studies import simulated_study
 from tests.faults.trainer import TrainerPlan, read_acknowledgements
 from tests.support.api_client import ApiRefused
+from tests.support.audit import AuditEvent
 from tests.support.control_plane import ControlPlane
 from tests.support.fault_proxy import FaultProxy
 from tests.support.fixtures import wait_for_default_account
@@ -133,7 +134,7 @@ class Stage:
                     return broken
                 waiting = violations(now, AT_REST)
                 if not waiting:
-                    return violations(replace(now, requests=self._requests()), AT_REST)
+                    return violations(replace(now, requests=self.requests()), AT_REST)
             except (ClusterAway, StorageAway) as away:
                 waiting = [str(away)]
             if time.monotonic() > deadline:
@@ -144,7 +145,8 @@ class Stage:
         """Return the path of a study, or of all."""
         return STUDIES.format(self.namespace) + (f"/{study}" if study else "")
 
-    def _requests(self) -> list[Any]:
+    def requests(self) -> list[AuditEvent]:
+        """Return the operators' requests that the API server answered."""
         return list(self.control_plane.audit_log.events(user=self.operator.user, since=self.audit_since))
 
     def _hints(self) -> str:

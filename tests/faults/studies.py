@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from tests.faults.trainer import METRIC, PLAN_VARIABLE, TrainerPlan
+from tests.faults.trainer import METRIC, PLAN_VARIABLE, STEP, TrainerPlan
 
 
 def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return a study whose pods do as planned, and whose Jobs stay for `ttl`; `spec` goes over what it has."""
     environment = [{"name": PLAN_VARIABLE, "value": json.dumps(asdict(plan))}]
     container = {"name": "trainer", "image": "trainer", "command": ["python"], "env": environment}
+    metrics = {"metrics": {"source": "Logs", "logs": {"step": STEP}}} if plan.prints else {}
     return {
         "apiVersion": "tuning-operator.io/v1alpha1",
         "kind": "TuningStudy",
@@ -24,7 +25,13 @@ def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, A
             "search": {"sampler": {"name": "Random"}, "seed": 1},
             "maxTrials": 12,
             "parallelism": 4,
-            "trial": {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl},
+            "trial": {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl, **metrics},
             **spec,
         },
     }
+
+
+def plan_of(study: Mapping[str, Any]) -> TrainerPlan:
+    """Return what a study's pods do."""
+    container = study["spec"]["trial"]["template"]["spec"]["containers"][0]
+    return TrainerPlan(**json.loads(container["env"][0]["value"]))

@@ -11,7 +11,8 @@ import pytest
 from tests.faults.cluster_view import ClusterView
 from tests.faults.invariants import ALWAYS, AT_REST, Snapshot, violations
 from tests.faults.storage_view import StorageView, StoredTrial
-from tests.faults.trainer import Acknowledged
+from tests.faults.studies import simulated_study
+from tests.faults.trainer import Acknowledged, TrainerPlan
 from tests.support.audit import AuditEvent
 
 UID = "0123abcd-0000-0000-0000-000000000000"
@@ -41,12 +42,13 @@ def pod(number: int, phase: str, owner: str) -> dict[str, Any]:
     return {"metadata": metadata, "status": {"phase": phase}}
 
 
-def study(phase: str = "Complete", complete: int = 2, **spec: Any) -> dict[str, Any]:
+def study(phase: str = "Complete", complete: int = 2, prints: bool = False, **spec: Any) -> dict[str, Any]:
     conditions = [{"type": phase, "status": "True", "reason": "MaxTrialsReached"}]
+    made = simulated_study("s", TrainerPlan("", prints=prints), "1h", {})
     status = {"phase": phase, "trials": {"complete": complete}, "conditions": conditions}
     return {
         "metadata": {"name": "s", "uid": UID},
-        "spec": {"parallelism": 2, "maxTrials": 4, **spec},
+        "spec": {**made["spec"], "parallelism": 2, "maxTrials": 4, **spec},
         "status": status,
     }
 
@@ -96,6 +98,7 @@ VIOLATIONS: list[tuple[str, Callable[[Snapshot], Snapshot]]] = [
     ("studies_have_ended", cluster(studies=[study("Running")])),
     ("studies_have_ended", trials(stored(0), stored(1, "RUNNING"))),
     ("acknowledged_ends_count", trials(stored(0, "FAIL"), stored(1))),
+    ("printed_scores_are_stored", cluster(studies=[study(prints=True)])),
     ("status_agrees_with_the_storage", cluster(studies=[study(complete=1)])),
     ("no_job_or_pod_is_left_over", cluster(jobs=[job(0, uid=OTHER), job(1)])),
     ("no_job_or_pod_is_left_over", cluster(jobs=[job(0, ended=False), job(1)])),

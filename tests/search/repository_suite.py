@@ -76,6 +76,18 @@ class RepositorySuite:
         assert trial.parameters["optimizer"] in ("adam", "sgd")
         assert trial.parameters["epochs"] == 5
 
+    async def test_a_trial_has_a_conditional_parameter_only_where_its_condition_holds(self, world: World) -> None:
+        optimizer = {"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd"]}
+        when = {"parameter": "optimizer", "in": ["sgd"], "otherwise": 0}
+        momentum = {"name": "momentum", "type": "Float", "low": 0, "high": 1, "when": when}
+        enqueued = [{"optimizer": "sgd", "momentum": 0.5}, {"optimizer": "adam"}]
+        spec = study_spec((optimizer, momentum), {"enqueue": enqueued})
+        await (await _open(world, spec)).ask(2)
+        await world.restart()
+        repository = await _open(world, spec)
+        await repository.tell([outcome(0)])
+        assert [dict(trial.parameters) for trial in repository.trials(-1, 9)] == enqueued
+
     async def test_a_trial_knows_when_it_was_asked_for(self, world: World) -> None:
         repository = await _open(world)
         (trial,) = await repository.ask(1)

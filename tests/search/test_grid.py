@@ -40,6 +40,8 @@ def _values(parameter: Mapping[str, Any], points: int | None = None) -> list[Any
         ({"type": "Float", "low": 0.1, "high": 0.8, "step": 0.2}, None, [0.1, 0.3, 0.5, 0.7]),
         ({"type": "Float", "low": 0, "high": 1}, 3, [0.0, 0.5, 1.0]),
         ({"type": "Float", "low": 1e-4, "high": 1, "scale": "Log"}, 3, [1e-4, pytest.approx(1e-2), 1.0]),
+        ({"type": "Float", "low": 1e-4, "high": 1, "scale": "ReverseLog"}, 3, [1e-4, pytest.approx(0.9901), 1.0]),
+        ({"type": "Int", "low": 1, "high": 100, "scale": "ReverseLog"}, 3, [1, 91, 100]),
         ({"type": "Float", "low": 2, "high": 2}, 5, [2.0]),
         ({"type": "Categorical", "choices": ["a", 1, False]}, None, ["a", 1, False]),
     ],

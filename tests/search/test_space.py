@@ -22,30 +22,32 @@ choices = st.one_of(st.booleans(), st.integers(-5, 5), st.sampled_from([0.5, 1e-
 
 @st.composite
 def float_parameters(draw: st.DrawFn) -> Mapping[str, Any]:
-    """A Float: linear, with a step, or on a log scale."""
+    """A Float: linear, with a step, or on a logarithmic scale."""
     low, width = draw(numbers), draw(widths)
-    kind = draw(st.sampled_from(["linear", "step", "log"]))
-    if kind == "log":
+    kind = draw(st.sampled_from(["linear", "step", "Log", "ReverseLog"]))
+    if kind.endswith("Log"):
         low = abs(low) + 1e-3
     kinds: dict[str, dict[str, Any]] = {
         "linear": {},
         "step": {"step": draw(st.sampled_from([0.1, 0.3, 7.0]))},
-        "log": {"scale": "Log"},
+        "Log": {"scale": "Log"},
+        "ReverseLog": {"scale": "ReverseLog"},
     }
     return {"type": "Float", "low": low, "high": low + width, **kinds[kind]}
 
 
 @st.composite
 def int_parameters(draw: st.DrawFn) -> Mapping[str, Any]:
-    """An Int: linear, with a step, or on a log scale."""
+    """An Int: linear, with a step, or on a logarithmic scale."""
     low, width = draw(st.integers(-1000, 1000)), draw(st.integers(0, 1000))
-    kind = draw(st.sampled_from(["linear", "step", "log"]))
-    if kind == "log":
+    kind = draw(st.sampled_from(["linear", "step", "Log", "ReverseLog"]))
+    if kind.endswith("Log"):
         low = abs(low) + 1
     kinds: dict[str, dict[str, Any]] = {
         "linear": {},
         "step": {"step": draw(st.integers(1, 50))},
-        "log": {"scale": "Log"},
+        "Log": {"scale": "Log"},
+        "ReverseLog": {"scale": "ReverseLog"},
     }
     return {"type": "Int", "low": low, "high": low + width, **kinds[kind]}
 

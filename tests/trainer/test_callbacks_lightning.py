@@ -60,7 +60,8 @@ trial = tuning.current_trial()
 try:
     fit({{directory!r}}, max_epochs=200, strategy="ddp", devices=2)
 finally:
-    os.write(1, f"rank {{os.environ['LOCAL_RANK']}} was told to stop\\n".encode())  # one write: lines of two ranks don't mix
+    # One write, so that the lines of two ranks don't mix.
+    os.write(1, f"rank {{os.environ['LOCAL_RANK']}} was told to stop\\n".encode())
 """
 
 

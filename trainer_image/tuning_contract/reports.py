@@ -50,6 +50,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
+to_json = json.JSONEncoder(allow_nan=False).encode
+"""Turns a document into JSON's text; `json.dumps` would make an encoder for each."""
+
+
 class WireError(ValueError):
     """A body does not follow the wire format; the message is a sentence for the sender."""
 
@@ -93,7 +97,7 @@ class ReportBatch:
         body: dict[str, Any] = {"reports": [_report_to_json(report) for report in self.reports]}
         if self.end is not None:
             body["end"] = {"state": self.end.state.value, "message": self.end.message}
-        return json.dumps(body, allow_nan=False).encode()
+        return to_json(body).encode()
 
     @classmethod
     def from_json(cls, body: bytes) -> ReportBatch:
@@ -127,7 +131,7 @@ class ReportReply:
     """Why: a CamelCase word such as Pruned, Superseded or Stopped; empty when it should go on."""
 
     def to_json(self) -> bytes:
-        return json.dumps({"stop": self.stop, "reason": self.reason}).encode()
+        return to_json({"stop": self.stop, "reason": self.reason}).encode()
 
     @classmethod
     def from_json(cls, body: bytes) -> ReportReply:
@@ -157,9 +161,9 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 def _object(value: Any, place: str, allowed: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise WireError(f"{place} must be a JSON object")
-    unknown = sorted(set(value) - allowed)
+    unknown = value.keys() - allowed
     if unknown:
-        raise WireError(f"{place} has the unknown field {unknown[0][:64]!r}; known are {', '.join(sorted(allowed))}")
+        raise WireError(f"{place} has the unknown field {min(unknown)[:64]!r}; known are {', '.join(sorted(allowed))}")
     return value
 
 

@@ -116,7 +116,8 @@ class OptunaTrial:
         if self._trial.in_study:
             known = ", ".join(sorted(self._trial.parameters)) or "none"
             raise ParameterError(
-                f"the study has no parameter {name!r} (it has: {known}): add it to spec.parameters with type {kind}"
+                f"this trial has no parameter {name!r} (it has: {known}): add it to spec.parameters with type {kind}, "
+                "or ask for it only where its `when` holds"
             )
         return outside_a_study
 

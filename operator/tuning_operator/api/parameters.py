@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, Strict, model_validator
 
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
-from tuning_operator.api.names import PARAMETER_NAME
 from tuning_operator.api.scalars import Number, PositiveNumber, Scalar
 from tuning_operator.api.sentences import shown
+from tuning_operator.api.when import ParameterName, When, identity
 
 __all__ = ["Parameter", "ParameterName", "ParameterType", "Scalar", "Scale"]
-
-ParameterName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=PARAMETER_NAME)]
-"""A C identifier, for it becomes the environment variable `PARAM_<name>`."""
 
 
 class ParameterType(StrEnum):
@@ -33,6 +31,12 @@ class Scale(StrEnum):
 
     LINEAR = "Linear"
     LOG = "Log"
+    REVERSE_LOG = "ReverseLog"
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether it is Log or its mirror image."""
+        return self is not Scale.LINEAR
 
 
 _FIELDS = {
@@ -62,13 +66,13 @@ _RULES = [
     ),
     cel("!has(self.low) || !has(self.high) || self.low <= self.high", "`low` is above `high`; swap them"),
     cel(
-        "!has(self.scale) || self.scale != 'Log' || !has(self.low) || self.low > 0.0",
-        "the logarithm of zero and below does not exist; raise `low` or remove `scale: Log`",
+        "!has(self.scale) || self.scale == 'Linear' || !has(self.low) || self.low > 0.0",
+        "the logarithm of zero and below does not exist; raise `low` or remove the Log or ReverseLog `scale`",
         ".low",
     ),
     cel(
-        "!has(self.scale) || self.scale != 'Log' || !has(self.step)",
-        "`step` and `scale: Log` exclude each other; remove one",
+        "!has(self.scale) || self.scale == 'Linear' || !has(self.step)",
+        "`step` and a Log or ReverseLog `scale` exclude each other; remove one",
     ),
     *(
         cel(
@@ -81,6 +85,13 @@ _RULES = [
     ),
 ]
 """What the API server enforces of the validators below. It can't see `choices` and `value`, which have no type."""
+
+_KINDS = {
+    ParameterType.FLOAT: "the values of a Float are numbers",
+    ParameterType.INT: "the values of an Int are whole numbers",
+    ParameterType.CATEGORICAL: "none of the `choices` has its type",
+    ParameterType.FIXED: "`value` has another type",
+}
 
 
 class Parameter(ResourceModel):
@@ -99,11 +110,13 @@ class Parameter(ResourceModel):
     step: PositiveNumber | None = None
     """Distance between the values of a Float or Int; without it a Float is continuous and an Int steps by 1."""
     scale: Annotated[Scale, Strict(False)] | None = None
-    """Linear (default) or Log: equal ratios are equally likely; for ranges over several orders of magnitude."""
+    """Linear (default), Log (equal ratios are equally likely: dense near `low`) or ReverseLog (dense near `high`)."""
     choices: Annotated[list[Scalar], Field(min_length=1, max_length=1000)] | None = None
     """What a Categorical chooses from: strings, numbers or booleans."""
     value: Scalar | None = None
     """The value of a Fixed parameter."""
+    when: When | None = None
+    """Makes it conditional: only trials with certain values of another parameter have it."""
 
     @model_validator(mode="after")
     def _fields_belong_to_the_type(self) -> Parameter:
@@ -124,16 +137,20 @@ class Parameter(ResourceModel):
             return self
         if self.low > self.high:
             raise ValueError(f"`low` ({self.low!r}) is above `high` ({self.high!r}); swap them")
-        if self.scale is Scale.LOG and self.low <= 0:
-            raise ValueError(
-                f"`low` is {self.low!r}, but the logarithm of zero and below does not exist; "
-                "raise `low` or remove `scale: Log`"
-            )
-        if self.scale is Scale.LOG and self.step is not None:
-            raise ValueError("`step` and `scale: Log` exclude each other; remove one")
+        if self.scale is not None and self.scale.is_logarithmic:
+            self._logarithms_exist(self.low, self.scale)
         if self.type is ParameterType.INT:
             self._numbers_are_whole()
         return self
+
+    def _logarithms_exist(self, low: int | float, scale: Scale) -> None:
+        if low <= 0:
+            raise ValueError(
+                f"`low` is {low!r}, but the logarithm of zero and below does not exist; "
+                f"raise `low` or remove `scale: {scale.value}`"
+            )
+        if self.step is not None:
+            raise ValueError(f"`step` and `scale: {scale.value}` exclude each other; remove one")
 
     def _numbers_are_whole(self) -> None:
         for name in ("low", "high", "step"):
@@ -148,10 +165,9 @@ class Parameter(ResourceModel):
     def _choices_differ(self) -> Parameter:
         seen: set[tuple[bool, Any]] = set()
         for choice in self.choices or ():
-            key = (isinstance(choice, bool), choice)
-            if key in seen:
+            if identity(choice) in seen:
                 raise ValueError(f"the choice {shown(choice)} stands twice in `choices`; remove one")
-            seen.add(key)
+            seen.add(identity(choice))
         return self
 
     @property
@@ -159,12 +175,39 @@ class Parameter(ResourceModel):
         """Whether it takes more values than can be counted."""
         return self.type is ParameterType.FLOAT and self.step is None
 
+    @model_validator(mode="after")
+    def _otherwise_has_its_type(self) -> Parameter:
+        otherwise = None if self.when is None else self.when.otherwise
+        if otherwise is not None and not self._is_of_its_kind(otherwise):
+            raise ValueError(
+                f"`when.otherwise` is {shown(otherwise)}, but {_KINDS[self.type]}; correct it or remove it"
+            )
+        return self
+
+    def _is_of_its_kind(self, value: Scalar) -> bool:
+        if self.type is ParameterType.INT:
+            return type(value) is int
+        if self.type is ParameterType.FLOAT:
+            return type(value) in (int, float)
+        known = [self.value] if self.type is ParameterType.FIXED else self.choices or []
+        return _kind(value) in {_kind(each) for each in known}
+
+    def is_active(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a trial has the parameter, by the values of those before it that the trial has."""
+        return self.when is None or self.when.holds(values)
+
+    @property
+    def otherwise(self) -> Scalar | None:
+        """What `PARAM_<name>` is in trials that do not have the parameter, None: they have no such variable."""
+        value = None if self.when is None else self.when.otherwise
+        return value if value is None or self.type is not ParameterType.FLOAT else float(value)
+
     def contains(self, value: Any) -> bool:
         """Return whether a value is one that this parameter can take; on a step's grid up to rounding."""
         if self.type is ParameterType.CATEGORICAL:
-            return any(_is_same(value, choice) for choice in self.choices or ())
+            return any(identity(value) == identity(choice) for choice in self.choices or ())
         if self.type is ParameterType.FIXED:
-            return _is_same(value, self.value)
+            return identity(value) == identity(self.value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return False
         assert self.low is not None
@@ -177,6 +220,6 @@ class Parameter(ResourceModel):
         return math.isfinite(steps) and math.isclose(steps, round(steps), abs_tol=1e-8)
 
 
-def _is_same(value: Any, other: Any) -> bool:
-    """In Python true equals 1, in JSON it does not."""
-    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
+def _kind(value: Any) -> type:
+    """JSON's: whole numbers are numbers too."""
+    return float if type(value) is int else type(value)

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
+from tuning_operator.api.conditional_parameters import why_conditions_fail, why_not_given_together
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STUDY_NAME
-from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.samplers import GridOptions, SamplerName
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import Search
@@ -72,7 +73,12 @@ class StudySpec(ResourceModel):
                     "self.parallelism <= self.maxTrials",
                     "`parallelism` is above `maxTrials`; lower it or raise `maxTrials`",
                     ".parallelism",
-                )
+                ),
+                cel(
+                    "self.parameters.all(p, !has(p.when) || self.parameters.exists(q, q.name == p.when.parameter))",
+                    "`when.parameter` names a parameter that is not in `parameters`; add it or correct the name",
+                    ".parameters",
+                ),
             ]
         }
     )
@@ -111,6 +117,12 @@ class StudySpec(ResourceModel):
         return self
 
     @model_validator(mode="after")
+    def _conditions_are_sound(self) -> StudySpec:
+        if (problem := why_conditions_fail(self.parameters)) is not None:
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
     def _parallelism_is_useful(self) -> StudySpec:
         if self.parallelism > self.max_trials:
             raise ValueError(
@@ -133,6 +145,8 @@ class StudySpec(ResourceModel):
                         f"`search.enqueue[{index}].{name}` is {shown(value)}, which lies outside of the parameter's "
                         "values; change it or widen the parameter"
                     )
+            if (problem := why_not_given_together(trial, parameters)) is not None:
+                raise ValueError(f"`search.enqueue[{index}]` {problem}")
         return self
 
     @model_validator(mode="after")
@@ -141,7 +155,7 @@ class StudySpec(ResourceModel):
         for parameter in self.parameters:
             if sampler.name is SamplerName.BRUTE_FORCE and parameter.is_continuous:
                 raise ValueError(f"BruteForce can't try every value of `{parameter.name}`; give it a `step`")
-            is_log = parameter.type is ParameterType.INT and parameter.scale is Scale.LOG
+            is_log = parameter.scale is not None and parameter.scale.is_logarithmic
             if isinstance(options, GridOptions) and not options.points and (parameter.is_continuous or is_log):
                 raise ValueError(
                     f"Grid can't try every value of `{parameter.name}`; give it a `step` on a Linear scale, "
@@ -164,12 +178,17 @@ class StudySpec(ResourceModel):
 
     @model_validator(mode="after")
     def _references_name_parameters(self) -> StudySpec:
-        names = {parameter.name for parameter in self.parameters}
+        parameters = {parameter.name: parameter for parameter in self.parameters}
         for name in references(self.trial.template):
-            if name not in names:
+            if name not in parameters:
                 raise ValueError(
                     f"`trial.template` uses $(PARAM_{one_line(name)}), which names no parameter; "
                     "add it to `parameters` or correct the name"
+                )
+            if parameters[name].when is not None and parameters[name].otherwise is None:
+                raise ValueError(
+                    f"`trial.template` uses $(PARAM_{name}), but not every trial has `{name}`; "
+                    "say by `otherwise` in its `when` what the others use, or read it from TUNING_PARAMETERS"
                 )
         return self
 

@@ -14,12 +14,15 @@ from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.api.search import Search
 from tuning_operator.api.study import StudySpec
+from tuning_operator.api.when import When
 from tuning_operator.cli.columns import GAP, cell, parameter_columns
 from tuning_operator.cli.formats import parameter_text, plural
 from tuning_operator.cli.tables import pairs_table
 from tuning_operator.cli.theme import FAINT
 from tuning_operator.cli.trial_rows import TrialRow
 from tuning_operator.decisions.gpus import gpus_requested
+
+_SCALES = {Scale.LINEAR: "linear", Scale.LOG: "log", Scale.REVERSE_LOG: "reverse log"}
 
 
 def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]) -> dict[str, Any]:
@@ -84,10 +87,23 @@ def _space(parameters: Sequence[Parameter]) -> Table:
     table.add_column("type", style="cyan", no_wrap=True)
     table.add_column("values", overflow="fold")
     table.add_column("scale", style=FAINT, no_wrap=True)
+    if any(parameter.when is not None for parameter in parameters):
+        table.add_column("only when", overflow="fold")
     for parameter in parameters:
-        scale = (parameter.scale or Scale.LINEAR).value.lower() if parameter.low is not None else ""
-        table.add_row(parameter.name, parameter.type.value, _values(parameter), scale)
+        table.add_row(*_row(parameter))
     return table
+
+
+def _row(parameter: Parameter) -> list[str]:
+    scale = _SCALES[parameter.scale or Scale.LINEAR] if parameter.low is not None else ""
+    row = [parameter.name, parameter.type.value, _values(parameter), scale]
+    return row if parameter.when is None else [*row, _condition(parameter, parameter.when)]
+
+
+def _condition(parameter: Parameter, when: When) -> str:
+    values = ", ".join(parameter_text(value) for value in when.in_)
+    otherwise = "" if parameter.otherwise is None else f"; else {parameter_text(parameter.otherwise)}"
+    return f"{when.parameter} is {values}{otherwise}"
 
 
 def _values(parameter: Parameter) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuning_contract import TrialEnvironment
+from tuning_contract.environment import PARAMETER_PREFIX, parameter_text
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.names import (
     API_VERSION,
@@ -54,7 +55,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
         seed=trial.seed,
         objective=spec.objective.metric,
     )
-    container = _prepare_pod(template, study, trial, environment)
+    container = _prepare_pod(template, study, trial, {**environment.variables(), **_stand_ins(spec, trial)})
     add_volumes(template["spec"], container, spec)
     if reports.audience is not None:
         mount_token(template["spec"], container, reports.audience)
@@ -83,8 +84,11 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
 
 def sample_trial(spec: StudySpec) -> OpenTrial:
     """Return a trial with one allowed value of each parameter, to try its Job without creating it."""
-    values = ((parameter.name, _sample_value(parameter)) for parameter in spec.parameters)
-    return OpenTrial(number=0, parameters=dict(values))
+    values: dict[str, Scalar] = {}
+    for parameter in spec.parameters:
+        if parameter.is_active(values):
+            values[parameter.name] = _sample_value(parameter)
+    return OpenTrial(number=0, parameters=values)
 
 
 def _sample_value(parameter: Parameter) -> Scalar:
@@ -94,6 +98,16 @@ def _sample_value(parameter: Parameter) -> Scalar:
         return int(parameter.low) if parameter.type is ParameterType.INT else parameter.low
     assert parameter.value is not None
     return parameter.value
+
+
+def _stand_ins(spec: StudySpec, trial: OpenTrial) -> dict[str, str]:
+    """Return the variables of parameters that the trial does not have."""
+    missing = (parameter for parameter in spec.parameters if parameter.name not in trial.parameters)
+    return {
+        PARAMETER_PREFIX + parameter.name: parameter_text(parameter.otherwise)
+        for parameter in missing
+        if parameter.otherwise is not None
+    }
 
 
 def _labels(study: StudyKey, trial: OpenTrial) -> dict[str, str]:
@@ -128,7 +142,7 @@ def _failure_rules(container: str) -> list[dict[str, Any]]:
 
 
 def _prepare_pod(
-    template: dict[str, Any], study: StudyKey, trial: OpenTrial, environment: TrialEnvironment
+    template: dict[str, Any], study: StudyKey, trial: OpenTrial, variables: Mapping[str, str]
 ) -> dict[str, Any]:
     """Write into the template what is the operator's; return the training container."""
     metadata = template["metadata"] = template.get("metadata") or {}
@@ -141,7 +155,7 @@ def _prepare_pod(
     containers: list[dict[str, Any]] = pod["containers"]
     container = next(container for container in containers if container is trainer)
     # First, so that the template's own variables can refer to them.
-    container["env"] = [*_variables(environment.variables()), *(container.get("env") or ())]
+    container["env"] = [*_variables(variables), *(container.get("env") or ())]
     return container
 
 

@@ -7,8 +7,8 @@ each other for the active one, its sender is asked to come again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -68,8 +68,7 @@ class Forwarding:
         """Serve a request wherever that is possible."""
         leader = self._leader()
         if leader is None or not request.path.startswith("/v1/"):
-            with self._serving():
-                return await handler(request)
+            return await self._serve(request, handler)
         if not leader or FORWARDED_HEADER in request.headers:
             self._metrics.report_refused(Reason.NOT_ACTIVE)
             raise _not_active("this operator is not the active one; send the request again")
@@ -82,12 +81,11 @@ class Forwarding:
         finally:
             self._places += 1
 
-    @contextmanager
-    def _serving(self) -> Iterator[None]:
+    async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._served += 1
         self._idle.clear()
         try:
-            yield
+            return await handler(request)
         finally:
             self._served -= 1
             if not self._served:

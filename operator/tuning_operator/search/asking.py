@@ -15,6 +15,7 @@ from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, Sa
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.grid import Grid, is_finite
 from tuning_operator.search.history import ATTEMPT, SEED
+from tuning_operator.search.reverse_log import as_samplers_see
 from tuning_operator.search.samplers import Circumstances, make_sampler
 from tuning_operator.search.seeds import order_seed, reseed, training_seed
 from tuning_operator.search.shuffle import Shuffle
@@ -50,10 +51,10 @@ class Asking:
         self._enqueued = [space.stored(parameters) for parameters in search.enqueue]
         self._walk = _walk(search.sampler, space, order_seed(self.seed))
         self._draws = _DRAWS if search.sampler.name is SamplerName.RANDOM and self._walk is not None else 0
-        circumstances = Circumstances(order_seed(self.seed), spec.parallelism, space.distributions)
+        circumstances = Circumstances(order_seed(self.seed), spec.parallelism, space.sampled)
         self._sampler = make_sampler(search.sampler, circumstances)
-        self._study = study
         study.sampler = self._sampler
+        self._study = as_samplers_see(study, storage, space.reversed)
 
     def size(self) -> int | None:
         """Return how many trials the search can have, enqueued ones included; None: endlessly many.
@@ -94,7 +95,8 @@ class Asking:
         reseed(self._sampler, self.seed, number)
         if given:
             self._study.enqueue_trial(dict(given))
-        trial = self._study.ask(self._space.distributions)
+        trial = self._study.ask()
+        self._space.choose(trial._suggest)
         trial.set_user_attr(ATTEMPT, 1)
         trial.set_user_attr(SEED, training_seed(self.seed, number))
         if self._walk is not None:
@@ -114,7 +116,7 @@ class Asking:
         for draw in range(self._draws):
             reseed(self._sampler, self.seed, number, draw)
             sample = partial(self._sampler.sample_independent, self._study, None)  # type: ignore[arg-type]
-            point = {name: sample(name, distribution) for name, distribution in self._space.distributions.items()}
+            point = self._space.choose(sample)
             if walk.is_new(point):
                 return point
         return None

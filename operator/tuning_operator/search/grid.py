@@ -10,41 +10,54 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning_contract.environment import ParameterValue
+from tuning_operator.api.parameters import Parameter
+from tuning_operator.search.combinations import AxisShape, Combinations
+from tuning_operator.search.reverse_log import ReversedRange, reversed_value
 from tuning_operator.search.space import Space
 
 
 class Grid:
-    """All points of a space, numbered from 0; the last parameter varies fastest."""
+    """All points of a space, numbered from 0; the last parameter varies fastest. A point has what a trial there has."""
 
     def __init__(self, space: Space, points: int | None = None) -> None:
         """`points` is how many values to take of each continuous range, and of each logarithmic one.
 
         Without it the latter have all their whole numbers, and of the former there may be none: see `is_finite`.
         """
-        self._axes = {name: _Axis(distribution, points) for name, distribution in space.distributions.items()}
+        self._axes = {
+            name: _Axis(space.distributions[name], points, space.reversed.get(name)) for name in space.distributions
+        }
+        shapes = (self._shape(space, parameter) for parameter in space.parameters if parameter.name in self._axes)
+        self._combinations = Combinations(dict(shapes))
 
     @property
     def size(self) -> int:
         """How many points there are; often more than a `len()` may be."""
-        return math.prod(axis.size for axis in self._axes.values())
+        return self._combinations.size
 
     def point(self, index: int) -> dict[str, ParameterValue]:
         """Return a point as Optuna stores it."""
-        point: dict[str, ParameterValue] = {}
-        for name, axis in reversed(self._axes.items()):
-            index, place = divmod(index, axis.size)
-            point[name] = axis[place]
-        return point
+        return {name: self._axes[name][place] for name, place in self._combinations.places(index).items()}
+
+    def _shape(self, space: Space, parameter: Parameter) -> tuple[str, AxisShape]:
+        size, when = self._axes[parameter.name].size, parameter.when
+        if when is None:
+            return parameter.name, AxisShape(size)
+        parent = self._axes[when.parameter]
+        places = (parent.place(space.stored({when.parameter: value})[when.parameter]) for value in when.in_)
+        return parameter.name, AxisShape(
+            size, when.parameter, frozenset(place for place in places if place is not None)
+        )
 
     def index(self, point: Mapping[str, Any]) -> int | None:
         """Return the number of a point, as Optuna stores it; None: it lies beside the grid."""
-        index = 0
-        for name, axis in self._axes.items():
-            place = axis.place(point[name])
+        places: dict[str, int] = {}
+        for name, value in point.items():
+            place = self._axes[name].place(value)
             if place is None:
                 return None
-            index = index * axis.size + place
-        return index
+            places[name] = place
+        return self._combinations.index(places)
 
 
 def is_finite(space: Space) -> bool:
@@ -59,7 +72,9 @@ def _is_continuous(distribution: BaseDistribution) -> bool:
 class _Axis:
     """The values of one parameter."""
 
-    def __init__(self, distribution: BaseDistribution, points: int | None) -> None:
+    def __init__(self, distribution: BaseDistribution, points: int | None, backwards: ReversedRange | None) -> None:
+        """`backwards` is the logarithmic range that the distribution is the mirror image of, if it is."""
+        self.size: int
         self._low: Decimal
         self._step: Decimal
         self._whole = isinstance(distribution, IntDistribution)
@@ -67,6 +82,9 @@ class _Axis:
         """Where the values are, of those that are listed; the others are counted from `low` in steps."""
         self._values: Sequence[ParameterValue] = ()
         match distribution:
+            case FloatDistribution() | IntDistribution() if backwards is not None and (points or not self._whole):
+                ahead = _Axis(backwards, points, None)
+                self._list([reversed_value(backwards, ahead[place]) for place in reversed(range(ahead.size))])
             case CategoricalDistribution(choices=choices):
                 self._list([choice for choice in choices if choice is not None])
             case FloatDistribution(step=None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from optuna.storages._rdb.models import TrialIntermediateValueModel
 from sqlalchemy import Connection, bindparam, delete
 
 from tuning_contract import Report, TrialEnd
-from tuning_contract.reports import number_to_json
+from tuning_contract.reports import number_to_json, to_json
 from tuning_operator.search import tables
 from tuning_operator.search.bulk_insert import BulkInsert, Row
 from tuning_operator.search.trial_rows import set_user_attrs
@@ -69,7 +68,7 @@ class ReportRows:
         for report in reports:
             values = {name: number_to_json(value) for name, value in report.values.items()}
             time = now if report.time is None else report.time
-            self.reports.append((*key, RUN, report.step, json.dumps(values, allow_nan=False), time, now))
+            self.reports.append((*key, RUN, report.step, to_json(values), time, now))
 
     def add_values(self, trial_id: int, values: Mapping[int, float], stale_steps: Iterable[int]) -> None:
         """Add a trial's objective by step, and the steps whose earlier values go."""

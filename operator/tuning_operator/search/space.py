@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from optuna.distributions import (
     BaseDistribution,
@@ -16,6 +17,7 @@ from optuna.distributions import (
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.search.reverse_log import ordinary, reversed_value
 
 
 class Space:
@@ -28,10 +30,41 @@ class Space:
             for parameter in parameters
             if parameter.type is not ParameterType.FIXED
         }
+        """What trials are stored with."""
+        self.reversed = {
+            parameter.name: ordinary(stored, log=True)
+            for parameter in parameters
+            if parameter.scale is Scale.REVERSE_LOG
+            and isinstance(stored := self.distributions[parameter.name], FloatDistribution | IntDistribution)
+        }
+        """What samplers see instead of it, where the scale is reverse."""
+        self.sampled: dict[str, BaseDistribution] = {**self.distributions, **self.reversed}
+        """What samplers draw from."""
 
     def typed(self, stored: Mapping[str, CategoricalChoiceType]) -> dict[str, ParameterValue]:
         """Return a trial's parameters as its trainer gets them, in the order of the study, from Optuna's."""
-        return {parameter.name: self._typed(parameter, stored) for parameter in self.parameters}
+        values: dict[str, ParameterValue] = {}
+        for parameter in self.parameters:
+            if parameter.when is None or parameter.when.holds(values):  # thousands of trials are read at once
+                values[parameter.name] = self._typed(parameter, stored)
+        return values
+
+    def choose(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
+        """Return a trial's parameters as Optuna stores them, each that the trial has as `suggest` draws it.
+
+        `suggest` gets a name and what samplers draw from, parents before what depends on them.
+        """
+        chosen: dict[str, Any] = {}
+        values: dict[str, ParameterValue] = {}
+        for parameter in self.parameters:
+            if not parameter.is_active(values):
+                continue
+            if parameter.name in self.sampled:
+                value = suggest(parameter.name, self.sampled[parameter.name])
+                backwards = self.reversed.get(parameter.name)
+                chosen[parameter.name] = value if backwards is None else reversed_value(backwards, value)
+            values[parameter.name] = self._typed(parameter, chosen)
+        return chosen
 
     def stored(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
         """Return given parameters as Optuna has them."""
@@ -56,7 +89,7 @@ class Space:
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
-    """Return what Optuna samples a parameter from. A `high` beside the grid of `step` is lowered to it."""
+    """Return what Optuna stores of a parameter. A `high` beside the grid of `step` is lowered to it."""
     if parameter.type is ParameterType.CATEGORICAL:
         choices = parameter.choices or ()
         return CategoricalDistribution([_choice_text(c) for c in choices] if _is_ambiguous(parameter) else choices)
