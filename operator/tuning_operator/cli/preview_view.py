@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.pruners import Pruner
 from tuning_operator.api.search import Search
 from tuning_operator.api.study import StudySpec
 from tuning_operator.cli.columns import GAP, cell, parameter_columns
@@ -64,7 +65,11 @@ def _method(name: str, options: ResourceModel) -> Text:
     text = Text(name)
     for option, value in options.to_document().items():
         text.append(f"  {option} ", style=FAINT)
-        text.append(parameter_text(value))
+        if isinstance(value, dict):
+            wrapped = Pruner.model_validate(value)
+            text.append_text(Text.assemble("(", _method(wrapped.name.value, wrapped.parsed_options()), ")"))
+        else:
+            text.append(parameter_text(value))
     return text
 
 
