@@ -20,6 +20,7 @@ PROGRAMS = (
     "imports",
     "memory",
     "local_run",
+    "pruning",
     "report_latency",
     "durable_reports",
     "first_job",

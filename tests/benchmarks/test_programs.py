@@ -26,6 +26,7 @@ LOCAL = {
     "imports": (["--repeats=1", "--trials=30"], 3),
     "memory": (["--finished=30", "--running=5"], 1),
     "local_run": (["--trials=3", "--seconds=0.1"], 1),
+    "pruning": (["--finished=20", "--decisions=5"], 3),
     "report_latency": (["--finished=20", "--running=5", "--rate=20", "--seconds=0.3", "--databases", "SQLite"], 4),
     "durable_reports": (["--connections=20", "--seconds=0.3", "--databases", "SQLite"], 1),
 }

@@ -9,6 +9,25 @@ import yaml
 from tests.cli.workplace import Workplace, study_document
 
 
+def test_a_wrapped_pruner_is_shown_with_its_options(workplace: Workplace) -> None:
+    pruner = {
+        "name": "Patient",
+        "options": {"patience": 3, "wrappedPruner": {"name": "Threshold", "options": {"lower": 0.5}}},
+    }
+    workplace.write(study_document(search={"pruner": pruner}))
+    called = workplace.call("preview", "study.yaml", "--suggestions", "0", "-o", "json")
+    assert called.status == 0
+    called = workplace.call("preview", "study.yaml", "--suggestions", "0")
+    assert "Patient  patience 3  minDelta 0  wrappedPruner (Threshold  lower 0.5" in called.out
+
+
+def test_hyperbands_brackets_are_shown(workplace: Workplace) -> None:
+    pruner = {"name": "Hyperband", "options": {"maxResource": 27}}
+    workplace.write(study_document(search={"pruner": pruner}))
+    called = workplace.call("preview", "study.yaml", "--suggestions", "0")
+    assert "compare after 1 3 9  |  3 9  |  9  |  never" in called.out
+
+
 def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> None:
     document = study_document(search={"sampler": {"name": "TPE"}, "pruner": {"name": "Median"}, "seed": 7})
     container = document["spec"]["trial"]["template"]["spec"]["containers"][0]

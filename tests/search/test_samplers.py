@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import statistics
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
 from tests.search.studies import outcome, study_spec
@@ -137,6 +139,24 @@ def test_a_generation_of_cma_es_is_no_smaller_than_what_runs_at_once() -> None:
         newest = drafting.study.get_trials(deepcopy=False)[-1]
         generations.append(newest.system_attrs.get("cma:generation"))
     assert generations == [None, 0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("considers", [False, True])
+def test_cma_es_learns_from_pruned_trials_if_it_is_told_to_but_not_from_nan(considers: bool) -> None:
+    options = {"considerPrunedTrials": considers, "popsize": 4}
+    drafting = Drafting(study_spec(SQUARE, {"sampler": {"name": "CMAES", "options": options}}))
+    drafting.tell([_square(trial) for trial in drafting.ask(1)])
+    for number, trial in enumerate(drafting.ask(4), start=1):
+        drafting.tell_trial(number, _square(trial), TrialState.PRUNED)
+    for number, _ in enumerate(drafting.ask(2), start=5):
+        drafting.tell_trial(number, math.nan, TrialState.PRUNED)
+    drafting.ask(1)
+    trials = drafting.study.get_trials(deepcopy=False)
+    assert trials[-1].system_attrs["cma:generation"] == considers
+    assert {trial.number for trial in drafting.asking._sampler._get_trials(drafting.study)} == (
+        {0, 1, 2, 3, 4} if considers else {0}
+    )
+    assert trials[1].state is TrialState.PRUNED
 
 
 def test_a_strategys_state_that_somebody_else_wrote_is_not_executed() -> None:

@@ -30,20 +30,15 @@ class PrunerName(StrEnum):
     PATIENT = "Patient"
 
 
-class CheckOptions(ResourceModel):
-    """At which steps a rule is used."""
-
-    n_warmup_steps: Annotated[int, Field(ge=0, le=MAX_STEP)] = 0
-    """Steps of each trial during which it is never pruned."""
-    interval_steps: Steps = 1
-    """Steps between two checks."""
-
-
-class MedianOptions(CheckOptions):
+class MedianOptions(ResourceModel):
     """Options of the median rule: stop a trial that is worse than the median of the earlier ones at the same step."""
 
     n_startup_trials: Annotated[int, Field(ge=0, le=10_000)] = 5
     """Trials that must be complete before the rule is used."""
+    n_warmup_steps: Annotated[int, Field(ge=0, le=MAX_STEP)] = 0
+    """Steps of each trial during which it is never pruned."""
+    interval_steps: Steps = 1
+    """Steps between two checks."""
     n_min_trials: Trials = 1
     """Trials that must have reported at a step before the rule is used there."""
 
@@ -90,13 +85,17 @@ class HyperbandOptions(ResourceModel):
         return self
 
 
-class ThresholdOptions(CheckOptions):
+class ThresholdOptions(ResourceModel):
     """Options of the threshold rule: stop a trial whose value leaves the bounds."""
 
     lower: Number | None = None
     """A trial with a smaller value is stopped."""
     upper: Number | None = None
     """A trial with a larger value is stopped."""
+    n_warmup_steps: Annotated[int, Field(ge=0, le=MAX_STEP)] = 0
+    """Steps of each trial during which it is never pruned."""
+    interval_steps: Steps = 1
+    """Steps between two checks."""
 
     @model_validator(mode="after")
     def _bounds_make_sense(self) -> ThresholdOptions:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.pruners import HyperbandOptions, Pruner
 from tuning_operator.api.search import Search
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.when import When
@@ -21,6 +22,7 @@ from tuning_operator.cli.tables import pairs_table
 from tuning_operator.cli.theme import FAINT
 from tuning_operator.cli.trial_rows import TrialRow
 from tuning_operator.decisions.gpus import gpus_requested
+from tuning_operator.search.halving import rung_steps
 
 _SCALES = {Scale.LINEAR: "linear", Scale.LOG: "log", Scale.REVERSE_LOG: "reverse log"}
 
@@ -58,16 +60,29 @@ def _facts(spec: StudySpec) -> dict[str, str | Text]:
         "trainings": trainings + (f", {plural(gpus, 'GPU')} each" if gpus else ""),
         "sampler": _method(search.sampler.name.value, search.sampler.parsed_options()),
         "pruner": _method(search.pruner.name.value, search.pruner.parsed_options()),
+        **_brackets(search.pruner.parsed_options()),
         "seed": "none: each study differs" if search.seed is None else str(search.seed),
         "enqueued": plural(len(search.enqueue), "trial") if search.enqueue else "none",
     }
+
+
+def _brackets(options: ResourceModel) -> dict[str, str]:
+    """Return after which steps each of Hyperband's brackets compares its trials."""
+    if not isinstance(options, HyperbandOptions):
+        return {}
+    brackets = [" ".join(map(str, steps)) or "never" for steps in rung_steps(options)]
+    return {"brackets": f"compare after {'  |  '.join(brackets)}"}
 
 
 def _method(name: str, options: ResourceModel) -> Text:
     text = Text(name)
     for option, value in options.to_document().items():
         text.append(f"  {option} ", style=FAINT)
-        text.append(parameter_text(value))
+        if isinstance(value, dict):
+            wrapped = Pruner.model_validate(value)
+            text.append_text(Text.assemble("(", _method(wrapped.name.value, wrapped.parsed_options()), ")"))
+        else:
+            text.append(parameter_text(value))
     return text
 
 

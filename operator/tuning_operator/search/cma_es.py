@@ -1,4 +1,4 @@
-"""Optuna's CMA-ES without trust in the database.
+"""Optuna's CMA-ES without trust in the database, and for many pruned trials.
 
 Optuna keeps the strategy's state in a trial's attributes, pickled. Whoever can write to the database could make the
 operator run any code with a pickle of his own.
@@ -6,12 +6,15 @@ operator run any code with a pickle of his own.
 
 from __future__ import annotations
 
+import copy
 import io
+import math
 import pickle
 from typing import Any
 
+from optuna import Study
 from optuna.samplers import CmaEsSampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 _HARMLESS = {
     ("cmaes._cma", "CMA"),
@@ -29,6 +32,20 @@ _HARMLESS = {
 
 class CheckedCmaEsSampler(CmaEsSampler):
     """Reads only what a strategy's state consists of; another state counts as none."""
+
+    def _get_trials(self, study: Study) -> list[FrozenTrial]:
+        """Return the trials to learn from. Optuna's makes deep copies of pruned ones, and lets NaN into the ranking."""
+        trials = []
+        for trial in study._get_trials(deepcopy=False, use_cache=True):
+            if trial.state is TrialState.COMPLETE:
+                trials.append(trial)
+            elif self._consider_pruned_trials and trial.state is TrialState.PRUNED and trial.intermediate_values:
+                value = trial.intermediate_values[max(trial.intermediate_values)]
+                if math.isfinite(value):
+                    pruned = copy.copy(trial)
+                    pruned.value = value
+                    trials.append(pruned)
+        return trials
 
     def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> Any:
         prefix = self._attr_key_optimizer

@@ -115,6 +115,13 @@ class HyperbandRule(TrialPruner):
         raise AssertionError("a ticket is below the sum of all shares")
 
 
+def rung_steps(options: HyperbandOptions) -> list[list[int]]:
+    """Return at which steps each bracket compares its trials."""
+    count = bracket_count(options)
+    steps = [options.min_resource * options.reduction_factor**rung for rung in range(count)]
+    return [[step for step in steps[left_out:] if step < options.max_resource] for left_out in range(count)]
+
+
 def bracket_count(options: HyperbandOptions) -> int:
     """Return how often `reductionFactor` goes into maxResource / minResource, plus one; exact, unlike a logarithm."""
     count, resource = 1, options.min_resource * options.reduction_factor
