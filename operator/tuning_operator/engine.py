@@ -145,6 +145,7 @@ class StudyEngine:
             history=history,
             jobs=jobs,
             ended={number: trial for number, trial in ended if trial is not None},
+            storage_trouble=trials.trouble,
             vanished=self._world.jobs.vanished(self._study),
             read_logs=self._world.logs.read(self._study),
             status=self._shown,

@@ -179,6 +179,10 @@ class TrialRepository(Protocol):
     key: StudyKey
     """Whose history it is."""
 
+    @property
+    def trouble(self) -> str:
+        """Why the storage took no write the last time that anybody tried, as a sentence; empty: it did."""
+
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
 

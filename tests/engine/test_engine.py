@@ -188,6 +188,21 @@ async def test_nothing_is_asked_while_the_storage_is_away() -> None:
     assert world.job_names() == [name(0), name(1)]
 
 
+async def test_a_study_whose_trials_reports_cannot_be_stored_says_so_until_they_can() -> None:
+    world = EngineInAWorld()
+    await world.step()
+    world.trials.trouble = "the database does not answer"
+    await world.step()
+    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "StorageUnavailable")
+    assert degraded["message"] == "the database does not answer"
+    world.trials.trouble = ""
+    world.clock.advance(10)
+    await world.step()
+    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    assert degraded["status"] == "False"
+
+
 async def test_a_restarted_operator_goes_on_where_it_was() -> None:
     world = EngineInAWorld(maxTrials=4, parallelism=2)
     await world.step()

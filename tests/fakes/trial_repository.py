@@ -70,6 +70,7 @@ class FakeTrialRepository:
         self._ends: list[FinishedTrial] = []
         self._active: ActiveTime | None = None
         self._errors: list[Exception] = []
+        self.trouble = ""
 
     def history(self) -> History:
         """Return the trials, counted anew at each call."""

@@ -275,6 +275,8 @@ class Snapshot:
     """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; empty: it was."""
     status: StudyStatus = field(default_factory=StudyStatus)
     """The status that was written last."""
+    storage_trouble: str = ""
+    """Why trials' reports can't be stored now; empty when they can."""
     problem: str = ""
     """Why no Job can be created (the API server's words on the dry run); empty when there is none."""
     refusal: str = ""

@@ -63,6 +63,11 @@ class StudyRepository(StudyHistory):
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
         self._use(spec)
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing could be written the last time; empty: it could."""
+        return self._workers.writer.trouble
+
     async def gives_way_to(self, spec: StudySpec) -> bool:
         """Return whether the study should be loaded anew for a spec: its search is another one, and it has no trial."""
         if self._asks:
