@@ -99,6 +99,7 @@ class FollowedLog:
 async def followed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FollowedLog]:
     """A log that an impatient operator follows."""
     monkeypatch.setattr(pod_logs, "SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr(pod_logs, "PAUSE_AFTER_END", 0.02)
     monkeypatch.setattr(pod_logs, "LONGEST_PAUSE", 0.05)
     async with FakeApiServer() as server, ClusterClient(lambda: server.credentials) as client:
         followed = FollowedLog(server, client)

@@ -34,6 +34,8 @@ LAST_SILENCE = 10.0
 """The same after the Job's end, when a log is not followed any more."""
 SHORTEST_PAUSE = 0.5
 """Seconds before a stream that ended is opened again."""
+PAUSE_AFTER_END = 2.0
+"""The same after an orderly end: mostly the container's, and its Job's end, which ends the pause, is seen soon."""
 LONGEST_PAUSE = 10.0
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 """Label that the Job controller gives its pods."""
@@ -96,6 +98,7 @@ class _PodLog:
             return False
         if time.monotonic() - opened_at > LONGEST_PAUSE:
             self._pause = SHORTEST_PAUSE
+        self._pause = max(self._pause, PAUSE_AFTER_END)
         return self._is_last
 
     async def _stream(self, *, follow: bool) -> None:
