@@ -17,6 +17,7 @@ from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import LeaseLost, NotFound
 from tuning_operator.fault_points import Point, reach
+from tuning_operator.interpreter import look_at_all_again, making_what_stays
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import Clock
 from tuning_operator.search import custody, tables
@@ -85,7 +86,8 @@ class StudyRepositories:
                 await self._resume(Resumption(study, spec, resume, self.owner))
             repository = self._open.get(study.uid)
             if repository is None or await repository.gives_way_to(spec):
-                repository = await asyncio.to_thread(self._load, study, spec)
+                with making_what_stays():
+                    repository = await asyncio.to_thread(self._load, study, spec)
                 reach(Point.STUDY_STORED)
                 self._open[study.uid] = repository
             else:
@@ -100,8 +102,9 @@ class StudyRepositories:
         repository = self._open.get(uid)
         if repository is not None:
             await repository.retire()
-        self._open.pop(uid, None)
         self._policies.pop(uid, None)
+        if self._open.pop(uid, None) is not None:
+            look_at_all_again()
 
     async def secret_key(self) -> bytes:
         """Return the key that credentials are derived from; it is made at the first call and kept in the storage."""
