@@ -103,6 +103,13 @@ def test_a_pod_that_a_queue_took_while_nobody_looked_is_not_taken_for_the_next_o
     assert job.running_seconds(now) == 600
 
 
+@pytest.mark.parametrize(("started", "believed"), [(-3600, 0), (30, 30), (3600, 60)])
+def test_a_node_whose_clock_is_off_lets_no_pod_run_before_its_job_or_after_now(started: float, believed: float) -> None:
+    seen = read_job(stored_job(ready=1))
+    created = seen.job.created_at
+    assert merge(seen, None, created + started, created + 60).job.running_at == created + believed
+
+
 def test_a_job_of_another_controller_is_none_of_ours() -> None:
     job = stored_job()
     job["metadata"]["ownerReferences"][0]["kind"] = "CronJob"

@@ -11,9 +11,10 @@ from tests.faults.trainer import METRIC, PLAN_VARIABLE, TrainerPlan
 
 
 def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a study whose pods do as planned, and whose Jobs stay for `ttl`; `spec` goes over what it has."""
+    """Return a study whose pods do as planned, and whose Jobs stay for `ttl`; `spec` and its `trial` go over that."""
     environment = [{"name": PLAN_VARIABLE, "value": json.dumps(asdict(plan))}]
     container = {"name": "trainer", "image": "trainer", "command": ["python"], "env": environment}
+    trial = {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl, **spec.get("trial", {})}
     return {
         "apiVersion": "tuning-operator.io/v1alpha1",
         "kind": "TuningStudy",
@@ -24,7 +25,7 @@ def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, A
             "search": {"sampler": {"name": "Random"}, "seed": 1},
             "maxTrials": 12,
             "parallelism": 4,
-            "trial": {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl},
             **spec,
+            "trial": trial,
         },
     }

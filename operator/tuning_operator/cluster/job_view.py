@@ -99,7 +99,8 @@ def merge(seen: SeenJob, before: SeenJob | None, started_at: float | None, now: 
     if job.phase is JobPhase.SUSPENDED:
         job = replace(job, message=_QUEUED, running_at=None)
     elif job.phase is JobPhase.RUNNING and job.running_at is None:
-        job = replace(job, running_at=started_at if started_at is not None else now)
+        # A node's clock may be off too: its pod started after the Job might have one, and before now.
+        job = replace(job, running_at=max(job.waiting_since, min(now if started_at is None else started_at, now)))
     return replace(seen, job=job)
 
 
