@@ -253,7 +253,8 @@ class Operator:
     def _make_pod_tokens(self) -> PodTokens | None:
         if self._settings.report_authentication != SERVICE_ACCOUNT_TOKEN:
             return None
-        return PodTokens(partial(token_issuer, self._client), self._settings.report_url, self._study_of)
+        fetch = partial(token_issuer, self._client)
+        return PodTokens(fetch, self._settings.report_url, self._study_of, self._clock.now)
 
     def _study_of(self, uid: str) -> StudyKey | None:
         return None if self._tasks is None else self._tasks.find_by_uid(uid)
