@@ -19,6 +19,10 @@ for step in range(1, 4):
 """
 
 
+REPORTS = "SELECT step FROM tuning_reports WHERE study_uid NOT IN (SELECT study_uid FROM tuning_trial_events)"
+"""What studies reported that have not ended."""
+
+
 def suspend(studies: Studies, job: str, value: bool) -> None:
     """What Kueue does to admit a Job, and to preempt it."""
     studies.kubectl("patch", "job", job, "--type=merge", "-p", json.dumps({"spec": {"suspend": value}}))
@@ -51,6 +55,25 @@ def test_a_preempted_job_waits_and_goes_on(
     assert studies.status("queued")["best"]["job"] == job["metadata"]["name"], "the same attempt went on"
     requests = control_plane.audit_log.events(user=operator.user, since=since)
     assert not [request for request in requests if request.resource == "jobs" and request.verb in ("patch", "update")]
+
+
+def test_what_a_job_held_before_its_queue_took_the_pod_outlives_the_operator(
+    studies: Studies, operator: InstalledOperator
+) -> None:
+    script = SCRIPT.replace("range(1, 4)", "range(1, 7)")
+    studies.apply("kept", script, maxTrials=1, parallelism=1, trial={"queue": {"kueue": "gpu-queue"}})
+    wait_for(lambda: len(operator.query(REPORTS)) >= 5, 60, lambda: "the trial does not report")
+    (job,) = studies.jobs("kept")
+    suspend(studies, job["metadata"]["name"], True)
+    wait_for(lambda: studies.status("kept")["trials"]["waiting"] == 1, 60, lambda: str(studies.status("kept")))
+    held = studies.status("kept")["usage"]["trialHours"]
+    operator.terminate()
+    operator.start()
+    operator.wait_ready()
+    suspend(studies, job["metadata"]["name"], False)
+    studies.wait("kept", "Complete")
+    seconds = 3600 * (studies.status("kept")["usage"]["trialHours"] - held)
+    assert seconds > 5, "the second pod's six reports, 1.5 s apart, come on top"
 
 
 def held_for(studies: Studies, job: str) -> float:

@@ -13,11 +13,19 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.retrying import put_off
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import (
+    ActiveTime,
+    EndState,
+    FinishedTrial,
+    History,
+    OpenTrial,
+    PodTime,
+    StudyKey,
+)
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
 from tuning_operator.errors import InvalidStudy, NotFound
-from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer, StoredReport
+from tuning_operator.ports import Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer, StoredReport
 
 
 def suggestion(parameter: Parameter, number: int) -> ParameterValue:
@@ -118,6 +126,7 @@ class FakeTrialRepository:
             trial.open,
             attempt=new.attempt,
             earlier=new.earlier,
+            pod_time=PodTime(),
             end=None,
             first_report_at=None,
             last_report_at=None,
@@ -128,6 +137,14 @@ class FakeTrialRepository:
         """Keep the study's clock."""
         self._fail()
         self._active = active
+
+    async def keep_pod_times(self, times: Sequence[KeptPodTime]) -> None:
+        """Keep the time of attempts' pods."""
+        self._fail()
+        for kept in times:
+            trial = self._trials[kept.number]
+            if trial.finished is None and trial.open.attempt == kept.attempt:
+                trial.open = replace(trial.open, pod_time=kept.time)
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Let trials end."""

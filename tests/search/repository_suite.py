@@ -14,7 +14,8 @@ from tests.fakes import FakeClock
 from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial
+from tuning_operator.decisions.actions import KeptPodTime
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial, PodTime
 from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import TrialRepositories, TrialRepository
 
@@ -245,6 +246,22 @@ class RepositorySuite:
             assert repository.history().active == clock
         await world.restart()
         assert (await _open(world)).history().active == clock
+
+    async def test_the_time_of_an_attempts_pods_is_stored_and_is_that_attempts_alone(self, world: World) -> None:
+        repository = await _with_trials(world, 3)
+        going, stopped = PodTime(0.0, 1_800_000_000.5, goes_on=True), PodTime(77.5, 1_800_000_078.0)
+        await repository.keep_pod_times([KeptPodTime(1, 1, going), KeptPodTime(0, 1, going)])
+        await repository.keep_pod_times([KeptPodTime(0, 1, stopped)])
+        assert [trial.pod_time for trial in repository.history().open] == [stopped, going, PodTime()]
+        await world.restart()
+        repository = await _open(world)
+        assert [trial.pod_time for trial in repository.history().open] == [stopped, going, PodTime()]
+        await repository.start_attempt(new_attempt(0, 2))
+        await repository.tell([outcome(1, 0.5)])
+        await repository.keep_pod_times([KeptPodTime(0, 1, stopped), KeptPodTime(1, 1, stopped)])
+        assert [trial.pod_time for trial in repository.history().open] == [PodTime(), PodTime()]
+        await world.restart()
+        assert [trial.pod_time for trial in (await _open(world)).history().open] == [PodTime(), PodTime()]
 
     async def test_failures_that_a_disruption_caused_are_not_charged(self, world: World) -> None:
         repository = await _with_trials(world, 2)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tuning_contract import Report, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Objective
-from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial
+from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial, PodTime
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search.curve import Curve, Standing
 
@@ -53,6 +53,7 @@ class TrialProgress:
         self.objective = objective
         self.attempt = attempt
         self.earlier = earlier
+        self.pod_time = PodTime()
         self.curve = Curve(objective)
         """The objective; a newer attempt replaces the steps at or after its first."""
         self.end: TrialEnd | None = None
@@ -86,12 +87,18 @@ class TrialProgress:
         """Let a new attempt follow the earlier ones."""
         self.attempt = attempt
         self.earlier = earlier
+        self.pod_time = PodTime()
         self.end = None
         self._inherited = sorted(self.curve.steps)
         self._steps.clear()
         self._last_step = None
         self._metrics.clear()
         self._first_report_at = self._last_report_at = None
+        self._view = None
+
+    def keep_pod_time(self, time: PodTime) -> None:
+        """Take what is stored of the newest attempt's pods."""
+        self.pod_time = time
         self._view = None
 
     def sift(self, reports: Iterable[Report]) -> NewReports:
@@ -151,6 +158,7 @@ class TrialProgress:
                 parameters=self._parameters,
                 attempt=self.attempt,
                 earlier=self.earlier,
+                pod_time=self.pod_time,
                 seed=self._seed,
                 asked_at=self._asked_at,
                 first_report_at=self._first_report_at,
