@@ -213,11 +213,14 @@ class TrialRepository(Protocol):
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Store how trials ended; a trial that is finished already stays as it is."""
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop.
 
         The first value of (trial, run, attempt, step) wins, and a repeated one is acknowledged. Reports of an older
         attempt, and of a trial that has ended, are not stored and answered `stop`.
+
+        `afresh` says that the attempt's container began anew, in another pod: what the attempt reported before of the
+        batch's first step and later ones goes, as an earlier attempt's would.
 
         Raises
         ------

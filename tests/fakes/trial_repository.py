@@ -165,7 +165,7 @@ class FakeTrialRepository:
                 )
                 self._ends.append(trial.finished)
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Keep a batch of reports."""
         self._fail()
         if not 0 <= number < len(self._trials) or not 1 <= attempt <= self._trials[number].open.attempt:
@@ -176,7 +176,9 @@ class FakeTrialRepository:
             return _stop("Pruned" if pruned else "Ended")
         if attempt < trial.open.attempt:
             return _stop("Superseded")
-        return self._keep(trial, batch)
+        if afresh and batch.reports and trial.open.end is None:
+            self._forget_from(trial, min(report.step for report in batch.reports))
+        return self._keep(trial, batch, afresh)
 
     def fail_next(self, *errors: Exception) -> None:
         """Let the next writes raise these, one each, without doing anything."""
@@ -201,10 +203,10 @@ class FakeTrialRepository:
         }
         return OpenTrial(number=number, parameters=parameters, seed=number, asked_at=self._clock.now())
 
-    def _keep(self, trial: _Trial, batch: ReportBatch) -> ReportAnswer:
+    def _keep(self, trial: _Trial, batch: ReportBatch, afresh: bool) -> ReportAnswer:
         attempt = trial.open.attempt
         ended_before = trial.open.end is not None
-        first = not any(of == attempt for of, _ in trial.reports)
+        first = afresh or not any(of == attempt for of, _ in trial.reports)
         new = [] if ended_before else self._new_reports(trial, batch.reports)
         if batch.end is not None and not ended_before:
             trial.open = replace(trial.open, end=batch.end)
@@ -223,6 +225,12 @@ class FakeTrialRepository:
         ends_now = batch.end is not None and not ended_before
         wake = ends_now or pruned_now or bool(new and (first or not_finite))
         return ReportAnswer(reply, wake)
+
+    def _forget_from(self, trial: _Trial, first: int) -> None:
+        newest = trial.open.attempt
+        trial.reports = {(of, at): report for (of, at), report in trial.reports.items() if of != newest or at < first}
+        if not any(of == newest for of, _ in trial.reports):
+            trial.open = replace(trial.open, first_report_at=None, last_report_at=None)
 
     def _new_reports(self, trial: _Trial, reports: Sequence[Report]) -> list[Report]:
         new: dict[tuple[int, int], Report] = {}

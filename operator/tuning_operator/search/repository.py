@@ -185,7 +185,7 @@ class StudyRepository(StudyHistory):
         known = self._storage.get_trial(trial.trial_id).user_attrs
         self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop."""
         trial = self._open.get(number)
         if trial is None:
@@ -199,16 +199,18 @@ class StudyRepository(StudyHistory):
                 return ReportAnswer(ReportReply(stop=True, reason="Superseded"), wake=False)
             if trial.end is not None:
                 return ReportAnswer(_reply(trial), wake=False)
-            return await self._take(trial, batch)
+            return await self._take(trial, batch, afresh)
 
-    async def _take(self, trial: TrialProgress, batch: ReportBatch) -> ReportAnswer:
-        new = trial.sift(batch.reports)
+    async def _take(self, trial: TrialProgress, batch: ReportBatch, afresh: bool) -> ReportAnswer:
+        new = trial.sift(batch.reports, afresh=afresh)
         trial.check_room(new)
-        is_first = bool(new.reports) and not trial.has_reported
+        is_first = bool(new.reports) and (afresh or not trial.has_reported)
         if new.reports or batch.end is not None:
             now = self._workers.clock.now()
             key = AttemptKey(self.reports_uid, trial.number, trial.attempt)
             rows = ReportRows()
+            if new.afresh_from is not None:
+                rows.forget_reports(key, new.afresh_from)
             rows.add_reports(key, new.reports, now)
             rows.add_values(trial.trial_id, new.values, new.stale_steps)
             if batch.end is not None:
