@@ -186,6 +186,8 @@ class StudyEngine:
         """Do what is planned; return whether all of it could be done. One Job's trouble stops no other."""
         if plan.active_time is not None:
             await trials.keep_active_time(plan.active_time)
+        if plan.pod_times:
+            await trials.keep_pod_times(plan.pod_times)
         if plan.outcomes:
             await trials.tell(plan.outcomes)
             reach(Point.END_STORED)

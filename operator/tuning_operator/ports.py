@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.actions import KeptPodTime as KeptPodTime
 from tuning_operator.decisions.actions import NewAttempt as NewAttempt
 from tuning_operator.decisions.actions import Outcome as Outcome
 from tuning_operator.decisions.hold_ups import HoldUp as HoldUp
@@ -209,14 +210,21 @@ class TrialRepository(Protocol):
     async def keep_active_time(self, active: ActiveTime) -> None:
         """Store the study's clock."""
 
+    async def keep_pod_times(self, times: Sequence[KeptPodTime]) -> None:
+        """Store how long attempts have had a running pod, all in one transaction; not of one that is not the newest, or
+        of a trial that has ended."""
+
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Store how trials ended; a trial that is finished already stays as it is."""
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop.
 
         The first value of (trial, run, attempt, step) wins, and a repeated one is acknowledged. Reports of an older
         attempt, and of a trial that has ended, are not stored and answered `stop`.
+
+        `afresh` says that the attempt's container began anew, in another pod: what the attempt reported before of the
+        batch's first step and later ones goes, as an earlier attempt's would.
 
         Raises
         ------

@@ -31,10 +31,14 @@ JOB = "digits-6f9619ff-0-1"
 JOB_UID = f"uid-of-{JOB}"
 
 
-def pod(name: str = POD, job_uid: str = JOB_UID, created: str = "2026-01-15T08:00:00Z") -> dict[str, Any]:
-    """Return a pod of the Job."""
+def pod(
+    name: str = POD, job_uid: str = JOB_UID, created: str = "2026-01-15T08:00:00Z", started: str = ""
+) -> dict[str, Any]:
+    """Return a pod of the Job, with the time at which its node says that the container started."""
     owner = {"kind": "Job", "uid": job_uid, "controller": True}
-    return {"metadata": {"name": name, "creationTimestamp": created, "ownerReferences": [owner]}}
+    metadata = {"name": name, "creationTimestamp": created, "ownerReferences": [owner]}
+    statuses = [{"name": "trainer", "state": {"running": {"startedAt": started}}}] if started else []
+    return {"metadata": metadata, "status": {"containerStatuses": [{"name": "other", "state": {}}, *statuses]}}
 
 
 class FollowedLog:
@@ -211,7 +215,9 @@ async def test_a_pod_that_is_not_there_yet_is_waited_for(followed: FollowedLog) 
     await followed.until_values(0.1)
 
 
-async def test_a_pod_that_took_anothers_place_is_read_from_its_beginning(followed: FollowedLog) -> None:
+async def test_a_pod_that_took_anothers_place_is_read_from_its_beginning_and_takes_its_steps(
+    followed: FollowedLog,
+) -> None:
     followed.print("accuracy=0.1", "accuracy=0.2")
     followed.run()
     await followed.until_values(0.1, 0.2)
@@ -220,7 +226,24 @@ async def test_a_pod_that_took_anothers_place_is_read_from_its_beginning(followe
     followed.server.pods.append(pod("later", created=datetime.now(UTC).isoformat()))
     followed.server.end_logs()
     await asyncio.sleep(0.01)
-    followed.print("accuracy=0.1", "accuracy=0.2", "accuracy=0.3")
+    followed.print("accuracy=0.7")
+    await followed.until_values(0.7)
+    followed.print("accuracy=0.8", "accuracy=0.9")
+    await followed.until_values(0.7, 0.8, 0.9)
+
+
+async def test_a_log_whose_node_has_a_clock_that_is_behind_is_not_taken_for_another_pods(
+    followed: FollowedLog,
+) -> None:
+    """Its beginning was rotated away: read as another pod's it would replace what nobody can read any more."""
+    followed.server.pods = [pod(created="2030-01-15T08:00:00Z", started="2026-01-15T07:00:00Z")]
+    followed.print("accuracy=0.1", "accuracy=0.2")
+    followed.run()
+    await followed.until_values(0.1, 0.2)
+    await followed.readings.close()
+    followed.log._lines[:] = [Line(datetime.now(UTC), b"accuracy=0.3\n")]
+    followed.new_operator()
+    followed.run()
     await followed.until_values(0.1, 0.2, 0.3)
 
 

@@ -94,6 +94,19 @@ class Studies:
         self.kubectl("patch", "pod", pod, "--subresource=status", "--type=strategic", "-p", patch)
         self.kubectl("delete", "pod", pod, "--wait=false")
 
+    def suspend_job(self, job: str, value: bool) -> None:
+        """What Kueue does to preempt a Job, and to admit it."""
+        self.kubectl("patch", "job", job, "--type=merge", "-p", json.dumps({"spec": {"suspend": value}}))
+
+    def wait_held(self, job: str, seconds: float) -> None:
+        """Wait until a Job has been suspended for so long."""
+        wait_for(lambda: self._held_seconds(job) > seconds, 60, lambda: f"the Job {job} is not held")
+
+    def _held_seconds(self, job: str) -> float:
+        conditions = json.loads(self.kubectl("get", "job", job, "-o", "json"))["status"].get("conditions", [])
+        since = next((each["lastTransitionTime"] for each in conditions if each["type"] == "Suspended"), None)
+        return 0.0 if since is None else (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()
+
     def evict(self, pod: str) -> None:
         """What `kubectl drain` does."""
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}

@@ -319,3 +319,23 @@ async def test_a_trial_that_only_prints_is_followed_and_told_once_its_log_is_rea
     assert world.shown["trials"]["complete"] == 1
     await world.step()
     assert world.logs.followed[STUDY.uid] == []
+
+
+async def test_the_gpu_time_of_a_pod_that_a_queue_took_outlives_the_operator() -> None:
+    gpus = trial_fields()
+    gpus["template"]["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": 2}}
+    world = EngineInAWorld(maxTrials=1, parallelism=1, trial=gpus)
+    await world.step()
+    world.jobs.start(name(0))
+    await world.step()
+    world.clock.advance(3600)
+    world.jobs.hold_back(name(0))
+    await world.step()
+    world.new_engine()
+    world.jobs.forget()
+    world.jobs.release(name(0))
+    world.jobs.start(name(0))
+    world.clock.advance(1800)
+    await world.report(0, 0.5, end="Complete")
+    await world.step()
+    assert world.shown["usage"] == {"gpuHours": 3.0, "trialHours": 1.5}

@@ -101,11 +101,12 @@ class FakeTrialJobs:
         """Let a queue suspend a Job: its pod goes, and the Job gets none before `release`."""
         job = self.job(name)
         now = self._clock.now()
-        self._change(name, phase=JobPhase.SUSPENDED, running_at=None, ran_seconds=job.running_seconds(now))
+        pods = job.earlier_pods if job.running_at is None else (*job.earlier_pods, (job.running_at, now))
+        self._change(name, phase=JobPhase.SUSPENDED, running_at=None, held_since=now, earlier_pods=pods)
 
     def release(self, name: str) -> None:
         """Let a queue let a Job go."""
-        self._change(name, phase=JobPhase.PENDING, released_at=self._clock.now())
+        self._change(name, phase=JobPhase.PENDING, released_at=self._clock.now(), held_since=None)
 
     def stall(self, name: str, message: str) -> None:
         """Let a pending Job's pod have a reason for which it does not start."""
@@ -150,8 +151,10 @@ class FakeTrialJobs:
         self._errors.extend(errors)
 
     def forget(self) -> None:
-        """Forget what vanished, as a process that starts anew has."""
+        """Forget what vanished, and which pods a queue took, as a process that starts anew has."""
         self._vanished.clear()
+        for place, (uid, job) in self._jobs.items():
+            self._jobs[place] = uid, replace(job, earlier_pods=())
 
     def _request(self) -> None:
         self.requests += 1

@@ -13,11 +13,19 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.retrying import put_off
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import (
+    ActiveTime,
+    EndState,
+    FinishedTrial,
+    History,
+    OpenTrial,
+    PodTime,
+    StudyKey,
+)
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
 from tuning_operator.errors import InvalidStudy, NotFound
-from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer, StoredReport
+from tuning_operator.ports import Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer, StoredReport
 
 
 def suggestion(parameter: Parameter, number: int) -> ParameterValue:
@@ -119,6 +127,7 @@ class FakeTrialRepository:
             trial.open,
             attempt=new.attempt,
             earlier=new.earlier,
+            pod_time=PodTime(),
             end=None,
             first_report_at=None,
             last_report_at=None,
@@ -129,6 +138,14 @@ class FakeTrialRepository:
         """Keep the study's clock."""
         self._fail()
         self._active = active
+
+    async def keep_pod_times(self, times: Sequence[KeptPodTime]) -> None:
+        """Keep the time of attempts' pods."""
+        self._fail()
+        for kept in times:
+            trial = self._trials[kept.number]
+            if trial.finished is None and trial.open.attempt == kept.attempt:
+                trial.open = replace(trial.open, pod_time=kept.time)
 
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Let trials end."""
@@ -149,7 +166,7 @@ class FakeTrialRepository:
                 )
                 self._ends.append(trial.finished)
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Keep a batch of reports."""
         self._fail()
         if not 0 <= number < len(self._trials) or not 1 <= attempt <= self._trials[number].open.attempt:
@@ -160,7 +177,9 @@ class FakeTrialRepository:
             return _stop("Pruned" if pruned else "Ended")
         if attempt < trial.open.attempt:
             return _stop("Superseded")
-        return self._keep(trial, batch)
+        if afresh and batch.reports and trial.open.end is None:
+            self._forget_from(trial, min(report.step for report in batch.reports))
+        return self._keep(trial, batch, afresh)
 
     def fail_next(self, *errors: Exception) -> None:
         """Let the next writes raise these, one each, without doing anything."""
@@ -185,10 +204,10 @@ class FakeTrialRepository:
         }
         return OpenTrial(number=number, parameters=parameters, seed=number, asked_at=self._clock.now())
 
-    def _keep(self, trial: _Trial, batch: ReportBatch) -> ReportAnswer:
+    def _keep(self, trial: _Trial, batch: ReportBatch, afresh: bool) -> ReportAnswer:
         attempt = trial.open.attempt
         ended_before = trial.open.end is not None
-        first = not any(of == attempt for of, _ in trial.reports)
+        first = afresh or not any(of == attempt for of, _ in trial.reports)
         new = [] if ended_before else self._new_reports(trial, batch.reports)
         if batch.end is not None and not ended_before:
             trial.open = replace(trial.open, end=batch.end)
@@ -207,6 +226,12 @@ class FakeTrialRepository:
         ends_now = batch.end is not None and not ended_before
         wake = ends_now or pruned_now or bool(new and (first or not_finite))
         return ReportAnswer(reply, wake)
+
+    def _forget_from(self, trial: _Trial, first: int) -> None:
+        newest = trial.open.attempt
+        trial.reports = {(of, at): report for (of, at), report in trial.reports.items() if of != newest or at < first}
+        if not any(of == newest for of, _ in trial.reports):
+            trial.open = replace(trial.open, first_report_at=None, last_report_at=None)
 
     def _new_reports(self, trial: _Trial, reports: Sequence[Report]) -> list[Report]:
         new: dict[tuple[int, int], Report] = {}

@@ -11,10 +11,12 @@ from tests.faults.trainer import METRIC, PLAN_VARIABLE, STEP, TrainerPlan
 
 
 def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a study whose pods do as planned, and whose Jobs stay for `ttl`; `spec` goes over what it has."""
+    """Return a study whose pods do as planned, and whose Jobs stay for `ttl`; `spec` and its `trial` go over that."""
     environment = [{"name": PLAN_VARIABLE, "value": json.dumps(asdict(plan))}]
     container = {"name": "trainer", "image": "trainer", "command": ["python"], "env": environment}
-    metrics = {"metrics": {"source": "Logs", "logs": {"step": STEP}}} if plan.prints else {}
+    trial = {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl, **spec.get("trial", {})}
+    if plan.prints:
+        trial["metrics"] = {"source": "Logs", "logs": {"step": STEP}}
     return {
         "apiVersion": "tuning-operator.io/v1alpha1",
         "kind": "TuningStudy",
@@ -25,8 +27,8 @@ def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, A
             "search": {"sampler": {"name": "Random"}, "seed": 1},
             "maxTrials": 12,
             "parallelism": 4,
-            "trial": {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl, **metrics},
             **spec,
+            "trial": trial,
         },
     }
 

@@ -14,7 +14,8 @@ from tests.fakes import FakeClock
 from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial
+from tuning_operator.decisions.actions import KeptPodTime
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial, PodTime
 from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import TrialRepositories, TrialRepository
 
@@ -209,6 +210,42 @@ class RepositorySuite:
         await world.restart()
         assert (await _open(world, study_spec(reduce="Best"))).history().open[0].value == 0.3
 
+    @pytest.mark.parametrize(("first", "kept"), [(1, []), (3, [0.1, 0.9])])
+    async def test_a_container_that_begins_anew_replaces_its_attempts_steps_at_or_after_its_first(
+        self, world: World, first: int, kept: list[float]
+    ) -> None:
+        repository = await _open(world, study_spec(reduce="Best"))
+        await repository.ask(2)
+        for number in (0, 1):
+            await repository.report(number, 1, batch((1, 0.1), (2, 0.9), (3, 0.7), (5, 0.95)))
+        world.clock.advance(5)
+        answer = await repository.report(0, 1, batch((first, 0.2), (first + 1, 0.3)), afresh=True)
+        assert answer.wake
+        await repository.report(0, 1, batch((first, 0.8), (first + 2, 0.4)))
+        values = [*kept, 0.2, 0.3, 0.4]
+        reports = await asyncio.to_thread(repository.reports, 0)
+        assert [report.values[METRIC] for report in reports] == values
+        (trial, other) = repository.history().open
+        assert (trial.value, trial.last_step) == (max(values), first + 2)
+        assert trial.first_report_at == world.clock.now() - (5 if kept else 0)
+        assert (other.value, other.last_step) == (0.95, 5)
+        await world.restart()
+        assert (await _open(world, study_spec(reduce="Best"))).history().open == (trial, other)
+
+    async def test_a_container_that_begins_anew_keeps_what_earlier_attempts_reported_before_its_first_step(
+        self, world: World
+    ) -> None:
+        repository = await _open(world, study_spec(reduce="Best"))
+        await repository.ask(1)
+        await repository.report(0, 1, batch((1, 0.5), (2, 0.9), (3, 0.6)))
+        await repository.start_attempt(new_attempt(0, 2))
+        await repository.report(0, 2, batch((3, 0.7), (4, 0.95)))
+        await repository.report(0, 2, batch((2, 0.1)), afresh=True)
+        assert repository.history().open[0].value == 0.5
+        before = repository.history().open
+        await world.restart()
+        assert (await _open(world, study_spec(reduce="Best"))).history().open == before
+
     async def test_an_older_attempt_is_told_to_stop_and_its_reports_are_not_stored(self, world: World) -> None:
         repository = await _with_trials(world, 1)
         await repository.start_attempt(new_attempt(0, 2))
@@ -245,6 +282,22 @@ class RepositorySuite:
             assert repository.history().active == clock
         await world.restart()
         assert (await _open(world)).history().active == clock
+
+    async def test_the_time_of_an_attempts_pods_is_stored_and_is_that_attempts_alone(self, world: World) -> None:
+        repository = await _with_trials(world, 3)
+        going, stopped = PodTime(0.0, 1_800_000_000.5, goes_on=True), PodTime(77.5, 1_800_000_078.0)
+        await repository.keep_pod_times([KeptPodTime(1, 1, going), KeptPodTime(0, 1, going)])
+        await repository.keep_pod_times([KeptPodTime(0, 1, stopped)])
+        assert [trial.pod_time for trial in repository.history().open] == [stopped, going, PodTime()]
+        await world.restart()
+        repository = await _open(world)
+        assert [trial.pod_time for trial in repository.history().open] == [stopped, going, PodTime()]
+        await repository.start_attempt(new_attempt(0, 2))
+        await repository.tell([outcome(1, 0.5)])
+        await repository.keep_pod_times([KeptPodTime(0, 1, stopped), KeptPodTime(1, 1, stopped)])
+        assert [trial.pod_time for trial in repository.history().open] == [PodTime(), PodTime()]
+        await world.restart()
+        assert [trial.pod_time for trial in (await _open(world)).history().open] == [PodTime(), PodTime()]
 
     async def test_failures_that_a_disruption_caused_are_not_charged(self, world: World) -> None:
         repository = await _with_trials(world, 2)

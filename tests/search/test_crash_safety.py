@@ -15,7 +15,8 @@ from tests.builders import new_attempt
 from tests.search.studies import KEY, batch, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements, lost_commit
 from tuning_contract import FinalState
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.actions import KeptPodTime
+from tuning_operator.decisions.snapshot import EndState, PodTime
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.search.repository import StudyRepository
 
@@ -29,6 +30,7 @@ STEPS: tuple[Step, ...] = (
     lambda study: study.start_attempt(new_attempt(1, 2)),
     lambda study: study.report(1, 2, batch((2, 0.95), end=FinalState.COMPLETE)),
     lambda study: study.report(2, 1, batch((1, 0.1))),
+    lambda study: study.keep_pod_times([KeptPodTime(2, 1, PodTime(12.5, 1_800_000_100.0, goes_on=True))]),
     lambda study: study.tell([outcome(1, 0.95), outcome(2, 0.1, EndState.PRUNED)]),
     lambda study: study.ask(2),
 )
@@ -104,7 +106,7 @@ async def test_a_statement_that_fails_leaves_memory_and_database_equal_and_can_b
     assert statement > 20  # it has tried them all
 
 
-@pytest.mark.parametrize("nth", range(1, 11))
+@pytest.mark.parametrize("nth", range(1, 12))
 async def test_a_commit_whose_answer_is_lost_can_be_repeated(
     pruning_world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:

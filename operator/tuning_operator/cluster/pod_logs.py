@@ -45,11 +45,18 @@ JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 class _Pod:
     name: str
     created_at: float
+    began: float
+    """When its container started, by the clock of its node, which stamps its log too."""
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> _Pod:
+    def of(cls, document: Mapping[str, Any], container: str) -> _Pod:
         metadata = document["metadata"]
-        return cls(metadata["name"], parse_time(metadata["creationTimestamp"]))
+        created_at = parse_time(metadata["creationTimestamp"])
+        statuses = (document.get("status") or {}).get("containerStatuses") or ()
+        states = (each.get("state") or {} for each in statuses if each.get("name") == container)
+        texts = (state["startedAt"] for each in states for state in each.values() if state and state.get("startedAt"))
+        started = map(parse_time, texts)
+        return cls(metadata["name"], created_at, min(started, default=created_at))
 
 
 class PodLogs:
@@ -104,7 +111,7 @@ class _PodLog:
     async def _stream(self, *, follow: bool) -> None:
         """Read what there is, and with `follow` what comes, until the stream ends."""
         self._pod = self._pod or await self._find_pod()
-        opened = await self._log.open(stamped=True, began=self._pod.created_at)
+        opened = await self._log.open(stamped=True, began=self._pod.began)
         path = f"{paths.pods(self._log.study.namespace)}/{self._pod.name}/log"
         silence = SILENCE if follow else LAST_SILENCE
         async with self._client.chunks(path, params=_params(self._log, opened, follow), silence=silence) as chunks:
@@ -123,7 +130,8 @@ class _PodLog:
             raise NotFound(f"the Job {name} is gone")
         selector = {"labelSelector": f"{JOB_UID_LABEL}={seen.uid}", "limit": "10"}
         listed = await self._client.request("GET", paths.pods(self._log.study.namespace), params=selector)
-        pods = [_Pod.of(pod) for pod in listed.get("items") or () if _belongs(pod, seen.uid)]
+        container = _container(self._log)
+        pods = [_Pod.of(pod, container) for pod in listed.get("items") or () if _belongs(pod, seen.uid)]
         if not pods:
             raise NotFound(f"the Job {name} has no pod any more")
         return max(pods, key=lambda pod: pod.created_at)
@@ -158,8 +166,12 @@ class _PodLog:
                 self._pause = SHORTEST_PAUSE
 
 
+def _container(log: TrialLog) -> str:
+    return str(trainer_container(log.template).get("name", ""))
+
+
 def _params(log: TrialLog, opened: OpenLog, follow: bool) -> dict[str, str]:
-    params = {"container": str(trainer_container(log.template).get("name", "")), "timestamps": "true"}
+    params = {"container": _container(log), "timestamps": "true"}
     if follow:
         params["follow"] = "true"
     if opened.since is not None:  # the API server knows whole seconds only

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuning_contract import TrialEnd
-from tuning_operator.decisions.snapshot import ActiveTime, EarlierAttempts, EndState, OpenTrial
+from tuning_operator.decisions.snapshot import ActiveTime, EarlierAttempts, EndState, OpenTrial, PodTime
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,15 @@ class NewAttempt:
 
 
 @dataclass(frozen=True)
+class KeptPodTime:
+    """What is to be stored of an attempt's pods."""
+
+    number: int
+    attempt: int
+    time: PodTime
+
+
+@dataclass(frozen=True)
 class Deletion:
     """A Job to delete."""
 
@@ -65,6 +74,8 @@ class Plan:
 
     active_time: ActiveTime | None = None
     """The study's clock, when it starts or stops."""
+    pod_times: tuple[KeptPodTime, ...] = ()
+    """Of trials that go on, when a queue let a pod run or took it."""
     outcomes: tuple[Outcome, ...] = ()
     new_attempts: tuple[NewAttempt, ...] = ()
     deletions: tuple[Deletion, ...] = ()
@@ -79,5 +90,5 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        actions = (self.outcomes, self.new_attempts, self.deletions, self.launches)
+        actions = (self.pod_times, self.outcomes, self.new_attempts, self.deletions, self.launches)
         return not any(actions) and not self.ask and self.active_time is None

@@ -55,6 +55,18 @@ NO_EARLIER_ATTEMPTS = EarlierAttempts()
 
 
 @dataclass(frozen=True)
+class PodTime:
+    """How long the pods of an attempt ran, as far as that is stored."""
+
+    seconds: float = 0.0
+    """With a running pod, before `until`."""
+    until: float = 0.0
+    """Seconds since 1970."""
+    goes_on: bool = False
+    """Whether a pod ran from then on."""
+
+
+@dataclass(frozen=True)
 class OpenTrial:
     """A trial that was asked for and has not been told yet."""
 
@@ -64,6 +76,8 @@ class OpenTrial:
     """The newest attempt; it is stored before its Job is created."""
     earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS
     """The attempts before it."""
+    pod_time: PodTime = PodTime()
+    """What is stored of the newest attempt's pods."""
     seed: int = 0
     """Seed of the training run."""
     asked_at: float = 0.0
@@ -198,8 +212,10 @@ class TrialJob:
     """When a queue let it go last; None: none ever held it back."""
     running_at: float | None = None
     """When its pod was first seen running, since a queue let it go."""
-    ran_seconds: float = 0.0
-    """With a running pod, before a queue suspended it."""
+    held_since: float | None = None
+    """Since when a queue holds it back; None: it does not."""
+    earlier_pods: tuple[tuple[float, float], ...] = ()
+    """From when to when pods of it ran that a queue took, as far as this process saw; the oldest first."""
     ended_at: float | None = None
     """When it became Complete or Failed."""
     deleting: bool = False
@@ -234,12 +250,6 @@ class TrialJob:
     def waiting_since(self) -> float:
         """Since when it has been allowed to have a pod; seconds since 1970."""
         return self.created_at if self.released_at is None else self.released_at
-
-    def running_seconds(self, now: float) -> float:
-        """Return how long it has had a running pod."""
-        if self.running_at is None:
-            return self.ran_seconds
-        return self.ran_seconds + max(0.0, (self.ended_at if self.ended_at is not None else now) - self.running_at)
 
 
 @dataclass(frozen=True)

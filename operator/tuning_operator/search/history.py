@@ -18,7 +18,7 @@ from tuning_operator.decisions.tally import Tally
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.ports import StoredReport
 from tuning_operator.search import report_rows, tables
-from tuning_operator.search.attributes import active_time, earlier_attempts
+from tuning_operator.search.attributes import active_time, earlier_attempts, pod_time
 from tuning_operator.search.database import Database
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
@@ -160,6 +160,7 @@ class StudyHistory:
                     times = [time for _, time in received]
                     new = progress.sift(report for report, _ in received)
                     progress.accept(new, min(times), max(times))
+            progress.keep_pod_time(pod_time(self._storage.get_trial(progress.trial_id).user_attrs, newest))
             # What was decided then is not known of each value; the last one is decided on again.
             del progress.undecided[:-1]
         for number, attempt, kind, end, time in self._open_events(connection):

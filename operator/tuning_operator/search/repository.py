@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -19,10 +20,10 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
-from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
+from tuning_operator.ports import Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
-from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, written
+from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, POD_TIME, written, written_pod_time
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
 from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
@@ -127,8 +128,7 @@ class StudyRepository(StudyHistory):
 
             def follow(_: None) -> None:
                 trial.start(new.attempt, new.earlier)
-                known = self._storage.get_trial(trial.trial_id).user_attrs
-                self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
+                self._take_attrs(trial, attrs)
 
             rows = {trial.trial_id: attrs}
             await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), follow)
@@ -145,15 +145,32 @@ class StudyRepository(StudyHistory):
             lambda connection: set_attrs(connection, tables.study_user_attributes, study_id, attrs), keep
         )
 
+    async def keep_pod_times(self, times: Sequence[KeptPodTime]) -> None:
+        """Store how long attempts have had a running pod, all in one transaction."""
+        async with AsyncExitStack() as stack:
+            await self._lock_open(stack, [kept.number for kept in times])
+            of_newest = [
+                (trial, kept.time)
+                for kept in times
+                if (trial := self._open.get(kept.number)) is not None and trial.attempt == kept.attempt
+            ]
+            rows = {trial.trial_id: {POD_TIME: written_pod_time(time, trial.attempt)} for trial, time in of_newest}
+
+            def keep(_: None) -> None:
+                for trial, time in of_newest:
+                    trial.keep_pod_time(time)
+                    self._take_attrs(trial, rows[trial.trial_id])
+
+            await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), keep)
+
     async def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Store how trials ended, all in one transaction."""
         first = {outcome.number: outcome for outcome in reversed(outcomes)}
         async with AsyncExitStack() as stack:
-            for number in sorted(first):
-                if number in self._open:
-                    await stack.enter_async_context(self._open[number].lock)
-                elif self.finished(number) is None:
+            for number in first:
+                if number not in self._open and self.finished(number) is None:
                     raise NotFound(f"the study {self.key} has no trial {number}")
+            await self._lock_open(stack, first)
             now = round(self._workers.clock.now(), 6)  # what the database keeps
             open_now = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
             endings = [ending_of(outcome, trial, now) for outcome, trial in open_now if trial is not None]
@@ -162,7 +179,18 @@ class StudyRepository(StudyHistory):
                     lambda connection: finish_trials(connection, endings), lambda _: self._finish(endings)
                 )
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def _lock_open(self, stack: AsyncExitStack, numbers: Iterable[int]) -> None:
+        """Lock those of these trials that are open, always in the same order."""
+        for number in sorted(numbers):
+            if number in self._open:
+                await stack.enter_async_context(self._open[number].lock)
+
+    def _take_attrs(self, trial: TrialProgress, attrs: Mapping[str, Any]) -> None:
+        """Let memory have user attributes that are stored."""
+        known = self._storage.get_trial(trial.trial_id).user_attrs
+        self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
+
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop."""
         trial = self._open.get(number)
         if trial is None:
@@ -176,16 +204,18 @@ class StudyRepository(StudyHistory):
                 return ReportAnswer(ReportReply(stop=True, reason="Superseded"), wake=False)
             if trial.end is not None:
                 return ReportAnswer(_reply(trial), wake=False)
-            return await self._take(trial, batch)
+            return await self._take(trial, batch, afresh)
 
-    async def _take(self, trial: TrialProgress, batch: ReportBatch) -> ReportAnswer:
-        new = trial.sift(batch.reports)
+    async def _take(self, trial: TrialProgress, batch: ReportBatch, afresh: bool) -> ReportAnswer:
+        new = trial.sift(batch.reports, afresh=afresh)
         trial.check_room(new)
-        is_first = bool(new.reports) and not trial.has_reported
+        is_first = bool(new.reports) and (afresh or not trial.has_reported)
         if new.reports or batch.end is not None:
             now = self._workers.clock.now()
             key = AttemptKey(self.reports_uid, trial.number, trial.attempt)
             rows = ReportRows()
+            if new.afresh_from is not None:
+                rows.forget_reports(key, new.afresh_from)
             rows.add_reports(key, new.reports, now)
             rows.add_values(trial.trial_id, new.values, new.stale_steps)
             if batch.end is not None:

@@ -70,18 +70,20 @@ class TrialLog:
     async def open(self, *, stamped: bool, began: float = float("-inf")) -> OpenLog:
         """Begin where the last reading ended, be it this process's or one before.
 
-        `began` is when the log's container was created, in seconds since 1970: what was reported of an earlier one of
-        the same attempt says nothing of where to begin in this log.
+        `began` is when the log's container started, in seconds since 1970: what was reported of an earlier one of the
+        same attempt says nothing of where to begin in this log, and gives way to what this one prints.
         """
         if self._anchor is None:
             read = partial(asyncio.to_thread, self.taker.trials.reports, self.job.trial)
             stored = await self._patiently(read)
             self._anchor = Anchor.of(report for report in stored if report.attempt == self.job.attempt)
-        anchor = self._anchor if self._anchor.time >= began else Anchor()
-        return OpenLog(self, LogParser(self._logs, self._objective, anchor, stamped=stamped), anchor)
+        is_of_this_one = self._anchor.time >= began
+        anchor = self._anchor if is_of_this_one else Anchor()
+        afresh = not is_of_this_one and self._anchor.same_time > 0
+        return OpenLog(self, LogParser(self._logs, self._objective, anchor, stamped=stamped), anchor, afresh)
 
-    async def report(self, reports: Sequence[Report], anchor: Anchor) -> None:
-        """Store reports, however long that takes.
+    async def report(self, reports: Sequence[Report], anchor: Anchor, afresh: bool) -> None:
+        """Store reports, however long that takes; `afresh`: they are the first that a container printed.
 
         Raises
         ------
@@ -91,11 +93,12 @@ class TrialLog:
             It has more of them than can be kept.
         """
         for start in range(0, len(reports), MAX_REPORTS_PER_BATCH):
-            await self._store(ReportBatch(tuple(reports[start : start + MAX_REPORTS_PER_BATCH])))
+            batch = ReportBatch(tuple(reports[start : start + MAX_REPORTS_PER_BATCH]))
+            await self._store(batch, afresh and start == 0)
         self._anchor = anchor
 
-    async def _store(self, batch: ReportBatch) -> None:
-        report = partial(self.taker.trials.report, self.job.trial, self.job.attempt, batch)
+    async def _store(self, batch: ReportBatch, afresh: bool) -> None:
+        report = partial(self.taker.trials.report, self.job.trial, self.job.attempt, batch, afresh=afresh)
         try:
             answer = await self._patiently(report)
         except TooManySteps as error:
@@ -120,9 +123,11 @@ class TrialLog:
 class OpenLog:
     """A log that is being read, from its anchor on."""
 
-    def __init__(self, log: TrialLog, parser: LogParser, anchor: Anchor) -> None:
+    def __init__(self, log: TrialLog, parser: LogParser, anchor: Anchor, afresh: bool) -> None:
         self._log = log
         self._parser = parser
+        self._afresh = afresh
+        """Whether the container has printed nothing yet that was reported."""
         self.since = anchor.time if anchor.same_time else None
         """When the first line was written that is needed, in seconds since 1970; None: the log is needed from its
         beginning."""
@@ -150,4 +155,5 @@ class OpenLog:
     async def _report(self, reports: Sequence[Report], lines: int) -> None:
         self._log.taker.on_read(lines, len(reports))
         if reports:
-            await self._log.report(reports, self._parser.anchor)
+            await self._log.report(reports, self._parser.anchor, self._afresh)
+            self._afresh = False
