@@ -16,7 +16,15 @@ from tuning_operator.decisions.actions import NewAttempt as NewAttempt
 from tuning_operator.decisions.actions import Outcome as Outcome
 from tuning_operator.decisions.hold_ups import HoldUp as HoldUp
 from tuning_operator.decisions.report_access import ReportAccess
-from tuning_operator.decisions.snapshot import ActiveTime, FinishedTrial, History, OpenTrial, StudyKey, TrialJob
+from tuning_operator.decisions.snapshot import (
+    ActiveTime,
+    Failure,
+    FinishedTrial,
+    History,
+    OpenTrial,
+    StudyKey,
+    TrialJob,
+)
 
 Manifest = Mapping[str, Any]
 """A batch/v1 Job as a JSON document."""
@@ -68,8 +76,8 @@ class TrialLogs(Protocol):
         Called at each step of a study with all that are to be read; others are left.
         """
 
-    def read(self, study: StudyKey) -> Mapping[tuple[int, int], str]:
-        """Return (trial, attempt) whose log was read -> why not to its end; empty: it was. From memory."""
+    def read(self, study: StudyKey) -> Mapping[tuple[int, int], Failure | None]:
+        """Return (trial, attempt) whose log was read -> why not to its end; None: it was. From memory."""
 
     def forget(self, study: StudyKey) -> None:
         """Read nothing more of a study."""

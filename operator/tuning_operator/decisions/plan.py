@@ -175,6 +175,7 @@ CUTTING_REASONS = frozenset(
         FailureClass.RUN_DEADLINE_EXCEEDED,
         FailureClass.SILENT,
         FailureClass.LOG_LOST,
+        FailureClass.TOO_MANY_STEPS,
         "StudyEnded",
         "StoppedByUser",
     }

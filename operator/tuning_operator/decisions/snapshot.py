@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tuning_contract import TrialEnd
 from tuning_contract.environment import ParameterValue
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
 
@@ -242,6 +243,10 @@ class TrialJob:
         return self.ran_seconds + max(0.0, (self.ended_at if self.ended_at is not None else now) - self.running_at)
 
 
+Failure = tuple[FailureClass, str]
+"""Why an attempt failed: the class and a sentence."""
+
+
 @dataclass(frozen=True)
 class Allowance:
     """What an operator's caps leave to a study."""
@@ -271,8 +276,8 @@ class Snapshot:
     """Those finished trials that an active Job still belongs to."""
     vanished: frozenset[tuple[int, int]] = frozenset()
     """(trial, attempt) of Jobs that were seen once and exist no more."""
-    read_logs: Mapping[tuple[int, int], str] = field(default_factory=dict)
-    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; empty: it was."""
+    read_logs: Mapping[tuple[int, int], Failure | None] = field(default_factory=dict)
+    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; None: it was."""
     status: StudyStatus = field(default_factory=StudyStatus)
     """The status that was written last."""
     problem: str = ""

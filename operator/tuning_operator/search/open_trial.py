@@ -112,7 +112,7 @@ class TrialProgress:
         kept = len(self._steps) + len(self._inherited) - len(new.stale_steps)
         if new.reports and kept + len(new.reports) > MAX_STEPS:
             raise TooManySteps(
-                f"a trial may report at most {MAX_STEPS} steps; report less often, for example once an epoch"
+                f"a trial may report at most {MAX_STEPS:,} steps; report less often, for example once an epoch"
             )
 
     def accept(self, new: NewReports, first_at: float, last_at: float) -> None:
