@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.search import GridOptions, Search
+from tuning_operator.search.attributes import ATTEMPT, SEED
 from tuning_operator.search.grid import Grid
-from tuning_operator.search.history import ATTEMPT, SEED
 from tuning_operator.search.samplers import make_sampler
 from tuning_operator.search.seeds import reseed, training_seed
 from tuning_operator.search.space import Space

@@ -22,10 +22,10 @@ from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
 from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
-from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, written
+from tuning_operator.search.attributes import ACTIVE_TIME, ATTEMPT, EARLIER_ATTEMPTS, written
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
-from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
+from tuning_operator.search.history import StudyHistory, check_trials
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
