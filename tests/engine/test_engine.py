@@ -110,6 +110,57 @@ async def test_a_refusal_after_the_start_degrades_the_study_and_is_tried_again()
     assert name(2) in world.job_names()
 
 
+async def _requests_until(world: EngineInAWorld, seconds: float) -> list[float]:
+    """Let time go on; return when there were requests to the API server, in seconds from now."""
+    begun, requests, times = world.clock.now(), world.jobs.requests, []
+    while world.clock.now() < begun + seconds:
+        world.clock.advance(0.5)
+        await world.step()
+        times += [world.clock.now() - begun] * (world.jobs.requests - requests)
+        requests = world.jobs.requests
+    return times
+
+
+async def test_a_refusal_in_an_api_servers_first_seconds_is_over_in_seconds() -> None:
+    world = EngineInAWorld(maxTrials=9, parallelism=3)
+    await world.step()
+    for number in range(3):
+        await world.report(number, end="Complete")
+    world.jobs.fail_next(*[JobRefused("jobs.batch is forbidden: User can't create")] * 4)
+    await world.step()
+    assert world.job_names() == [name(number) for number in range(3)]
+    times = await _requests_until(world, 5)
+    assert times[:2] == [1, 3], "one finds out that it is over"
+    assert len(times) == 4, "and all follow"
+    assert world.job_names() == [name(number) for number in range(6)]
+    assert world.shown["phase"] == "Running"
+
+
+async def test_a_refusal_that_lasts_is_asked_for_less_and_less_and_shown_at_once() -> None:
+    world = EngineInAWorld(maxTrials=100, parallelism=50)
+    await world.step()
+    for number in range(50):
+        await world.report(number, end="Complete")
+    world.jobs.fail_next(*[JobRefused("jobs.batch is forbidden: User can't create")] * 1000)
+    await world.step()
+    degraded = next(condition for condition in world.shown["conditions"] if condition["type"] == "Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "JobNotCreated")
+    assert "forbidden" in degraded["message"]
+    assert await _requests_until(world, 120) == [1, 3, 8, 18, 48, 78, 108]
+
+
+async def test_a_template_that_is_refused_is_checked_again_less_and_less_until_it_is_corrected() -> None:
+    world = EngineInAWorld()
+    world.jobs.fail_next(*[JobRefused("forbidden")] * 5)
+    await world.step()
+    assert await _requests_until(world, 30) == [1, 3, 8, 18]
+    world.edit()
+    world.jobs.fail_next(JobRefused("still not right"))
+    await world.step()
+    assert (await _requests_until(world, 1))[0] == 1, "a corrected one is not the old one"
+    assert world.shown["phase"] == "Running"
+
+
 @pytest.mark.parametrize("failing", [1, 2])
 async def test_a_study_whose_job_could_not_be_posted_launches_the_same_trial_later(failing: int) -> None:
     world = EngineInAWorld()

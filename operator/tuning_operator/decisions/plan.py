@@ -138,6 +138,8 @@ def _starts(
     waiting = [trial for trial in silent if is_due(trial, snapshot.now)]
     # One that waits for its retry keeps its slot.
     slots = free_slots(snapshot.spec, occupied=len(staying) + retrying - len(waiting))
+    if snapshot.problem:  # one Job shows whether it is over; all at once would be refused together
+        slots = min(slots, 1)
     launches = tuple(Launch(trial, "it has no Job") for trial in waiting[:slots])
     if verdict is not None:
         return 0, launches
