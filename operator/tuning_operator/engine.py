@@ -172,17 +172,22 @@ class StudyEngine:
         """Do what is planned; return whether all of it could be done. One Job's trouble stops no other."""
         if plan.active_time is not None:
             await trials.keep_active_time(plan.active_time)
+        overtaken: set[int] = set()
+        """Trials that came to another end meanwhile: what becomes of them and their Jobs is to be decided anew."""
         if plan.outcomes:
-            await trials.tell(plan.outcomes)
+            overtaken |= await trials.tell(plan.outcomes)
             reach(Point.END_STORED)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
             if not await trials.start_attempt(new):
-                return True  # the trial came to its end meanwhile: what becomes of its Job is to be decided anew
+                overtaken.add(new.number)
+                continue
             reach(Point.ATTEMPT_STORED)
             self._world.metrics.attempt_replaced(self._study, snapshot.spec, new)
             log.info(_retry_line(new), extra=self._fields(new.number))
-        deleted = [await self._delete(deletion) for deletion in plan.deletions]
+        deleted = [await self._delete(deletion) for deletion in plan.deletions if deletion.trial not in overtaken]
+        if overtaken:
+            return all(deleted)
         ended_at = woken_at if plan.outcomes else None
         self._launch(plan.launches, snapshot, ended_at)
         if plan.ask:

@@ -5,7 +5,7 @@ The cluster, the local machine and the tests' fakes implement them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -206,21 +206,25 @@ class TrialRepository(Protocol):
     async def start_attempt(self, new: NewAttempt) -> bool:
         """Store that an attempt follows, and return whether it does; its Job may be created only after this.
 
-        A trial whose newest attempt has another last message than the caller knew, or that is to be pruned, stays as
-        it is: that came in after the caller's look at it.
+        It does not, and the trial stays as it is, where `decisions/late_words.py` says that the decision does not hold.
         """
 
     async def keep_active_time(self, active: ActiveTime) -> None:
         """Store the study's clock."""
 
-    async def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Store how trials ended; a trial that is finished already stays as it is."""
+    async def tell(self, outcomes: Sequence[Outcome]) -> Set[int]:
+        """Store how trials ended, with the value of all their reports.
+
+        Returns the trials whose outcomes do not hold, as `decisions/late_words.py` says: they stay as they are. So does
+        one that is finished already.
+        """
 
     async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop.
 
         The first value of (trial, run, attempt, step) wins, and a repeated one is acknowledged. Reports of an older
-        attempt, and of a trial that has ended, are not stored and answered `stop`.
+        attempt, and of a trial that has ended, are not stored and answered `stop`. What is stored counts, whatever is
+        decided at the same moment.
 
         Raises
         ------

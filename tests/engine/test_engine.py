@@ -312,6 +312,42 @@ async def test_a_trial_that_ends_just_before_it_gives_way_keeps_its_job_and_is_c
     assert world.metrics.new_attempts == []
 
 
+async def test_a_trial_whose_end_was_acknowledged_while_it_was_given_up_counts_as_it_ended() -> None:
+    world = EngineInAWorld(maxTrials=2, parallelism=2, trial=trial_fields(deadlines={"silence": "1m"}))
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    await world.report(0, 0.5)
+    world.clock.advance(100)
+
+    async def at_last() -> None:
+        assert await world.report(0, 0.9, step=2, end="Complete") == "", "it is taken"
+
+    world.trials.meanwhile = at_last
+    due = await world.engine.step(world.resource, world.trials, world.clock.now())
+    assert due == world.clock.now()
+    await world.step()
+    assert (world.shown["trials"]["complete"], world.shown["best"]["value"]) == (1, 0.9)
+    assert [end.reason for end in world.metrics.ends] == ["Silent", "Complete"]
+    assert world.jobs.deletions == [name(1)], "the other one was silent, and this one may still save its model"
+
+
+async def test_a_trial_that_was_told_that_it_is_pruned_counts_as_pruned() -> None:
+    world = EngineInAWorld(maxTrials=1, parallelism=1, trial=trial_fields(deadlines={"run": "1m"}))
+    await world.step()
+    world.jobs.start(name(0))
+    world.clock.advance(100)
+    world.trials.prune_on_report.add(0)
+
+    async def at_last() -> None:
+        assert await world.report(0, 0.9) == "Pruned"
+
+    world.trials.meanwhile = at_last
+    await world.step()
+    world.jobs.fail(name(0))
+    await world.step()
+    assert world.shown["trials"]["pruned"] == 1
+
+
 async def test_an_exhausted_space_ends_the_study() -> None:
     world = EngineInAWorld(maxTrials=10, parallelism=4)
     world.trials.points = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from tests.builders import STUDY
@@ -12,6 +12,7 @@ from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
 from tuning_operator.decisions.tally import Tally
@@ -65,6 +66,8 @@ class FakeTrialRepository:
         """How many trials the space has, those enqueued included; None: endlessly many."""
         self.prune_on_report: set[int] = set()
         """Trials whose next new report is answered with the decision to prune."""
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens between a caller's look at the trials and its next word on what becomes of them."""
         self._clock = clock or FakeClock()
         self._trials: list[_Trial] = []
         self._ends: list[FinishedTrial] = []
@@ -109,10 +112,9 @@ class FakeTrialRepository:
 
     async def start_attempt(self, new: NewAttempt) -> bool:
         """Let an attempt follow."""
-        self._fail()
+        await self._let_happen()
         trial = self._trials[new.number]
-        is_news = trial.open.end != new.after_end or trial.open.prune_decided_at is not None
-        if new.attempt <= trial.open.attempt or is_news:
+        if new.attempt <= trial.open.attempt or not still_holds(new, self._view(trial)):
             return False
         trial.open = replace(
             trial.open,
@@ -129,12 +131,16 @@ class FakeTrialRepository:
         self._fail()
         self._active = active
 
-    async def tell(self, outcomes: Sequence[Outcome]) -> None:
+    async def tell(self, outcomes: Sequence[Outcome]) -> Set[int]:
         """Let trials end."""
-        self._fail()
-        for outcome in outcomes:
-            trial = self._trials[outcome.number]
-            if trial.finished is None:
+        await self._let_happen()
+        overtaken = set()
+        for told in outcomes:
+            trial = self._trials[told.number]
+            if trial.finished is not None:
+                continue
+            if still_holds(told, self._view(trial)):
+                outcome = with_all_reports(told, self._view(trial))
                 trial.finished = FinishedTrial(
                     number=outcome.number,
                     state=outcome.state,
@@ -147,6 +153,9 @@ class FakeTrialRepository:
                     running_seconds=outcome.running_seconds,
                 )
                 self._ends.append(trial.finished)
+            else:
+                overtaken.add(told.number)
+        return overtaken
 
     async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
         """Keep a batch of reports."""
@@ -169,6 +178,12 @@ class FakeTrialRepository:
         """Decide now that a trial is not worth going on."""
         trial = self._trials[number]
         trial.open = replace(trial.open, prune_decided_at=self._clock.now())
+
+    async def _let_happen(self) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        self._fail()
 
     def _fail(self) -> None:
         if self._errors:

@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from tests.builders import new_attempt
-from tests.search.studies import batch, outcome, pruning, study_spec
+from tests.search.studies import batch, last_words, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_contract import FinalState, Report, ReportBatch
 from tuning_operator.api.search import MedianOptions
@@ -56,7 +56,7 @@ async def test_decisions_equal_optunas(sqlite_world: DatabaseWorld, options: dic
                 break
         state = EndState.PRUNED if answer.reply.stop else EndState.COMPLETE
         pruned += answer.reply.stop
-        await study.tell([outcome(trial.number, value, state)])
+        await study.tell([outcome(trial.number, value, state, last_words(study, trial.number))])
         reference.tell(theirs, None if answer.reply.stop else value, TrialState[state.name])
     assert 0 < pruned < 12
 
@@ -177,7 +177,7 @@ async def test_without_a_pruner_nothing_is_decided(world: DatabaseWorld) -> None
 async def test_a_pruned_trial_keeps_its_last_value(world: DatabaseWorld) -> None:
     study = await _with_a_good_trial(world)
     await study.report(1, 1, batch((1, 0.1)))
-    await study.tell([outcome(1, study.history().open[0].value, EndState.PRUNED)])
+    await study.tell([outcome(1, study.history().open[0].value, EndState.PRUNED, last_words(study, 1))])
     finished = study.finished(1)
     assert finished is not None
     assert (finished.state, finished.value) == (EndState.PRUNED, 0.1)

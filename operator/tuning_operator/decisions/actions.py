@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuning_contract import TrialEnd
-from tuning_operator.decisions.snapshot import ActiveTime, EarlierAttempts, EndState, OpenTrial
+from tuning_operator.decisions.snapshot import (
+    NOTHING_SAID,
+    ActiveTime,
+    EarlierAttempts,
+    EndState,
+    LastWords,
+    OpenTrial,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,8 @@ class Outcome:
     """With a running pod, in the newest attempt."""
     queued_seconds: float | None = None
     """From its Job's creation to its running pod, in the newest attempt; None: that was not seen."""
+    after: LastWords = NOTHING_SAID
+    """What was said of the trial, as far as it was known when this was decided."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,8 @@ class NewAttempt:
     """The attempts before this one."""
     attempt_seconds: float = 0.0
     """With a running pod, in the attempt before."""
-    after_end: TrialEnd | None = None
-    """The last message of the attempt before, as far as it was known when this was decided."""
+    after: LastWords = NOTHING_SAID
+    """What was said of the attempt before, as far as it was known when this was decided."""
 
 
 @dataclass(frozen=True)

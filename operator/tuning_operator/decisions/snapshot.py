@@ -55,6 +55,18 @@ class EarlierAttempts:
 NO_EARLIER_ATTEMPTS = EarlierAttempts()
 
 
+class LastWords(NamedTuple):
+    """What is said once in an attempt, and turns what becomes of it: each is stored before anybody hears of it."""
+
+    end: TrialEnd | None = None
+    """The SDK's last message."""
+    prune_decided_at: float | None = None
+    """When it was decided that the trial is not worth going on."""
+
+
+NOTHING_SAID = LastWords()
+
+
 @dataclass(frozen=True)
 class OpenTrial:
     """A trial that was asked for and has not been told yet."""
@@ -83,6 +95,11 @@ class OpenTrial:
     """When it was decided that the trial is not worth going on."""
     end: TrialEnd | None = None
     """The SDK's last message of the newest attempt."""
+
+    @property
+    def last_words(self) -> LastWords:
+        """What was said of the newest attempt so far."""
+        return LastWords(self.end, self.prune_decided_at)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ def _outcome(
         running_seconds=trial.earlier.running_seconds + seconds,
         attempt_seconds=seconds,
         queued_seconds=max(0.0, job.running_at - job.created_at) if job and job.running_at is not None else None,
+        after=trial.last_words,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
@@ -116,7 +117,7 @@ class StudyRepository(StudyHistory):
         if trial is None:
             raise NotFound(f"the study {self.key} has no open trial {new.number}")
         async with trial.lock:
-            if new.attempt <= trial.attempt or trial.prune_decided_at is not None or trial.end != new.after_end:
+            if new.attempt <= trial.attempt or not still_holds(new, trial.view()):
                 return False
             attrs = {ATTEMPT: new.attempt, EARLIER_ATTEMPTS: written(new.earlier)}
 
@@ -140,8 +141,8 @@ class StudyRepository(StudyHistory):
             lambda connection: set_attrs(connection, tables.study_user_attributes, study_id, attrs), keep
         )
 
-    async def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Store how trials ended, all in one transaction."""
+    async def tell(self, outcomes: Sequence[Outcome]) -> Set[int]:
+        """Store how trials ended, all in one transaction; return those whose outcomes do not hold."""
         first = {outcome.number: outcome for outcome in reversed(outcomes)}
         async with AsyncExitStack() as stack:
             for number in sorted(first):
@@ -150,12 +151,15 @@ class StudyRepository(StudyHistory):
                 elif self.finished(number) is None:
                     raise NotFound(f"the study {self.key} has no trial {number}")
             now = round(self._workers.clock.now(), 6)  # what the database keeps
-            open_now = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
-            endings = [ending_of(outcome, trial, now) for outcome, trial in open_now if trial is not None]
+            found = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
+            still_open = [(outcome, trial) for outcome, trial in found if trial is not None]
+            holding = [(outcome, trial) for outcome, trial in still_open if still_holds(outcome, trial.view())]
+            endings = [ending_of(with_all_reports(outcome, trial.view()), trial, now) for outcome, trial in holding]
             if endings:
                 await self._workers.writer.run(
                     lambda connection: finish_trials(connection, endings), lambda _: self._finish(endings)
                 )
+            return {trial.number for _, trial in still_open} - {trial.number for _, trial in holding}
 
     async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop."""
