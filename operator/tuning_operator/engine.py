@@ -7,7 +7,7 @@ because the next cycle decides anew from what is stored and what runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -22,6 +22,7 @@ from tuning_operator.decisions.job_trouble import AWAY_SECONDS, NO_TROUBLE
 from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, JobPhase, Snapshot, StudyKey, TrialJob
+from tuning_operator.decisions.stray_jobs import first_attempts, told_apart
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.errors import JobRefused, TuningError
@@ -70,6 +71,7 @@ class StudyEngine:
         self._shown_at = float("-inf")
         self._created_at = _seconds(resource.metadata.creation_timestamp)
         self._trouble = NO_TROUBLE
+        self._first_attempts: Mapping[int, int] = {}
         self._warnings: tuple[str, ...] = ()
         self._checked_generation = -1
         self._refusal, self._refused_generation = "", 0
@@ -123,9 +125,8 @@ class StudyEngine:
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
         history = trials.history()
-        open_trials = {trial.number for trial in history.open}
-        seen = self._creations.and_seen(self._world.jobs.observed(self._study))
-        jobs = tuple(job for job in seen if job.is_active or job.trial in open_trials)
+        jobs, strays = told_apart(self._creations.and_seen(self._world.jobs.observed(self._study)), history)
+        self._first_attempts = first_attempts(self._first_attempts, strays)
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
         now = self._world.clock.now()
@@ -138,6 +139,7 @@ class StudyEngine:
             spec=resource.spec,
             history=history,
             jobs=jobs,
+            strays=strays,
             ended={number: trial for number, trial in ended if trial is not None},
             vanished=self._world.jobs.vanished(self._study),
             read_logs=self._world.logs.read(self._study),
@@ -191,7 +193,7 @@ class StudyEngine:
         ended_at = woken_at if plan.outcomes else None
         self._launch(plan.launches, snapshot, ended_at)
         if plan.ask:
-            asked = await trials.ask(plan.ask)
+            asked = await trials.ask(plan.ask, self._first_attempts)
             reach(Point.TRIALS_STORED)
             self._launch([Launch(trial, "it was asked for") for trial in asked], snapshot, ended_at)
         return all(deleted) and not self._trouble.problem
@@ -202,6 +204,9 @@ class StudyEngine:
         try:
             await self._world.jobs.delete(self._study, deletion.job)
             reach(Point.JOB_DELETED)
+            if deletion.event:
+                message = f"the Job {deletion.job} was deleted: {deletion.reason}; was the storage restored?"
+                self._world.events.record(self._study, warning=True, reason=deletion.event, message=message)
         except TuningError as error:
             log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields(deletion.trial))
             return False

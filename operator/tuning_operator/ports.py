@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from tuning_contract import ReportBatch, ReportReply
@@ -178,6 +179,9 @@ class ReportAnswer:
     """How long the pruning decision took; None: none was due."""
 
 
+NO_ATTEMPTS: Mapping[int, int] = MappingProxyType({})
+
+
 class TrialRepository(Protocol):
     """The history of one study: the truth about its trials. Reads are from memory; writes are durable when they return.
 
@@ -199,14 +203,15 @@ class TrialRepository(Protocol):
     def reports(self, number: int) -> Sequence[StoredReport]:
         """Return a trial's reports in the order of attempts and steps; reads the database, so call it off the loop."""
 
-    async def ask(self, count: int) -> Sequence[OpenTrial]:
-        """Ask for trials and store them, with attempt 1, before returning; fewer (or none) once the space is exhausted,
-        which `history().exhausted` then says."""
+    async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
+        """Ask for trials and store them before returning; fewer (or none) once the space is exhausted, which
+        `history().exhausted` then says. They begin with attempt 1 where `first_attempts` has no other for a number."""
 
     async def start_attempt(self, new: NewAttempt) -> bool:
         """Store that an attempt follows, and return whether it does; its Job may be created only after this.
 
-        It does not, and the trial stays as it is, where `decisions/late_words.py` says that the decision does not hold.
+        One that is its trial's first (`earlier.first`) begins anew: nothing that was reported or decided so far counts.
+        A trial stays as it is where `decisions/late_words.py` says that the decision does not hold.
         """
 
     async def keep_active_time(self, active: ActiveTime) -> None:

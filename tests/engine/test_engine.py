@@ -4,6 +4,9 @@ import pytest
 
 from tests.builders import STUDY, spec_document, trial_fields
 from tests.engine.world import EngineInAWorld
+from tests.fakes import FakeTrialRepository
+from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
+from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import NewAttempt
 from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable
 
@@ -346,6 +349,76 @@ async def test_a_trial_that_was_told_that_it_is_pruned_counts_as_pruned() -> Non
     world.jobs.fail(name(0))
     await world.step()
     assert world.shown["trials"]["pruned"] == 1
+
+
+def _restored(world: EngineInAWorld) -> FakeTrialRepository:
+    """Let the database be a backup from before the first trial; the next trials have other parameters."""
+    world.trials = FakeTrialRepository(world.resource.spec, world.clock)
+    enqueued = StudySpec.model_validate({**spec_document(), "search": {"enqueue": [{"lr": 0.05}, {"lr": 0.06}]}})
+    world.trials.spec = enqueued
+    world.new_engine()
+    return world.trials
+
+
+async def test_jobs_of_trials_that_a_restored_database_does_not_know_count_for_no_trial() -> None:
+    world = EngineInAWorld(maxTrials=3, parallelism=2)
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    trials = _restored(world)
+    requests = world.jobs.requests
+    await world.step()
+    assert world.jobs.deletions == [name(0), name(1)]
+    assert [(trial.number, trial.attempt) for trial in trials.history().open] == [(0, 2), (1, 2)]
+    assert world.job_names() == [name(0, 2), name(1, 2)]
+    for number in range(2):
+        late = await trials.report(number, 1, ReportBatch((Report(1, {"accuracy": 0.9}),)))
+        assert (late.reply.stop, late.reply.reason) == (True, "Superseded")
+    assert {trial.value for trial in trials.history().open} == {None}
+    assert [event.reason for event in world.events.events if event.warning] == ["StrayJob"] * 2
+    assert any("has no trial 0; was the storage restored?" in event.message for event in world.events.events)
+    assert world.jobs.requests == requests + 1 + 2 + 2, "the dry run, two deletions, two Jobs"
+    await world.report(0, 0.5, end="Complete")
+    await world.step()
+    assert world.job_names() == [name(0, 2), name(1, 2), name(2)]
+
+
+async def test_a_job_that_trains_other_parameters_than_its_trial_has_is_replaced() -> None:
+    world = EngineInAWorld(maxTrials=2, parallelism=2)
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    trials = _restored(world)
+    await trials.ask(2)
+    await trials.report(0, 1, ReportBatch((Report(1, {"accuracy": 0.9}),), TrialEnd(FinalState.COMPLETE)))
+    world.jobs.finish(name(0))
+    await world.step()
+    await world.step()
+    assert world.job_names() == [name(0, 2), name(1, 2)]
+    assert {trial.value for trial in trials.history().open} == {None}, "it was reported for other parameters"
+    assert world.metrics.ends == []
+    assert world.events.reasons.count("StrayJob") == 2
+
+
+async def test_a_job_that_is_in_the_way_unseen_is_replaced_too() -> None:
+    world = EngineInAWorld(maxTrials=1, parallelism=1)
+    await world.step()
+    world.jobs.hidden.add(name(0))
+    trials = _restored(world)
+    await world.step()
+    assert [trial.attempt for trial in trials.history().open] == [2]
+    world.clock.advance(5)
+    await world.step()
+    assert world.job_names() == [name(0, 2)]
+
+
+async def test_a_restored_databases_jobs_that_fit_go_on() -> None:
+    world = EngineInAWorld(maxTrials=2, parallelism=2)
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    trials = _restored(world)
+    trials.spec = world.resource.spec
+    await trials.ask(2)
+    await world.step()
+    assert (world.job_names(), world.jobs.deletions) == ([name(0), name(1)], [])
 
 
 async def test_an_exhausted_space_ends_the_study() -> None:

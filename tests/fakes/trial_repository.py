@@ -14,11 +14,20 @@ from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.retrying import put_off
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import (
+    ActiveTime,
+    EarlierAttempts,
+    EndState,
+    FinishedTrial,
+    History,
+    OpenTrial,
+    StudyKey,
+)
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
 from tuning_operator.errors import InvalidStudy, NotFound
-from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer, StoredReport
+from tuning_operator.ports import NO_ATTEMPTS, Clock, NewAttempt, Outcome, ReportAnswer, StoredReport
 
 
 def suggestion(parameter: Parameter, number: int) -> ParameterValue:
@@ -49,7 +58,7 @@ class _Trial:
     def objective_values(self, metric: str) -> dict[int, float]:
         """Return the objective by step; a newer attempt replaces the steps from its first on."""
         values: dict[int, float] = {}
-        for attempt in sorted({attempt for attempt, _ in self.reports}):
+        for attempt in sorted({attempt for attempt, _ in self.reports if attempt >= self.open.earlier.first}):
             steps = {step: report.values for (of, step), report in self.reports.items() if of == attempt}
             kept = {step: value for step, value in values.items() if step < min(steps)}
             values = kept | {step: reported[metric] for step, reported in steps.items() if metric in reported}
@@ -102,11 +111,11 @@ class FakeTrialRepository:
         reports = self._trials[number].reports if 0 <= number < len(self._trials) else {}
         return [reports[key] for key in sorted(reports)]
 
-    async def ask(self, count: int) -> Sequence[OpenTrial]:
+    async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials."""
         self._fail()
         end = len(self._trials) + count if self.points is None else min(len(self._trials) + count, self.points)
-        asked = [self._suggest(number) for number in range(len(self._trials), end)]
+        asked = [self._suggest(number, first_attempts.get(number, 1)) for number in range(len(self._trials), end)]
         self._trials.extend(_Trial(trial) for trial in asked)
         return asked
 
@@ -123,6 +132,7 @@ class FakeTrialRepository:
             end=None,
             first_report_at=None,
             last_report_at=None,
+            prune_decided_at=None if new.attempt == new.earlier.first else trial.open.prune_decided_at,
         )
         return True
 
@@ -189,7 +199,7 @@ class FakeTrialRepository:
         if self._errors:
             raise self._errors.pop(0)
 
-    def _suggest(self, number: int) -> OpenTrial:
+    def _suggest(self, number: int, attempt: int) -> OpenTrial:
         enqueued: Mapping[str, ParameterValue] = {}
         if number < len(self.spec.search.enqueue):
             enqueued = self.spec.search.enqueue[number]
@@ -197,7 +207,15 @@ class FakeTrialRepository:
             parameter.name: enqueued.get(parameter.name, suggestion(parameter, number))
             for parameter in self.spec.parameters
         }
-        return OpenTrial(number=number, parameters=parameters, seed=number, asked_at=self._clock.now())
+        return OpenTrial(
+            number=number,
+            parameters=parameters,
+            fingerprint=fingerprint_of(parameters),
+            attempt=attempt,
+            earlier=EarlierAttempts(first=attempt),
+            seed=number,
+            asked_at=self._clock.now(),
+        )
 
     def _keep(self, trial: _Trial, batch: ReportBatch) -> ReportAnswer:
         attempt = trial.open.attempt

@@ -299,6 +299,36 @@ class RepositorySuite:
         await world.restart()
         assert (await _open(world)).history().improvements == ((1, 0.5), (3, 0.7))
 
+    async def test_a_trial_may_begin_with_a_later_attempt(self, world: World) -> None:
+        repository = await _open(world)
+        trials = await repository.ask(2, {1: 3, 7: 2})
+        assert [(trial.attempt, trial.earlier.first) for trial in trials] == [(1, 1), (3, 3)]
+        answer = await repository.report(1, 1, batch((1, 0.9)))
+        assert (answer.reply.stop, answer.reply.reason) == (True, "Superseded")
+        await repository.report(1, 3, batch((1, 0.5)))
+        before = repository.history().open
+        assert before[1].value == 0.5
+        await world.restart()
+        assert (await _open(world)).history().open == before
+
+    async def test_a_trial_that_starts_afresh_has_nothing_of_its_attempts_before(self, world: World) -> None:
+        repository = await _open(world, study_spec(reduce="Best"))
+        await repository.ask(1)
+        await repository.report(0, 1, batch((1, 0.9), (2, 0.8), end=FinalState.COMPLETE))
+        afresh = new_attempt(0, 2, after=repository.history().open[0].last_words, first=2)
+        assert await repository.start_attempt(afresh)
+        (trial,) = repository.history().open
+        assert (trial.attempt, trial.value, trial.end, trial.prune_decided_at) == (2, None, None, None)
+        assert (await repository.report(0, 1, batch((3, 0.7)))).reply.reason == "Superseded"
+        await repository.report(0, 2, batch((2, 0.5)))
+        before = repository.history().open
+        assert before[0].value == 0.5
+        await world.restart()
+        repository = await _open(world, study_spec(reduce="Best"))
+        assert repository.history().open == before
+        await repository.start_attempt(new_attempt(0, 3, first=2))
+        assert repository.history().open[0].value == 0.5, "a retry goes on with what its own trial reported"
+
     async def test_starting_an_attempt_again_changes_nothing(self, world: World) -> None:
         repository = await _with_trials(world, 1)
         await repository.start_attempt(new_attempt(0, 2))

@@ -42,6 +42,8 @@ ANOTHER = replace(KEY, uid="another-uid")
         ("earlier_attempts", {"running_seconds": math.inf}),
         ("earlier_attempts", {"disruptions": -5}),
         ("earlier_attempts", {"retry_at": math.nan}),
+        ("earlier_attempts", {"first": 2}),
+        ("earlier_attempts", {"first": 0}),
     ],
 )
 async def test_a_trials_attribute_makes_the_history_damaged(world: DatabaseWorld, name: str, value: Any) -> None:

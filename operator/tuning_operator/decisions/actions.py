@@ -57,6 +57,8 @@ class Deletion:
     job: str
     trial: int
     reason: str
+    event: str = ""
+    """Reason of the Event that tells of it; empty: none does."""
 
 
 @dataclass(frozen=True)

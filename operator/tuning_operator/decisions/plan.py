@@ -11,6 +11,7 @@ from tuning_operator.decisions.parallelism import free_slots, trials_to_ask
 from tuning_operator.decisions.retrying import is_due, put_off, retry_of
 from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, Snapshot, TrialJob
 from tuning_operator.decisions.stopping import Verdict, verdict_of
+from tuning_operator.decisions.stray_jobs import attempts_beyond_strays, deletions_of_strays
 from tuning_operator.decisions.suspension import gives_way
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_end import attempt_seconds, given_up, next_check_of, outcome_of, stopped
@@ -22,6 +23,9 @@ Jobs = dict[tuple[int, int], TrialJob]
 
 def decide(snapshot: Snapshot) -> Plan:
     """Return what to do for a study now."""
+    beyond_strays = attempts_beyond_strays(snapshot)
+    if beyond_strays:  # first of all: until then what their pods report may count
+        return Plan(new_attempts=beyond_strays, deletions=deletions_of_strays(snapshot))
     jobs: Jobs = {(job.trial, job.attempt): job for job in snapshot.jobs}
     outcomes, retries = _ends(snapshot, jobs)
     usage = usage_of(snapshot)
@@ -38,7 +42,7 @@ def decide(snapshot: Snapshot) -> Plan:
         active_time=active_time_after(snapshot, verdict),
         outcomes=outcomes,
         new_attempts=new_attempts,
-        deletions=_deletions(snapshot, jobs, outcomes, new_attempts),
+        deletions=deletions_of_strays(snapshot) + _deletions(snapshot, jobs, outcomes, new_attempts),
         ask=ask,
         held_back=snapshot.allowance.cap if ask < wanted else "",
         launches=launches,

@@ -50,6 +50,8 @@ class EarlierAttempts:
     """The same as a sentence."""
     retry_at: float | None = None
     """When the newest attempt's Job may be created; None: at once."""
+    first: int = 1
+    """The trial's first attempt: those below ran for another trial of its number, and count for nothing."""
 
 
 NO_EARLIER_ATTEMPTS = EarlierAttempts()
@@ -73,6 +75,8 @@ class OpenTrial:
 
     number: int
     parameters: Mapping[str, ParameterValue]
+    fingerprint: str = ""
+    """Of the parameters; empty: not known."""
     attempt: int = 1
     """The newest attempt; it is stored before its Job is created."""
     earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS
@@ -212,6 +216,8 @@ class TrialJob:
     phase: JobPhase
     created_at: float
     """Seconds since 1970."""
+    fingerprint: str = ""
+    """Of the parameters that it trains; empty: it does not say."""
     released_at: float | None = None
     """When a queue let it go last; None: none ever held it back."""
     running_at: float | None = None
@@ -260,6 +266,14 @@ class TrialJob:
         return self.ran_seconds + max(0.0, (self.ended_at if self.ended_at is not None else now) - self.running_at)
 
 
+class StrayJob(NamedTuple):
+    """A Job that fits none of its study's trials."""
+
+    job: TrialJob
+    why: str
+    """A sentence."""
+
+
 Failure = tuple[FailureClass, str]
 """Why an attempt failed: the class and a sentence."""
 
@@ -289,6 +303,8 @@ class Snapshot:
     history: History
     jobs: tuple[TrialJob, ...]
     """The study's Jobs: the active ones, and those of open trials. Until their TTL there are thousands of others."""
+    strays: tuple[StrayJob, ...] = ()
+    """Jobs that fit none of its trials."""
     ended: Mapping[int, FinishedTrial] = field(default_factory=dict)
     """Those finished trials that an active Job still belongs to."""
     vanished: frozenset[tuple[int, int]] = frozenset()

@@ -62,14 +62,19 @@ def written(value: EarlierAttempts | ActiveTime) -> dict[str, Any]:
 
 def trial_attributes(attrs: Mapping[str, Any]) -> TrialAttributes:
     """Return what a trial's attributes say; raises `Unreadable`."""
-    earlier = attrs.get(EARLIER_ATTEMPTS, NO_EARLIER_ATTEMPTS)
+    attempt = whole(attrs, ATTEMPT, 1, _MOST_ATTEMPTS)
+    earlier = NO_EARLIER_ATTEMPTS
+    if EARLIER_ATTEMPTS in attrs:
+        earlier = _read(_attempts, EARLIER_ATTEMPTS, attrs[EARLIER_ATTEMPTS])
+    if not 1 <= earlier.first <= attempt:
+        raise _unreadable(EARLIER_ATTEMPTS, attrs[EARLIER_ATTEMPTS])
     return TrialAttributes(
-        attempt=whole(attrs, ATTEMPT, 1, _MOST_ATTEMPTS),
+        attempt=attempt,
         seed=whole(attrs, SEED, 0, _LARGEST_SEED),
         reason=text(attrs, REASON, ""),
         message=text(attrs, MESSAGE, ""),
         running_seconds=seconds(attrs, RUNNING_SECONDS, 0.0),
-        earlier=earlier if earlier is NO_EARLIER_ATTEMPTS else _read(_attempts, EARLIER_ATTEMPTS, earlier),
+        earlier=earlier,
     )
 
 

@@ -155,6 +155,8 @@ class StudyHistory:
         for number, progress in self._open.items():
             newest = progress.attempt
             for attempt in sorted({*stored[number], newest}):
+                if attempt < progress.earlier.first:
+                    continue
                 progress.start(attempt, progress.earlier)
                 received = stored[number][attempt]
                 if received:
@@ -165,7 +167,7 @@ class StudyHistory:
             del progress.undecided[:-1]
         for number, attempt, kind, end, time in self._open_events(connection):
             progress = self._open[number]
-            if kind == report_rows.PRUNE_DECIDED:
+            if kind == report_rows.PRUNE_DECIDED and attempt >= progress.earlier.first:
                 progress.accept_prune_decision(time)
             elif attempt == progress.attempt:
                 progress.accept_end(end)

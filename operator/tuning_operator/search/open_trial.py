@@ -11,6 +11,7 @@ from tuning_contract import Report, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Objective
 from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search.curve import Curve, Standing
 
@@ -61,6 +62,7 @@ class TrialProgress:
         """How the trial stood after each value that no pruning decision was made on."""
         self.lock = asyncio.Lock()
         self._parameters = parameters
+        self._fingerprint = fingerprint_of(parameters)
         self._seed = seed
         self._asked_at = asked_at
         self._inherited: list[int] = []
@@ -87,6 +89,10 @@ class TrialProgress:
         self.attempt = attempt
         self.earlier = earlier
         self.end = None
+        if attempt == earlier.first:  # what came before was another trial's
+            self.curve = Curve(self.objective)
+            self.prune_decided_at = None
+            self.undecided.clear()
         self._inherited = sorted(self.curve.steps)
         self._steps.clear()
         self._last_step = None
@@ -149,6 +155,7 @@ class TrialProgress:
             self._view = OpenTrial(
                 number=self.number,
                 parameters=self._parameters,
+                fingerprint=self._fingerprint,
                 attempt=self.attempt,
                 earlier=self.earlier,
                 seed=self._seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
-from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
+from tuning_operator.ports import NO_ATTEMPTS, Clock, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
 from tuning_operator.search.attributes import ACTIVE_TIME, ATTEMPT, EARLIER_ATTEMPTS, written
@@ -32,7 +32,14 @@ from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.times import to_local
-from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
+from tuning_operator.search.trial_rows import (
+    TrialEnding,
+    find_trials,
+    finish_trials,
+    forget_values,
+    insert_trials,
+    set_user_attrs,
+)
 from tuning_operator.search.writer import GroupCommit
 
 
@@ -103,10 +110,10 @@ class StudyRepository(StudyHistory):
         self._asking = Asking(self._study, self._storage, self._space, self._record, spec.search)
         self._size = self._asking.size
 
-    async def ask(self, count: int) -> Sequence[OpenTrial]:
+    async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials in one transaction; fewer or none once the space is exhausted."""
         # Shielded: a caller that goes away must not leave drafts behind.
-        task = asyncio.create_task(self._ask(count))
+        task = asyncio.create_task(self._ask(count, first_attempts))
         self._asks.add(task)
         task.add_done_callback(self._asks.discard)
         return await asyncio.shield(task)
@@ -126,8 +133,12 @@ class StudyRepository(StudyHistory):
                 known = self._storage.get_trial(trial.trial_id).user_attrs
                 self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
 
-            rows = {trial.trial_id: attrs}
-            await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), follow)
+            def store(connection: Connection) -> None:
+                set_user_attrs(connection, {trial.trial_id: attrs})
+                if new.attempt == new.earlier.first:
+                    forget_values(connection, trial.trial_id)
+
+            await self._workers.writer.run(store, follow)
             return True
 
     async def keep_active_time(self, active: ActiveTime) -> None:
@@ -230,7 +241,7 @@ class StudyRepository(StudyHistory):
         reason = "Pruned" if trial.state is EndState.PRUNED else "Ended"
         return ReportAnswer(ReportReply(stop=True, reason=reason), wake=False)
 
-    async def _ask(self, count: int) -> Sequence[OpenTrial]:
+    async def _ask(self, count: int, first_attempts: Mapping[int, int]) -> Sequence[OpenTrial]:
         async with self._turn_to_ask:
             if self._ask_in_doubt:
                 found = await self._find_unknown()
@@ -239,7 +250,9 @@ class StudyRepository(StudyHistory):
             now = round(self._workers.clock.now(), 6)  # what the database keeps
             loop = asyncio.get_running_loop()
             try:
-                drafts = await loop.run_in_executor(self._workers.askers, self._asking.draft, count, to_local(now))
+                drafts = await loop.run_in_executor(
+                    self._workers.askers, self._asking.draft, count, to_local(now), first_attempts
+                )
                 return await self._insert(drafts) if drafts else []
             finally:
                 self._storage.drop_drafts(self._record.study_id)

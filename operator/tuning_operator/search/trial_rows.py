@@ -78,6 +78,12 @@ def finish_trials(connection: Connection, endings: Sequence[TrialEnding]) -> Non
     set_user_attrs(connection, {ending.trial_id: ending.user_attrs for ending in endings})
 
 
+def forget_values(connection: Connection, trial_id: int) -> None:
+    """Delete a trial's values by step: they are of another one."""
+    values = tables.trial_intermediate_values
+    connection.execute(delete(values).where(values.c.trial_id == trial_id))
+
+
 def set_user_attrs(connection: Connection, attrs: Mapping[int, Mapping[str, Any]]) -> None:
     """Set user attributes of trials, by their ids."""
     rows = _attr_rows(attrs.items())
