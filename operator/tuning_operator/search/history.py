@@ -226,7 +226,16 @@ def _problem_of(trial: FrozenTrial, number: int) -> str:
     return ""
 
 
-_ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_ODD = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
 """What comes of records that are not as they should be."""
 
 
