@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cluster_api.manifests import job_manifest
+from tuning_operator.api.names import PARAMETERS_ANNOTATION
 from tuning_operator.cluster.job_view import SeenJob, UnreadableJob, merge, read_job
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 
 STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
 TIME = "2027-01-15T08:00:00Z"
@@ -41,6 +43,16 @@ def test_a_new_job_is_pending() -> None:
     assert (seen.study_uid, seen.job.trial, seen.job.attempt) == (STUDY.uid, 3, 2)
     assert seen.job.phase is JobPhase.PENDING
     assert seen.job.created_at == 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [('{"lr": 0.5, "n": 3}', True), ('{"n":3,"lr":5e-1}', True), ("{", False), ("[1]", False)]
+)
+def test_a_job_says_which_parameters_it_trains_unless_somebody_wrote_rubbish(text: str, says: bool) -> None:
+    document = stored_job()
+    document["metadata"]["annotations"] = {PARAMETERS_ANNOTATION: text}
+    assert read_job(document).job.fingerprint == (fingerprint_of({"lr": 0.5, "n": 3}) if says else "")
+    assert read_job(stored_job()).job.fingerprint == ""
 
 
 def test_an_interim_condition_is_no_end() -> None:

@@ -22,6 +22,7 @@ from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.pod_logs import PodLogs
 from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.errors import TooManySteps
 from tuning_operator.trial_logs.log_readings import LogReadings
 
 STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
@@ -88,7 +89,11 @@ class FollowedLog:
     @property
     def why_lost(self) -> str | None:
         """Why the log is not read to its end; empty if it is; None while it is read."""
-        return self.readings.read(STUDY).get((0, 1))
+        read = self.readings.read(STUDY)
+        if (0, 1) not in read:
+            return None
+        failure = read[0, 1]
+        return "" if failure is None else failure[1]
 
     async def until_values(self, *values: float) -> None:
         """Wait until these are the values of steps 1, 2, …"""
@@ -245,6 +250,14 @@ async def test_a_log_whose_node_has_a_clock_that_is_behind_is_not_taken_for_anot
     followed.new_operator()
     followed.run()
     await followed.until_values(0.1, 0.2, 0.3)
+
+
+async def test_a_log_with_more_steps_than_are_kept_is_not_opened_again(followed: FollowedLog) -> None:
+    followed.trials.fail_next(TooManySteps("at most 100,000 steps"))
+    followed.print("accuracy=0.1")
+    followed.run()
+    await followed.until_read()
+    assert (followed.values, followed.why_lost) == ({}, "at most 100,000 steps")
 
 
 async def test_a_log_that_stays_away_after_the_end_is_lost(

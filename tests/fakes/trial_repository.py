@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from tests.builders import STUDY
@@ -12,9 +12,11 @@ from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import (
     ActiveTime,
+    EarlierAttempts,
     EndState,
     FinishedTrial,
     History,
@@ -22,10 +24,19 @@ from tuning_operator.decisions.snapshot import (
     PodTime,
     StudyKey,
 )
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
 from tuning_operator.errors import InvalidStudy, NotFound
-from tuning_operator.ports import Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer, StoredReport
+from tuning_operator.ports import (
+    NO_ATTEMPTS,
+    Clock,
+    KeptPodTime,
+    NewAttempt,
+    Outcome,
+    ReportAnswer,
+    StoredReport,
+)
 
 
 def suggestion(parameter: Parameter, number: int) -> ParameterValue:
@@ -56,7 +67,7 @@ class _Trial:
     def objective_values(self, metric: str) -> dict[int, float]:
         """Return the objective by step; a newer attempt replaces the steps from its first on."""
         values: dict[int, float] = {}
-        for attempt in sorted({attempt for attempt, _ in self.reports}):
+        for attempt in sorted({attempt for attempt, _ in self.reports if attempt >= self.open.earlier.first}):
             steps = {step: report.values for (of, step), report in self.reports.items() if of == attempt}
             kept = {step: value for step, value in values.items() if step < min(steps)}
             values = kept | {step: reported[metric] for step, reported in steps.items() if metric in reported}
@@ -73,6 +84,8 @@ class FakeTrialRepository:
         """How many trials the space has, those enqueued included; None: endlessly many."""
         self.prune_on_report: set[int] = set()
         """Trials whose next new report is answered with the decision to prune."""
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens between a caller's look at the trials and its next word on what becomes of them."""
         self._clock = clock or FakeClock()
         self._trials: list[_Trial] = []
         self._ends: list[FinishedTrial] = []
@@ -108,20 +121,19 @@ class FakeTrialRepository:
         reports = self._trials[number].reports if 0 <= number < len(self._trials) else {}
         return [reports[key] for key in sorted(reports)]
 
-    async def ask(self, count: int) -> Sequence[OpenTrial]:
+    async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials."""
         self._fail()
         end = len(self._trials) + count if self.points is None else min(len(self._trials) + count, self.points)
-        asked = [self._suggest(number) for number in range(len(self._trials), end)]
+        asked = [self._suggest(number, first_attempts.get(number, 1)) for number in range(len(self._trials), end)]
         self._trials.extend(_Trial(trial) for trial in asked)
         return asked
 
     async def start_attempt(self, new: NewAttempt) -> bool:
         """Let an attempt follow."""
-        self._fail()
+        await self._let_happen()
         trial = self._trials[new.number]
-        is_news = trial.open.end != new.after_end or trial.open.prune_decided_at is not None
-        if new.attempt <= trial.open.attempt or is_news:
+        if new.attempt <= trial.open.attempt or not still_holds(new, self._view(trial)):
             return False
         trial.open = replace(
             trial.open,
@@ -131,6 +143,7 @@ class FakeTrialRepository:
             end=None,
             first_report_at=None,
             last_report_at=None,
+            prune_decided_at=None if new.attempt == new.earlier.first else trial.open.prune_decided_at,
         )
         return True
 
@@ -147,12 +160,16 @@ class FakeTrialRepository:
             if trial.finished is None and trial.open.attempt == kept.attempt:
                 trial.open = replace(trial.open, pod_time=kept.time)
 
-    async def tell(self, outcomes: Sequence[Outcome]) -> None:
+    async def tell(self, outcomes: Sequence[Outcome]) -> Set[int]:
         """Let trials end."""
-        self._fail()
-        for outcome in outcomes:
-            trial = self._trials[outcome.number]
-            if trial.finished is None:
+        await self._let_happen()
+        overtaken = set()
+        for told in outcomes:
+            trial = self._trials[told.number]
+            if trial.finished is not None:
+                continue
+            if still_holds(told, self._view(trial)):
+                outcome = with_all_reports(told, self._view(trial))
                 trial.finished = FinishedTrial(
                     number=outcome.number,
                     state=outcome.state,
@@ -165,6 +182,9 @@ class FakeTrialRepository:
                     running_seconds=outcome.running_seconds,
                 )
                 self._ends.append(trial.finished)
+            else:
+                overtaken.add(told.number)
+        return overtaken
 
     async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Keep a batch of reports."""
@@ -190,11 +210,17 @@ class FakeTrialRepository:
         trial = self._trials[number]
         trial.open = replace(trial.open, prune_decided_at=self._clock.now())
 
+    async def _let_happen(self) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        self._fail()
+
     def _fail(self) -> None:
         if self._errors:
             raise self._errors.pop(0)
 
-    def _suggest(self, number: int) -> OpenTrial:
+    def _suggest(self, number: int, attempt: int) -> OpenTrial:
         enqueued: Mapping[str, ParameterValue] = {}
         if number < len(self.spec.search.enqueue):
             enqueued = self.spec.search.enqueue[number]
@@ -202,7 +228,15 @@ class FakeTrialRepository:
             parameter.name: enqueued.get(parameter.name, suggestion(parameter, number))
             for parameter in self.spec.parameters
         }
-        return OpenTrial(number=number, parameters=parameters, seed=number, asked_at=self._clock.now())
+        return OpenTrial(
+            number=number,
+            parameters=parameters,
+            fingerprint=fingerprint_of(parameters),
+            attempt=attempt,
+            earlier=EarlierAttempts(first=attempt),
+            seed=number,
+            asked_at=self._clock.now(),
+        )
 
     def _keep(self, trial: _Trial, batch: ReportBatch, afresh: bool) -> ReportAnswer:
         attempt = trial.open.attempt

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from optuna.pruners import MedianPruner
+from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from tests.builders import new_attempt
-from tests.search.studies import batch, outcome, pruning, study_spec
+from tests.search.studies import KEY, batch, last_words, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_contract import FinalState, Report, ReportBatch
 from tuning_operator.api.search import MedianOptions
@@ -56,7 +57,7 @@ async def test_decisions_equal_optunas(sqlite_world: DatabaseWorld, options: dic
                 break
         state = EndState.PRUNED if answer.reply.stop else EndState.COMPLETE
         pruned += answer.reply.stop
-        await study.tell([outcome(trial.number, value, state)])
+        await study.tell([outcome(trial.number, value, state, last_words(study, trial.number))])
         reference.tell(theirs, None if answer.reply.stop else value, TrialState[state.name])
     assert 0 < pruned < 12
 
@@ -174,10 +175,28 @@ async def test_without_a_pruner_nothing_is_decided(world: DatabaseWorld) -> None
     assert (answer.reply.stop, answer.decision_seconds) == (False, None)
 
 
+async def test_a_trial_that_starts_afresh_is_not_to_be_pruned_for_what_another_one_reported(
+    world: DatabaseWorld,
+) -> None:
+    study = await _with_a_good_trial(world)
+    assert (await study.report(1, 1, batch((1, 0.1)))).reply.stop
+    afresh = new_attempt(1, 2, after=last_words(study, 1), first=2)
+    assert await study.start_attempt(afresh)
+    assert study.history().open[0].prune_decided_at is None
+    study = await world.reopen()
+    assert study.history().open[0].prune_decided_at is None
+    assert not (await study.report(1, 2, batch((1, 1.0)))).reply.stop
+    await study.tell([outcome(1, 1.0)])
+    storage = RDBStorage(world.database.url.render_as_string(hide_password=False))
+    theirs = optuna.load_study(study_name=f"{KEY.namespace}/{KEY.name}/{KEY.uid}", storage=storage)
+    assert theirs.trials[1].intermediate_values == {1: 1.0}
+    storage.engine.dispose()
+
+
 async def test_a_pruned_trial_keeps_its_last_value(world: DatabaseWorld) -> None:
     study = await _with_a_good_trial(world)
     await study.report(1, 1, batch((1, 0.1)))
-    await study.tell([outcome(1, study.history().open[0].value, EndState.PRUNED)])
+    await study.tell([outcome(1, study.history().open[0].value, EndState.PRUNED, last_words(study, 1))])
     finished = study.finished(1)
     assert finished is not None
     assert (finished.state, finished.value) == (EndState.PRUNED, 0.1)

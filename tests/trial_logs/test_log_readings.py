@@ -14,6 +14,7 @@ from tests.cluster_api.trial_jobs_suite import until
 from tests.fakes import FakeTrialRepository
 from tuning_contract import Report, ReportBatch
 from tuning_contract.reports import MAX_REPORTS_PER_BATCH
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.decisions.snapshot import JobPhase
 from tuning_operator.errors import StorageUnavailable, TooManySteps
 from tuning_operator.trial_logs import log_readings, trial_log
@@ -80,7 +81,7 @@ async def test_what_a_container_prints_is_reported_while_it_runs(reading: Readin
     reading.follow("Complete", "Running")
     await until(lambda: (0, 1) in reading.logs.read(STUDY), "the log's end is not noticed")
     assert reading.steps(0) == [1, 2, 3]
-    assert reading.logs.read(STUDY) == {(0, 1): ""}
+    assert reading.logs.read(STUDY) == {(0, 1): None}
     assert reading.woken[-1] == STUDY.uid
     assert reading.counted == [7, 5]
 
@@ -125,7 +126,7 @@ async def test_a_log_that_is_lost_says_why(reading: Reading) -> None:
     reading.read_log = read
     reading.follow("Complete")
     await until(lambda: bool(reading.woken), "nobody is woken")
-    assert reading.logs.read(STUDY) == {(0, 1): "the node is gone"}
+    assert reading.logs.read(STUDY) == {(0, 1): (FailureClass.LOG_LOST, "the node is gone")}
 
 
 async def test_a_defect_is_logged_and_loses_one_log_alone(reading: Reading, caplog: pytest.LogCaptureFixture) -> None:
@@ -136,8 +137,11 @@ async def test_a_defect_is_logged_and_loses_one_log_alone(reading: Reading, capl
     reading.read_log = read
     reading.follow("Complete", "Complete")
     await until(lambda: len(reading.logs.read(STUDY)) == 2, "the logs are not read")
-    assert "defect" in reading.logs.read(STUDY)[0, 1]
-    assert reading.logs.read(STUDY)[1, 1] == ""
+    failure = reading.logs.read(STUDY)[0, 1]
+    assert failure is not None
+    assert failure[0] is FailureClass.LOG_LOST
+    assert "defect" in failure[1]
+    assert reading.logs.read(STUDY)[1, 1] is None
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -159,12 +163,12 @@ async def test_reports_wait_for_a_database_that_is_away(reading: Reading) -> Non
     assert reading.steps(0) == [1, 2, 3]
 
 
-async def test_more_reports_than_are_kept_lose_the_log(reading: Reading) -> None:
-    reading.trials.fail_next(TooManySteps("at most 100000 steps"))
+async def test_more_reports_than_are_kept_are_no_lost_log(reading: Reading) -> None:
+    reading.trials.fail_next(TooManySteps("at most 100,000 steps"))
     reading.read_log = reading.read_lines
     reading.follow("Running")
     await until(lambda: (0, 1) in reading.logs.read(STUDY), "the log is read on")
-    assert reading.logs.read(STUDY)[0, 1] == "at most 100000 steps"
+    assert reading.logs.read(STUDY)[0, 1] == (FailureClass.TOO_MANY_STEPS, "at most 100,000 steps")
 
 
 async def test_a_restarted_operator_goes_on_counting(reading: Reading) -> None:

@@ -5,14 +5,16 @@ The API server vouches for the types of a Job's fields, not for what people writ
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from tuning_operator.api.names import ATTEMPT_LABEL, KIND, STUDY_UID_LABEL, TRIAL_LABEL, job_name
+from tuning_operator.api.names import ATTEMPT_LABEL, KIND, PARAMETERS_ANNOTATION, STUDY_UID_LABEL, TRIAL_LABEL, job_name
 from tuning_operator.decisions.snapshot import JobPhase, TrialJob
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _EXIT_CODE = re.compile(r"failed with exit code ([0-9]{1,10})\b")
@@ -71,6 +73,7 @@ def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
             attempt=attempt,
             phase=JobPhase.PENDING,
             created_at=parse_time(metadata["creationTimestamp"]),
+            fingerprint=fingerprint_in(metadata.get("annotations") or {}),
             deleting=metadata.get("deletionTimestamp") is not None,
         )
         status = document.get("status") or {}
@@ -84,6 +87,15 @@ def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableJob(f"a field is missing or has a wrong value ({type(error).__name__}: {error})") from error
+
+
+def fingerprint_in(annotations: Mapping[str, Any]) -> str:
+    """Return the fingerprint of the parameters that a Job's annotations name; empty: they name none."""
+    try:
+        parameters = json.loads(annotations.get(PARAMETERS_ANNOTATION, "null"))
+    except (ValueError, RecursionError):
+        return ""
+    return fingerprint_of(parameters) if isinstance(parameters, dict) else ""
 
 
 def merge(seen: SeenJob, before: SeenJob | None, started_at: float | None, now: float) -> SeenJob:

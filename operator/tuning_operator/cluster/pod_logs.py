@@ -20,7 +20,7 @@ from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.job_view import parse_time
-from tuning_operator.errors import ClusterUnavailable, NotFound, TuningError
+from tuning_operator.errors import ClusterUnavailable, NotFound, TooManySteps, TuningError
 from tuning_operator.trial_logs.trial_log import LogLost, OpenLog, ReadingEnded, TrialLog
 
 _log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class _PodLog:
             self._give_up_at = min(self._give_up_at, opened_at + PATIENCE)
         try:
             await self._stream(follow=not self._is_last)
-        except (ReadingEnded, LogLost):
+        except (ReadingEnded, LogLost, TooManySteps):
             raise
         except TuningError as error:
             self._failed(error)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tuning_contract import TrialEnd
 from tuning_contract.environment import ParameterValue
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
 
@@ -49,9 +50,23 @@ class EarlierAttempts:
     """The same as a sentence."""
     retry_at: float | None = None
     """When the newest attempt's Job may be created; None: at once."""
+    first: int = 1
+    """The trial's first attempt: those below ran for another trial of its number, and count for nothing."""
 
 
 NO_EARLIER_ATTEMPTS = EarlierAttempts()
+
+
+class LastWords(NamedTuple):
+    """What is said once in an attempt, and turns what becomes of it: each is stored before anybody hears of it."""
+
+    end: TrialEnd | None = None
+    """The SDK's last message."""
+    prune_decided_at: float | None = None
+    """When it was decided that the trial is not worth going on."""
+
+
+NOTHING_SAID = LastWords()
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,8 @@ class OpenTrial:
 
     number: int
     parameters: Mapping[str, ParameterValue]
+    fingerprint: str = ""
+    """Of the parameters; empty: not known."""
     attempt: int = 1
     """The newest attempt; it is stored before its Job is created."""
     earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS
@@ -96,6 +113,11 @@ class OpenTrial:
     """When it was decided that the trial is not worth going on."""
     end: TrialEnd | None = None
     """The SDK's last message of the newest attempt."""
+
+    @property
+    def last_words(self) -> LastWords:
+        """What was said of the newest attempt so far."""
+        return LastWords(self.end, self.prune_decided_at)
 
 
 @dataclass(frozen=True)
@@ -208,6 +230,8 @@ class TrialJob:
     phase: JobPhase
     created_at: float
     """Seconds since 1970."""
+    fingerprint: str = ""
+    """Of the parameters that it trains; empty: it does not say."""
     released_at: float | None = None
     """When a queue let it go last; None: none ever held it back."""
     running_at: float | None = None
@@ -252,6 +276,18 @@ class TrialJob:
         return self.created_at if self.released_at is None else self.released_at
 
 
+class StrayJob(NamedTuple):
+    """A Job that fits none of its study's trials."""
+
+    job: TrialJob
+    why: str
+    """A sentence."""
+
+
+Failure = tuple[FailureClass, str]
+"""Why an attempt failed: the class and a sentence."""
+
+
 @dataclass(frozen=True)
 class Allowance:
     """What an operator's caps leave to a study."""
@@ -277,12 +313,14 @@ class Snapshot:
     history: History
     jobs: tuple[TrialJob, ...]
     """The study's Jobs: the active ones, and those of open trials. Until their TTL there are thousands of others."""
+    strays: tuple[StrayJob, ...] = ()
+    """Jobs that fit none of its trials."""
     ended: Mapping[int, FinishedTrial] = field(default_factory=dict)
     """Those finished trials that an active Job still belongs to."""
     vanished: frozenset[tuple[int, int]] = frozenset()
     """(trial, attempt) of Jobs that were seen once and exist no more."""
-    read_logs: Mapping[tuple[int, int], str] = field(default_factory=dict)
-    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; empty: it was."""
+    read_logs: Mapping[tuple[int, int], Failure | None] = field(default_factory=dict)
+    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; None: it was."""
     status: StudyStatus = field(default_factory=StudyStatus)
     """The status that was written last."""
     storage_trouble: str = ""

@@ -10,10 +10,10 @@ from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.study import StudySpec, Suspension
 from tuning_operator.api.trial_template import grace_seconds
 from tuning_operator.decisions.actions import Outcome
-from tuning_operator.decisions.failure import Failure, failure_of, start_failure_of
-from tuning_operator.decisions.log_reading import awaits_log, why_lost
+from tuning_operator.decisions.failure import failure_of, start_failure_of
+from tuning_operator.decisions.log_reading import awaits_log, log_failure_of
 from tuning_operator.decisions.pod_time import attempt_seconds, pod_time
-from tuning_operator.decisions.snapshot import EndState, JobPhase, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.snapshot import EndState, Failure, JobPhase, OpenTrial, Snapshot, TrialJob
 from tuning_operator.decisions.trial_state import has_reported
 
 
@@ -72,6 +72,7 @@ def _outcome(
         running_seconds=trial.earlier.running_seconds + seconds,
         attempt_seconds=seconds,
         queued_seconds=max(0.0, job.running_at - job.created_at) if job and job.running_at is not None else None,
+        after=trial.last_words,
     )
 
 
@@ -128,12 +129,17 @@ def _by_finished_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot)
 
 
 def _by_lost_log(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
-    """A trial is never judged by a part of what it printed; if it failed or was pruned, the rest does not matter."""
-    why = why_lost(trial, snapshot)
-    if not why or job is None or job.phase is JobPhase.FAILED or trial.prune_decided_at is not None:
+    """A trial is never judged by a part of what it printed; if it failed or was pruned, the rest does not matter.
+
+    One that printed too much would do so again: that it also failed, or was disrupted, is no reason to try it again.
+    """
+    failure = log_failure_of(trial, snapshot)
+    if failure is None or job is None or trial.prune_decided_at is not None:
         return None
-    message = f"the log of Job {job.name} could not be read to its end: {why}"
-    return _failed(trial, job, snapshot, (FailureClass.LOG_LOST, message))
+    reason, why = failure
+    if reason is FailureClass.LOG_LOST and job.phase is JobPhase.FAILED:
+        return None
+    return _failed(trial, job, snapshot, (reason, f"the log of Job {job.name} could not be read to its end: {why}"))
 
 
 def _by_lost_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:

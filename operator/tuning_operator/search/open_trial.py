@@ -11,6 +11,7 @@ from tuning_contract import Report, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Objective
 from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial, PodTime
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search.curve import Curve, Standing
 
@@ -64,6 +65,7 @@ class TrialProgress:
         """How the trial stood after each value that no pruning decision was made on."""
         self.lock = asyncio.Lock()
         self._parameters = parameters
+        self._fingerprint = fingerprint_of(parameters)
         self._seed = seed
         self._asked_at = asked_at
         self._inherited: list[int] = []
@@ -91,6 +93,10 @@ class TrialProgress:
         self.earlier = earlier
         self.pod_time = PodTime()
         self.end = None
+        if attempt == earlier.first:  # what came before was another trial's
+            self.curve = Curve(self.objective)
+            self.prune_decided_at = None
+            self.undecided.clear()
         self._inherited = sorted(self.curve.steps)
         self._steps.clear()
         self._last_step = None
@@ -125,7 +131,7 @@ class TrialProgress:
             kept = sum(step < new.afresh_from for step in (*self._steps, *self._inherited))
         if new.reports and kept + len(new.reports) > MAX_STEPS:
             raise TooManySteps(
-                f"a trial may report at most {MAX_STEPS} steps; report less often, for example once an epoch"
+                f"a trial may report at most {MAX_STEPS:,} steps; report less often, for example once an epoch"
             )
 
     def accept(self, new: NewReports, first_at: float, last_at: float) -> None:
@@ -164,6 +170,7 @@ class TrialProgress:
             self._view = OpenTrial(
                 number=self.number,
                 parameters=self._parameters,
+                fingerprint=self._fingerprint,
                 attempt=self.attempt,
                 earlier=self.earlier,
                 pod_time=self.pod_time,

@@ -21,13 +21,13 @@ from tuning_operator.interpreter import look_at_all_again, making_what_stays
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import Clock
 from tuning_operator.search import custody, tables
+from tuning_operator.search.attributes import CREATED, created_at, from_json
 from tuning_operator.search.database import Database
 from tuning_operator.search.deletion import delete_part, delete_reports_part
 from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.repository import StudyRepository, Workers
 from tuning_operator.search.resumption import Earlier, Resumption, find_earlier, interrupt
 from tuning_operator.search.study_record import (
-    CREATED,
     create_study,
     find_reports_uid,
     find_study,
@@ -236,7 +236,8 @@ class StudyRepositories:
             .where(attrs.c.key == CREATED)
         )
         with self._database.reading() as connection:
-            found = [StoredStudy(key_of(name), float(created)) for name, created in connection.execute(query)]
+            named = [(key_of(name), from_json(created)) for name, created in connection.execute(query)]
+        found = [StoredStudy(key, created_at({CREATED: created})) for key, created in named if key is not None]
         return sorted(found, key=lambda study: study.created_at)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,22 +17,37 @@ from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
-from tuning_operator.ports import Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer
+from tuning_operator.ports import NO_ATTEMPTS, Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
-from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, POD_TIME, written, written_pod_time
+from tuning_operator.search.attributes import (
+    ACTIVE_TIME,
+    ATTEMPT,
+    EARLIER_ATTEMPTS,
+    POD_TIME,
+    written,
+    written_pod_time,
+)
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
-from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
+from tuning_operator.search.history import StudyHistory, check_trials
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.times import to_local
-from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
+from tuning_operator.search.trial_rows import (
+    TrialEnding,
+    find_trials,
+    finish_trials,
+    forget_values,
+    insert_trials,
+    set_user_attrs,
+)
 from tuning_operator.search.writer import GroupCommit
 
 
@@ -108,10 +123,10 @@ class StudyRepository(StudyHistory):
         self._asking = Asking(self._study, self._storage, self._space, self._record, spec.search)
         self._size = self._asking.size
 
-    async def ask(self, count: int) -> Sequence[OpenTrial]:
+    async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials in one transaction; fewer or none once the space is exhausted."""
         # Shielded: a caller that goes away must not leave drafts behind.
-        task = asyncio.create_task(self._ask(count))
+        task = asyncio.create_task(self._ask(count, first_attempts))
         self._asks.add(task)
         task.add_done_callback(self._asks.discard)
         return await asyncio.shield(task)
@@ -122,7 +137,7 @@ class StudyRepository(StudyHistory):
         if trial is None:
             raise NotFound(f"the study {self.key} has no open trial {new.number}")
         async with trial.lock:
-            if new.attempt <= trial.attempt or trial.prune_decided_at is not None or trial.end != new.after_end:
+            if new.attempt <= trial.attempt or not still_holds(new, trial.view()):
                 return False
             attrs = {ATTEMPT: new.attempt, EARLIER_ATTEMPTS: written(new.earlier)}
 
@@ -130,8 +145,12 @@ class StudyRepository(StudyHistory):
                 trial.start(new.attempt, new.earlier)
                 self._take_attrs(trial, attrs)
 
-            rows = {trial.trial_id: attrs}
-            await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), follow)
+            def store(connection: Connection) -> None:
+                set_user_attrs(connection, {trial.trial_id: attrs})
+                if new.attempt == new.earlier.first:
+                    forget_values(connection, trial.trial_id)
+
+            await self._workers.writer.run(store, follow)
             return True
 
     async def keep_active_time(self, active: ActiveTime) -> None:
@@ -163,8 +182,8 @@ class StudyRepository(StudyHistory):
 
             await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), keep)
 
-    async def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Store how trials ended, all in one transaction."""
+    async def tell(self, outcomes: Sequence[Outcome]) -> Set[int]:
+        """Store how trials ended, all in one transaction; return those whose outcomes do not hold."""
         first = {outcome.number: outcome for outcome in reversed(outcomes)}
         async with AsyncExitStack() as stack:
             for number in first:
@@ -172,12 +191,15 @@ class StudyRepository(StudyHistory):
                     raise NotFound(f"the study {self.key} has no trial {number}")
             await self._lock_open(stack, first)
             now = round(self._workers.clock.now(), 6)  # what the database keeps
-            open_now = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
-            endings = [ending_of(outcome, trial, now) for outcome, trial in open_now if trial is not None]
+            found = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
+            still_open = [(outcome, trial) for outcome, trial in found if trial is not None]
+            holding = [(outcome, trial) for outcome, trial in still_open if still_holds(outcome, trial.view())]
+            endings = [ending_of(with_all_reports(outcome, trial.view()), trial, now) for outcome, trial in holding]
             if endings:
                 await self._workers.writer.run(
                     lambda connection: finish_trials(connection, endings), lambda _: self._finish(endings)
                 )
+            return {trial.number for _, trial in still_open} - {trial.number for _, trial in holding}
 
     async def _lock_open(self, stack: AsyncExitStack, numbers: Iterable[int]) -> None:
         """Lock those of these trials that are open, always in the same order."""
@@ -261,7 +283,7 @@ class StudyRepository(StudyHistory):
         reason = "Pruned" if trial.state is EndState.PRUNED else "Ended"
         return ReportAnswer(ReportReply(stop=True, reason=reason), wake=False)
 
-    async def _ask(self, count: int) -> Sequence[OpenTrial]:
+    async def _ask(self, count: int, first_attempts: Mapping[int, int]) -> Sequence[OpenTrial]:
         async with self._turn_to_ask:
             if self._ask_in_doubt:
                 found = await self._find_unknown()
@@ -270,7 +292,9 @@ class StudyRepository(StudyHistory):
             now = round(self._workers.clock.now(), 6)  # what the database keeps
             loop = asyncio.get_running_loop()
             try:
-                drafts = await loop.run_in_executor(self._workers.askers, self._asking.draft, count, to_local(now))
+                drafts = await loop.run_in_executor(
+                    self._workers.askers, self._asking.draft, count, to_local(now), first_attempts
+                )
                 return await self._insert(drafts) if drafts else []
             finally:
                 self._storage.drop_drafts(self._record.study_id)

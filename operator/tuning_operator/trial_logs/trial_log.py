@@ -14,7 +14,7 @@ from tuning_contract.reports import MAX_REPORTS_PER_BATCH, Report, ReportBatch
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_metrics import LogMetrics
 from tuning_operator.decisions.snapshot import StudyKey, TrialJob
-from tuning_operator.errors import NotFound, StorageUnavailable, TooManySteps, TuningError
+from tuning_operator.errors import NotFound, StorageUnavailable, TuningError
 from tuning_operator.ports import TrialRepository
 from tuning_operator.trial_logs.parser import Anchor, LogParser
 
@@ -28,7 +28,7 @@ _SMALL = 2048
 
 
 class LogLost(TuningError):
-    """A log can't be read to its end, or not all of it can be stored: its trial must not be judged by a part."""
+    """A log can't be read to its end: its trial must not be judged by a part."""
 
 
 class ReadingEnded(TuningError):
@@ -89,8 +89,8 @@ class TrialLog:
         ------
         ReadingEnded
             The trial needs no further reports.
-        LogLost
-            It has more of them than can be kept.
+        TooManySteps
+            It has more of them than are kept.
         """
         for start in range(0, len(reports), MAX_REPORTS_PER_BATCH):
             batch = ReportBatch(tuple(reports[start : start + MAX_REPORTS_PER_BATCH]))
@@ -101,8 +101,6 @@ class TrialLog:
         report = partial(self.taker.trials.report, self.job.trial, self.job.attempt, batch, afresh=afresh)
         try:
             answer = await self._patiently(report)
-        except TooManySteps as error:
-            raise LogLost(str(error)) from error
         except NotFound as error:
             raise ReadingEnded(str(error)) from error
         if answer.wake:
