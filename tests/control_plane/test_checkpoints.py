@@ -12,20 +12,10 @@ import yaml
 
 from tests.control_plane.operator_process import InstalledOperator, wait_for
 from tests.control_plane.studies import EXAMPLES, Studies
+from tests.resuming_trainer import resuming_trainer
 from tests.support.control_plane import ControlPlane
 
-GOES_ON = """
-import pathlib, time
-trial = tuning.current_trial()
-saved = trial.checkpoint_dir / "steps"
-done = int(saved.read_text()) if saved.exists() else 0
-for step in range(done + 1, 6):
-    trial.report({"score": trial.parameters["x"]}, step=step)
-    trial.flush()
-    saved.write_text(str(step))
-    while step == 3 and trial.resume_from is None:
-        time.sleep(0.05)
-"""
+GOES_ON = resuming_trainer(steps=5, stop=3, waits="trial.resume_from is None")
 """Its first attempt never gets beyond the third step."""
 
 Claim = Callable[[str], Path]
