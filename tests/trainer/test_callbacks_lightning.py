@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trainer.fake_operator import Answer, FakeOperator
+from tests.trainer.lightning_line import LINE
 from tests.trainer.scripts import Script
 from tuning_contract import FinalState, ReportReply, TrialEnd
 from tuning_trainer.testing import FakeStudy, fake_study
@@ -20,30 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*smaller than the logging interval:UserWarning"),
 ]
 
-MODEL = """\
-import torch
-from lightning.pytorch import LightningModule, Trainer
-from tuning_trainer.callbacks.lightning import TuningCallback
-
-class Line(LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.layer = torch.nn.Linear(1, 1)
-
-    def training_step(self, batch, index):
-        loss = self.layer(batch).square().mean()
-        self.log("train_loss", loss, on_step=False, on_epoch=True)
-        return loss
-
-    def validation_step(self, batch, index):
-        self.log_dict({"val_loss": self.layer(batch).square().mean(), "bad name": 1.0})
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-def loader():
-    return torch.utils.data.DataLoader(torch.ones(8, 1), batch_size=2)
-
+MODEL = f"""{LINE}
 def fit(directory, metrics=None, validation=True, **options):
     trainer = Trainer(
         accelerator="cpu", default_root_dir=directory, logger=False, enable_checkpointing=False,
@@ -60,7 +38,8 @@ trial = tuning.current_trial()
 try:
     fit({{directory!r}}, max_epochs=200, strategy="ddp", devices=2)
 finally:
-    os.write(1, f"rank {{os.environ['LOCAL_RANK']}} was told to stop\\n".encode())  # one write: lines of two ranks don't mix
+    # One write: two ranks' lines don't mix.
+    os.write(1, f"rank {{os.environ['LOCAL_RANK']}} was told to stop\\n".encode())
 """
 
 

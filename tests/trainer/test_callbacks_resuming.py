@@ -6,35 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.trainer.lightning_line import LINE
 from tests.trainer.scripts import Script
 
 pytestmark = pytest.mark.training
 
-LIGHTNING = """\
-import torch
-from lightning.pytorch import LightningModule, Trainer
+LIGHTNING = f"""{LINE}
 from lightning.pytorch.callbacks import ModelCheckpoint
-from tuning_trainer.callbacks.lightning import TuningCallback
-
-class Line(LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.layer = torch.nn.Linear(1, 1)
-
-    def training_step(self, batch, index):
-        loss = self.layer(batch).square().mean()
-        self.log("loss", loss, on_step=False, on_epoch=True)
-        return loss
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
 
 def train(trial, epochs):
     trainer = Trainer(
         accelerator="cpu", logger=False, enable_progress_bar=False, max_epochs=epochs,
         callbacks=[TuningCallback(), ModelCheckpoint(dirpath=trial.checkpoint_dir, save_last=True)],
     )
-    trainer.fit(Line(), torch.utils.data.DataLoader(torch.ones(8, 1), batch_size=2), ckpt_path="last")
+    trainer.fit(Line(), loader(), ckpt_path="last")
 """
 
 KERAS = """\
