@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg
 
 from benchmarks.histories import make_history
+from tests.api.studies import study
 from tests.chart.helm import Helm
 from tests.control_plane.operator_process import InstalledOperator, wait_for
 from tests.control_plane.reporters import Acknowledged, Reporters
@@ -128,19 +129,15 @@ def replicas(control_plane: ControlPlane, helm: Helm, namespace: str, folder: Pa
 
 def _study(finished: int, running: int) -> dict[str, Any]:
     container = {"name": "trainer", "image": "trainer", "command": ["sleep", "600"]}
-    return {
-        "apiVersion": "tuning-operator.io/v1alpha1",
-        "kind": "TuningStudy",
-        "metadata": {"name": NAME},
-        "spec": {
-            "objectives": [{"metric": "accuracy", "direction": "Maximize"}],
-            "parameters": [{"name": "learning_rate", "type": "Float", "low": 0.0, "high": 1.0}],
-            "search": {"sampler": {"name": "Random"}, "seed": 1},
-            "maxTrials": finished + 2 * running,
-            "parallelism": running,
-            "trial": {"template": {"spec": {"containers": [container]}}},
-        },
-    }
+    return study(
+        NAME,
+        objectives=[{"metric": "accuracy", "direction": "Maximize"}],
+        parameters=[{"name": "learning_rate", "type": "Float", "low": 0.0, "high": 1.0}],
+        search={"sampler": {"name": "Random"}, "seed": 1},
+        maxTrials=finished + 2 * running,
+        parallelism=running,
+        trial={"template": {"spec": {"containers": [container]}}},
+    )
 
 
 def _with_application(url: str, name: str) -> str:

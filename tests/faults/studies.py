@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tests.api.studies import study
 from tests.faults.trainer import METRIC, PLAN_VARIABLE, TrainerPlan
 
 
@@ -14,17 +15,11 @@ def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, A
     """Return a study whose pods do as planned, and whose Jobs stay for `ttl`; `spec` goes over what it has."""
     environment = [{"name": PLAN_VARIABLE, "value": json.dumps(asdict(plan))}]
     container = {"name": "trainer", "image": "trainer", "command": ["python"], "env": environment}
-    return {
-        "apiVersion": "tuning-operator.io/v1alpha1",
-        "kind": "TuningStudy",
-        "metadata": {"name": name},
-        "spec": {
-            "objectives": [{"metric": METRIC, "direction": "Maximize"}],
-            "parameters": [{"name": "x", "type": "Float", "low": 0, "high": 1}],
-            "search": {"sampler": {"name": "Random"}, "seed": 1},
-            "maxTrials": 12,
-            "parallelism": 4,
-            "trial": {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl},
-            **spec,
-        },
+    fields = {
+        "objectives": [{"metric": METRIC, "direction": "Maximize"}],
+        "search": {"sampler": {"name": "Random"}, "seed": 1},
+        "maxTrials": 12,
+        "parallelism": 4,
+        "trial": {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl},
     }
+    return study(name, **{**fields, **spec})
