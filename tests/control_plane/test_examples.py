@@ -1,6 +1,6 @@
 """Examples and databases: studies that end well.
 
-The whole digits study is in test_crashes, the one with a volume in test_checkpoints.
+The digits study is in test_crashes, the one with a volume in test_checkpoints.
 """
 
 from __future__ import annotations
