@@ -40,6 +40,7 @@ class InstalledOperator:
         settings: Mapping[str, str] | None = None,
         https: bool = False,
     ) -> None:
+        self.name = name
         self.control_plane = control_plane
         self.namespace = namespace
         self.database = folder / "tuning.db"
