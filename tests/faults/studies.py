@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tests.api.studies import study
 from tests.faults.trainer import METRIC, PLAN_VARIABLE, STEP, TrainerPlan
 
 
@@ -17,23 +18,16 @@ def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, A
     trial = {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl, **spec.get("trial", {})}
     if plan.prints:
         trial["metrics"] = {"source": "Logs", "logs": {"step": STEP}}
-    return {
-        "apiVersion": "tuning-operator.io/v1alpha1",
-        "kind": "TuningStudy",
-        "metadata": {"name": name},
-        "spec": {
-            "objectives": [{"metric": METRIC, "direction": "Maximize"}],
-            "parameters": [{"name": "x", "type": "Float", "low": 0, "high": 1}],
-            "search": {"sampler": {"name": "Random"}, "seed": 1},
-            "maxTrials": 12,
-            "parallelism": 4,
-            **spec,
-            "trial": trial,
-        },
+    fields = {
+        "objectives": [{"metric": METRIC, "direction": "Maximize"}],
+        "search": {"sampler": {"name": "Random"}, "seed": 1},
+        "maxTrials": 12,
+        "parallelism": 4,
     }
+    return study(name, **{**fields, **spec, "trial": trial})
 
 
-def plan_of(study: Mapping[str, Any]) -> TrainerPlan:
+def plan_of(document: Mapping[str, Any]) -> TrainerPlan:
     """Return what a study's pods do."""
-    container = study["spec"]["trial"]["template"]["spec"]["containers"][0]
+    container = document["spec"]["trial"]["template"]["spec"]["containers"][0]
     return TrainerPlan(**json.loads(container["env"][0]["value"]))
