@@ -14,7 +14,7 @@ TEST_WORKERS ?= 2
 # torch comes as its CPU build where there is no GPU: plain `torch` would bring gigabytes of CUDA libraries.
 TORCH_VERSION ?= 2.13.0
 
-.PHONY: help demo test check format generate images e2e benchmark chaos clean
+.PHONY: help demo test suite check format generate images e2e benchmark chaos clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,9 +27,12 @@ $(BIN)/.for-%: pyproject.toml tools/install.sh
 demo: $(BIN)/.for-demo ## Tune a real PyTorch model on this machine, and show the result
 	$(BIN)/tuning run $(STUDY)
 
+# Side by side: the checks take a minute of one core, and tests often wait.
 test: $(BIN)/.for-dev ## Run all checks and tests; with KUBEBUILDER_ASSETS also those on a real API server
-	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile
+	$(MAKE) --no-print-directory --jobs=2 check suite
+
+suite: $(BIN)/.for-dev ## Run all tests, without the checks
+	$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder
 
 check: $(BIN)/.for-dev ## Lint, types, layers, and that generated files are current
 	$(BIN)/ruff check .

@@ -62,14 +62,21 @@ async def make_history(repository: TrialRepository, finished: int, running: int)
     while len(numbers) < finished + running:
         numbers += [trial.number for trial in await repository.ask(finished + running - len(numbers))]
 
-    async def train(number: int) -> Outcome:
+    async def train(number: int) -> None:
         reports = tuple(Report(step, {"accuracy": chance.random()}) for step in range(1, STEPS + 1))
         await repository.report(number, 1, ReportBatch(reports))
-        return Outcome(number, EndState.COMPLETE, reports[-1].values["accuracy"], "Completed", "", 1.0)
 
     for start in range(0, finished, _AT_ONCE):
-        ending = numbers[start : min(start + _AT_ONCE, finished)]
-        await repository.tell(await asyncio.gather(*(train(number) for number in ending)))
+        ending = set(numbers[start : min(start + _AT_ONCE, finished)])
+        await asyncio.gather(*(train(number) for number in sorted(ending)))
+        trained = [trial for trial in repository.history().open if trial.number in ending]
+        # Complete also those that were to be pruned: all have the same number of values.
+        await repository.tell(
+            [
+                Outcome(trial.number, EndState.COMPLETE, trial.value, "Completed", "", 1.0, after=trial.last_words)
+                for trial in trained
+            ]
+        )
     return numbers[finished:]
 
 

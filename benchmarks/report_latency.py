@@ -65,6 +65,8 @@ async def measure_servers(url: str, sizes: Sizes) -> tuple[list[int], Latency, L
         begin = time.perf_counter()
         running = await make_history(repository, sizes.finished, sizes.running)
         say(f"{sizes.finished} finished and {sizes.running} running trials in {time.perf_counter() - begin:.1f} s")
+        await repositories.close(STUDY.uid)  # and loaded again, as after an operator's start
+        await repositories.open(STUDY, spec(sizes.finished + sizes.running))
         async with bare_server(running) as (port, targets):
             bare = await http_load.send(Load(port, targets, sizes.running, sizes.seconds, sizes.rate))
         async with report_endpoint(repositories, running) as (port, targets):

@@ -10,12 +10,14 @@ from tuning_operator.api.study import StudySpec, TuningStudy
 from tuning_operator.api.validation import parse_study
 from tuning_operator.decisions.actions import NewAttempt
 from tuning_operator.decisions.snapshot import (
+    NOTHING_SAID,
     ActiveTime,
     EarlierAttempts,
     EndState,
     FinishedTrial,
     History,
     JobPhase,
+    LastWords,
     OpenTrial,
     Snapshot,
     StudyKey,
@@ -76,10 +78,10 @@ def ended(state: str, message: str = "") -> TrialEnd:
     return TrialEnd(FinalState(state), message)
 
 
-def new_attempt(number: int = 0, attempt: int = 2, after: TrialEnd | None = None, **earlier: Any) -> NewAttempt:
-    """Return an attempt that follows; `after` is the last message of the one before."""
+def new_attempt(number: int = 0, attempt: int = 2, after: LastWords = NOTHING_SAID, **earlier: Any) -> NewAttempt:
+    """Return an attempt that follows; `after` is what was said of the one before."""
     fields = {"disruptions": 1, "reason": "Evicted", **earlier}
-    return NewAttempt(number, attempt, fields["reason"], EarlierAttempts(**fields), after_end=after)
+    return NewAttempt(number, attempt, fields["reason"], EarlierAttempts(**fields), after=after)
 
 
 def finished(number: int = 0, state: str = "Complete", value: float | None = 0.9, **fields: Any) -> FinishedTrial:

@@ -1,4 +1,4 @@
-"""The machine's clock. Decisions never read it: they get the time with their snapshot."""
+"""The machine's clock, for runs on one machine. Decisions never read any: they get the time with their snapshot."""
 
 from __future__ import annotations
 

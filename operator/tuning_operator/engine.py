@@ -7,7 +7,7 @@ because the next cycle decides anew from what is stored and what runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,9 +18,11 @@ from tuning_operator.api.study import TuningStudy
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.events import announcements
 from tuning_operator.decisions.hold_ups import hold_ups
+from tuning_operator.decisions.job_trouble import AWAY_SECONDS, NO_TROUBLE
 from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.snapshot import FinishedTrial, JobPhase, Snapshot, StudyKey, TrialJob
+from tuning_operator.decisions.stray_jobs import first_attempts, told_apart
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.errors import JobRefused, TuningError
@@ -39,11 +41,6 @@ from tuning_operator.ports import (
 )
 
 log = logging.getLogger(__name__)
-
-REFUSAL_SECONDS = 30.0
-"""After a refused Job, how long no other is tried: policies and names change, but not by the second."""
-AWAY_SECONDS = 5.0
-"""After a Job that could not be created or deleted now, how long none is tried again: a quota, an API server away."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,8 @@ class StudyEngine:
         self._shown = read_status(resource.status)
         self._shown_at = float("-inf")
         self._created_at = _seconds(resource.metadata.creation_timestamp)
-        self._problem = ""
-        self._blocked_until: float | None = None
+        self._trouble = NO_TROUBLE
+        self._first_attempts: Mapping[int, int] = {}
         self._warnings: tuple[str, ...] = ()
         self._checked_generation = -1
         self._refusal, self._refused_generation = "", 0
@@ -122,21 +119,19 @@ class StudyEngine:
         plan = decide(snapshot)
         self._world.fair_use.reserve(self._study, plan.ask, held_back=bool(plan.held_back))
         wanted = plan.launches or plan.ask or not self._creations.is_empty
-        if self._may_try_again() and not wanted:
-            self._take_refusal(None)  # whoever needed the Job that could not be created is gone
-        return replace(snapshot, held_back=plan.held_back, problem=self._problem), plan
+        if self._trouble.may_be_over(snapshot.now) and not wanted:
+            self._trouble = NO_TROUBLE  # whoever needed the Job that could not be created is gone
+        return replace(snapshot, held_back=plan.held_back, problem=self._trouble.problem), plan
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
         history = trials.history()
-        open_trials = {trial.number for trial in history.open}
-        seen = self._creations.and_seen(self._world.jobs.observed(self._study))
-        jobs = tuple(job for job in seen if job.is_active or job.trial in open_trials)
+        jobs, strays = told_apart(self._creations.and_seen(self._world.jobs.observed(self._study)), history)
+        self._first_attempts = first_attempts(self._first_attempts, strays)
         leaving = {job.trial for job in jobs if job.is_active}
         ended = ((number, trials.finished(number)) for number in leaving)
         now = self._world.clock.now()
         self._world.fair_use.take_stock(self._study, len(history.open), history.total)
-        if self._blocked_until is not None:  # a clock that was set back must not block for hours
-            self._blocked_until = min(self._blocked_until, now + REFUSAL_SECONDS)
+        self._trouble = self._trouble.seen_at(now)
         snapshot = Snapshot(
             now=now,
             study=self._study,
@@ -144,13 +139,15 @@ class StudyEngine:
             spec=resource.spec,
             history=history,
             jobs=jobs,
+            strays=strays,
             ended={number: trial for number, trial in ended if trial is not None},
+            storage_trouble=trials.trouble,
             vanished=self._world.jobs.vanished(self._study),
             read_logs=self._world.logs.read(self._study),
             status=self._shown,
-            problem=self._problem,
+            problem=self._trouble.problem,
             refusal=self._refusal,
-            blocked_until=self._blocked_until,
+            blocked_until=self._trouble.blocked_until,
             allowance=self._world.fair_use.allowance(self._study),
             warnings=self._warnings,
         )
@@ -159,50 +156,50 @@ class StudyEngine:
 
     async def _check_template(self, resource: TuningStudy, trials: TrialRepository) -> None:
         """Try the first Job once per generation: a template that can't run is refused before anything starts."""
-        generation = resource.metadata.generation
-        settled = self._checked_generation == generation and not self._may_try_again()
-        if trials.history().total or settled:
+        generation, now = resource.metadata.generation, self._world.clock.now()
+        is_new = self._checked_generation != generation
+        if trials.history().total or not (is_new or self._trouble.may_be_over(now)):
             return
         sample = sample_trial(resource.spec)
         access = self._world.addresses.report_access(self._study, sample.number, sample.attempt)
         manifest = trial_job(self._study, resource.spec, sample, access)
         try:
             self._warnings = tuple(await self._world.jobs.check(self._study, manifest))
-            self._take_refusal(None)
+            self._trouble = NO_TROUBLE
         except JobRefused as error:
-            self._take_refusal(error)
+            trouble = NO_TROUBLE if is_new else self._trouble
+            self._trouble = trouble.after(error, now, self._world.clock.now())
         self._checked_generation = generation
-
-    def _take_refusal(self, error: TuningError | None) -> None:
-        pause = REFUSAL_SECONDS if isinstance(error, JobRefused) else AWAY_SECONDS
-        self._problem = "" if error is None else str(error)
-        self._blocked_until = None if error is None else self._world.clock.now() + pause
-
-    def _may_try_again(self) -> bool:
-        return self._blocked_until is not None and self._world.clock.now() >= self._blocked_until
 
     async def _apply(self, plan: Plan, snapshot: Snapshot, trials: TrialRepository, woken_at: float) -> bool:
         """Do what is planned; return whether all of it could be done. One Job's trouble stops no other."""
         if plan.active_time is not None:
             await trials.keep_active_time(plan.active_time)
+        if plan.pod_times:
+            await trials.keep_pod_times(plan.pod_times)
+        overtaken: set[int] = set()
+        """Trials that came to another end meanwhile: what becomes of them and their Jobs is to be decided anew."""
         if plan.outcomes:
-            await trials.tell(plan.outcomes)
+            overtaken |= await trials.tell(plan.outcomes)
             reach(Point.END_STORED)
             self._report_ends(plan.outcomes, snapshot, trials)
         for new in plan.new_attempts:
             if not await trials.start_attempt(new):
-                return True  # the trial came to its end meanwhile: what becomes of its Job is to be decided anew
+                overtaken.add(new.number)
+                continue
             reach(Point.ATTEMPT_STORED)
             self._world.metrics.attempt_replaced(self._study, snapshot.spec, new)
             log.info(_retry_line(new), extra=self._fields(new.number))
-        deleted = [await self._delete(deletion) for deletion in plan.deletions]
+        deleted = [await self._delete(deletion) for deletion in plan.deletions if deletion.trial not in overtaken]
+        if overtaken:
+            return all(deleted)
         ended_at = woken_at if plan.outcomes else None
         self._launch(plan.launches, snapshot, ended_at)
         if plan.ask:
-            asked = await trials.ask(plan.ask)
+            asked = await trials.ask(plan.ask, self._first_attempts)
             reach(Point.TRIALS_STORED)
             self._launch([Launch(trial, "it was asked for") for trial in asked], snapshot, ended_at)
-        return all(deleted) and not self._problem
+        return all(deleted) and not self._trouble.problem
 
     async def _delete(self, deletion: Deletion) -> bool:
         log.info("delete Job %s: %s", deletion.job, deletion.reason, extra=self._fields(deletion.trial))
@@ -210,6 +207,9 @@ class StudyEngine:
         try:
             await self._world.jobs.delete(self._study, deletion.job)
             reach(Point.JOB_DELETED)
+            if deletion.event:
+                message = f"the Job {deletion.job} was deleted: {deletion.reason}; was the storage restored?"
+                self._world.events.record(self._study, warning=True, reason=deletion.event, message=message)
         except TuningError as error:
             log.warning("the Job %s can't be deleted: %s", deletion.job, error, extra=self._fields(deletion.trial))
             return False
@@ -227,11 +227,11 @@ class StudyEngine:
         try:
             await self._create(launch, snapshot)
         except TuningError as error:
-            self._take_refusal(error)
+            self._trouble = self._trouble.after(error, begun_at, self._world.clock.now())
             return
-        now = self._world.clock.now()
-        if self._blocked_until is None or begun_at >= self._blocked_until:  # no other one failed since
-            self._take_refusal(None)
+        now, blocked_until = self._world.clock.now(), self._trouble.blocked_until
+        if blocked_until is None or begun_at >= blocked_until:  # no other one failed since
+            self._trouble = NO_TROUBLE
         if ended_at is not None:
             self._world.metrics.next_job_posted(self._study, now - ended_at)
         if snapshot.history.started_at is None and self._created_at is not None:

@@ -5,18 +5,28 @@ The cluster, the local machine and the tests' fakes implement them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.actions import KeptPodTime as KeptPodTime
 from tuning_operator.decisions.actions import NewAttempt as NewAttempt
 from tuning_operator.decisions.actions import Outcome as Outcome
 from tuning_operator.decisions.hold_ups import HoldUp as HoldUp
 from tuning_operator.decisions.report_access import ReportAccess
-from tuning_operator.decisions.snapshot import ActiveTime, FinishedTrial, History, OpenTrial, StudyKey, TrialJob
+from tuning_operator.decisions.snapshot import (
+    ActiveTime,
+    Failure,
+    FinishedTrial,
+    History,
+    OpenTrial,
+    StudyKey,
+    TrialJob,
+)
 
 Manifest = Mapping[str, Any]
 """A batch/v1 Job as a JSON document."""
@@ -68,8 +78,8 @@ class TrialLogs(Protocol):
         Called at each step of a study with all that are to be read; others are left.
         """
 
-    def read(self, study: StudyKey) -> Mapping[tuple[int, int], str]:
-        """Return (trial, attempt) whose log was read -> why not to its end; empty: it was. From memory."""
+    def read(self, study: StudyKey) -> Mapping[tuple[int, int], Failure | None]:
+        """Return (trial, attempt) whose log was read -> why not to its end; None: it was. From memory."""
 
     def forget(self, study: StudyKey) -> None:
         """Read nothing more of a study."""
@@ -170,6 +180,9 @@ class ReportAnswer:
     """How long the pruning decision took; None: none was due."""
 
 
+NO_ATTEMPTS: Mapping[int, int] = MappingProxyType({})
+
+
 class TrialRepository(Protocol):
     """The history of one study: the truth about its trials. Reads are from memory; writes are durable when they return.
 
@@ -178,6 +191,10 @@ class TrialRepository(Protocol):
 
     key: StudyKey
     """Whose history it is."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the storage took no write the last time that anybody tried, as a sentence; empty: it did."""
 
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
@@ -191,31 +208,43 @@ class TrialRepository(Protocol):
     def reports(self, number: int) -> Sequence[StoredReport]:
         """Return a trial's reports in the order of attempts and steps; reads the database, so call it off the loop."""
 
-    async def ask(self, count: int) -> Sequence[OpenTrial]:
-        """Ask for trials and store them, with attempt 1, before returning.
+    async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
+        """Ask for trials and store them before returning.
 
         Fewer (or none) come once the space is exhausted, which `history().exhausted` then says; fewer, but at least
-        one, when the sampler is slow.
+        one, when the sampler is slow. They begin with attempt 1 where `first_attempts` has no other for a number.
         """
 
     async def start_attempt(self, new: NewAttempt) -> bool:
         """Store that an attempt follows, and return whether it does; its Job may be created only after this.
 
-        A trial whose newest attempt has another last message than the caller knew, or that is to be pruned, stays as
-        it is: that came in after the caller's look at it.
+        One that is its trial's first (`earlier.first`) begins anew: nothing that was reported or decided so far counts.
+        A trial stays as it is where `decisions/late_words.py` says that the decision does not hold.
         """
 
     async def keep_active_time(self, active: ActiveTime) -> None:
         """Store the study's clock."""
 
-    async def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Store how trials ended; a trial that is finished already stays as it is."""
+    async def keep_pod_times(self, times: Sequence[KeptPodTime]) -> None:
+        """Store how long attempts have had a running pod, all in one transaction; not of one that is not the newest, or
+        of a trial that has ended."""
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def tell(self, outcomes: Sequence[Outcome]) -> Set[int]:
+        """Store how trials ended, with the value of all their reports.
+
+        Returns the trials whose outcomes do not hold, as `decisions/late_words.py` says: they stay as they are. So does
+        one that is finished already.
+        """
+
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop.
 
         The first value of (trial, run, attempt, step) wins, and a repeated one is acknowledged. Reports of an older
-        attempt, and of a trial that has ended, are not stored and answered `stop`.
+        attempt, and of a trial that has ended, are not stored and answered `stop`. What is stored counts, whatever is
+        decided at the same moment.
+
+        `afresh` says that the attempt's container began anew, in another pod: what the attempt reported before of the
+        batch's first step and later ones goes, as an earlier attempt's would.
 
         Raises
         ------

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.api.studies import study
 from tests.cluster_api.manifests import job_manifest
 from tests.support.api_client import ApiRefused
 from tests.support.control_plane import ControlPlane
-from tuning_operator.api.names import API_VERSION, KIND, PLURAL
+from tuning_operator.api.names import API_VERSION, PLURAL
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import Credentials
 from tuning_operator.cluster.job_cache import JobCache
@@ -34,17 +35,8 @@ def install_crd(control_plane: ControlPlane) -> None:
 def study_document(name: str) -> dict[str, Any]:
     """Return a small study that the CRD accepts."""
     container = {"name": "trainer", "image": "trainer:1", "command": ["sleep", "3600"]}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {"name": name},
-        "spec": {
-            "objectives": [{"metric": "accuracy", "direction": "Maximize"}],
-            "parameters": [{"name": "x", "type": "Float", "low": 0, "high": 1}],
-            "maxTrials": 10,
-            "trial": {"template": {"spec": {"containers": [container]}}},
-        },
-    }
+    objectives = [{"metric": "accuracy", "direction": "Maximize"}]
+    return study(name, objectives=objectives, trial={"template": {"spec": {"containers": [container]}}})
 
 
 def create_study(control_plane: ControlPlane, namespace: str, name: str) -> StudyKey:

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cluster_api.manifests import job_manifest
-from tuning_operator.cluster.job_view import UnreadableJob, merge, read_job
+from tuning_operator.api.names import PARAMETERS_ANNOTATION
+from tuning_operator.cluster.job_view import SeenJob, UnreadableJob, merge, read_job
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 
 STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
 TIME = "2027-01-15T08:00:00Z"
@@ -41,6 +43,16 @@ def test_a_new_job_is_pending() -> None:
     assert (seen.study_uid, seen.job.trial, seen.job.attempt) == (STUDY.uid, 3, 2)
     assert seen.job.phase is JobPhase.PENDING
     assert seen.job.created_at == 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [('{"lr": 0.5, "n": 3}', True), ('{"n":3,"lr":5e-1}', True), ("{", False), ("[1]", False)]
+)
+def test_a_job_says_which_parameters_it_trains_unless_somebody_wrote_rubbish(text: str, says: bool) -> None:
+    document = stored_job()
+    document["metadata"]["annotations"] = {PARAMETERS_ANNOTATION: text}
+    assert read_job(document).job.fingerprint == (fingerprint_of({"lr": 0.5, "n": 3}) if says else "")
+    assert read_job(stored_job()).job.fingerprint == ""
 
 
 def test_an_interim_condition_is_no_end() -> None:
@@ -100,7 +112,27 @@ def test_a_pod_that_a_queue_took_while_nobody_looked_is_not_taken_for_the_next_o
     again = read_job(stored_job(conditions=[{"type": "Suspended", "status": "False", "lastTransitionTime": released}]))
     job = merge(again, running, None, now).job
     assert (job.phase, job.running_at) == (JobPhase.PENDING, None)
-    assert job.running_seconds(now) == 600
+    assert job.earlier_pods == ((created.job.created_at, now - 400),)
+
+
+def test_a_suspended_job_says_since_when_once_the_job_controller_has_noted_it() -> None:
+    def suspended(before: SeenJob | None, now: float, *conditions: dict[str, str]) -> SeenJob:
+        job = stored_job(conditions=list(conditions))
+        job["spec"]["suspend"] = True
+        return merge(read_job(job, now), before, None, now)
+
+    noted = {"type": "Suspended", "status": "True", "lastTransitionTime": TIME}
+    since = read_job(stored_job()).job.created_at
+    assert suspended(None, since + 60, noted).job.held_since == since
+    first = suspended(None, since + 60, {**noted, "status": "False"})
+    assert suspended(first, since + 90).job.held_since == since + 60, "it was seen before it was noted"
+
+
+@pytest.mark.parametrize(("started", "believed"), [(-3600, 0), (30, 30), (3600, 60)])
+def test_a_node_whose_clock_is_off_lets_no_pod_run_before_its_job_or_after_now(started: float, believed: float) -> None:
+    seen = read_job(stored_job(ready=1))
+    created = seen.job.created_at
+    assert merge(seen, None, created + started, created + 60).job.running_at == created + believed
 
 
 def test_a_job_of_another_controller_is_none_of_ours() -> None:

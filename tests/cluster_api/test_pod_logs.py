@@ -22,6 +22,7 @@ from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.pod_logs import PodLogs
 from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.errors import TooManySteps
 from tuning_operator.trial_logs.log_readings import LogReadings
 
 STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
@@ -31,10 +32,14 @@ JOB = "digits-6f9619ff-0-1"
 JOB_UID = f"uid-of-{JOB}"
 
 
-def pod(name: str = POD, job_uid: str = JOB_UID, created: str = "2026-01-15T08:00:00Z") -> dict[str, Any]:
-    """Return a pod of the Job."""
+def pod(
+    name: str = POD, job_uid: str = JOB_UID, created: str = "2026-01-15T08:00:00Z", started: str = ""
+) -> dict[str, Any]:
+    """Return a pod of the Job, with the time at which its node says that the container started."""
     owner = {"kind": "Job", "uid": job_uid, "controller": True}
-    return {"metadata": {"name": name, "creationTimestamp": created, "ownerReferences": [owner]}}
+    metadata = {"name": name, "creationTimestamp": created, "ownerReferences": [owner]}
+    statuses = [{"name": "trainer", "state": {"running": {"startedAt": started}}}] if started else []
+    return {"metadata": metadata, "status": {"containerStatuses": [{"name": "other", "state": {}}, *statuses]}}
 
 
 class FollowedLog:
@@ -84,7 +89,11 @@ class FollowedLog:
     @property
     def why_lost(self) -> str | None:
         """Why the log is not read to its end; empty if it is; None while it is read."""
-        return self.readings.read(STUDY).get((0, 1))
+        read = self.readings.read(STUDY)
+        if (0, 1) not in read:
+            return None
+        failure = read[0, 1]
+        return "" if failure is None else failure[1]
 
     async def until_values(self, *values: float) -> None:
         """Wait until these are the values of steps 1, 2, …"""
@@ -99,6 +108,7 @@ class FollowedLog:
 async def followed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FollowedLog]:
     """A log that an impatient operator follows."""
     monkeypatch.setattr(pod_logs, "SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr(pod_logs, "PAUSE_AFTER_END", 0.02)
     monkeypatch.setattr(pod_logs, "LONGEST_PAUSE", 0.05)
     async with FakeApiServer() as server, ClusterClient(lambda: server.credentials) as client:
         followed = FollowedLog(server, client)
@@ -210,7 +220,9 @@ async def test_a_pod_that_is_not_there_yet_is_waited_for(followed: FollowedLog) 
     await followed.until_values(0.1)
 
 
-async def test_a_pod_that_took_anothers_place_is_read_from_its_beginning(followed: FollowedLog) -> None:
+async def test_a_pod_that_took_anothers_place_is_read_from_its_beginning_and_takes_its_steps(
+    followed: FollowedLog,
+) -> None:
     followed.print("accuracy=0.1", "accuracy=0.2")
     followed.run()
     await followed.until_values(0.1, 0.2)
@@ -219,8 +231,33 @@ async def test_a_pod_that_took_anothers_place_is_read_from_its_beginning(followe
     followed.server.pods.append(pod("later", created=datetime.now(UTC).isoformat()))
     followed.server.end_logs()
     await asyncio.sleep(0.01)
-    followed.print("accuracy=0.1", "accuracy=0.2", "accuracy=0.3")
+    followed.print("accuracy=0.7")
+    await followed.until_values(0.7)
+    followed.print("accuracy=0.8", "accuracy=0.9")
+    await followed.until_values(0.7, 0.8, 0.9)
+
+
+async def test_a_log_whose_node_has_a_clock_that_is_behind_is_not_taken_for_another_pods(
+    followed: FollowedLog,
+) -> None:
+    """Its beginning was rotated away: read as another pod's it would replace what nobody can read any more."""
+    followed.server.pods = [pod(created="2030-01-15T08:00:00Z", started="2026-01-15T07:00:00Z")]
+    followed.print("accuracy=0.1", "accuracy=0.2")
+    followed.run()
+    await followed.until_values(0.1, 0.2)
+    await followed.readings.close()
+    followed.log._lines[:] = [Line(datetime.now(UTC), b"accuracy=0.3\n")]
+    followed.new_operator()
+    followed.run()
     await followed.until_values(0.1, 0.2, 0.3)
+
+
+async def test_a_log_with_more_steps_than_are_kept_is_not_opened_again(followed: FollowedLog) -> None:
+    followed.trials.fail_next(TooManySteps("at most 100,000 steps"))
+    followed.print("accuracy=0.1")
+    followed.run()
+    await followed.until_read()
+    assert (followed.values, followed.why_lost) == ({}, "at most 100,000 steps")
 
 
 async def test_a_log_that_stays_away_after_the_end_is_lost(

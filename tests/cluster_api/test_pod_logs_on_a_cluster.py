@@ -104,6 +104,7 @@ async def test_a_proxy_that_cuts_streams_costs_no_line_and_doubles_none(
     cut_every: float,
 ) -> None:
     monkeypatch.setattr(pod_logs, "SHORTEST_PAUSE", 0.02)
+    monkeypatch.setattr(pod_logs, "PAUSE_AFTER_END", 0.05)
     monkeypatch.setattr(pod_logs, "LONGEST_PAUSE", 0.1)
     study = create_study(control_plane, namespace, "digits")
     direct = credentials(control_plane)

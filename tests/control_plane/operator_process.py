@@ -22,6 +22,9 @@ RELEASE = "tuning"
 RIGHTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 """What of the chart an operator outside of the cluster needs."""
 
+LEASE_SECONDS = {"DURATION": "8", "RENEW_DEADLINE": "7"}
+"""Shorter than installed: whoever follows a killed operator waits for its Lease. Nobody restarts one that lost it."""
+
 
 class InstalledOperator:
     """One release that watches one namespace, with its history in an SQLite file."""
@@ -37,6 +40,7 @@ class InstalledOperator:
         settings: Mapping[str, str] | None = None,
         https: bool = False,
     ) -> None:
+        self.name = name
         self.control_plane = control_plane
         self.namespace = namespace
         self.database = folder / "tuning.db"
@@ -132,6 +136,7 @@ class InstalledOperator:
             "TUNING_OPERATOR_NAMESPACES": self.namespace,
             "TUNING_OPERATOR_LEASE_NAMESPACE": self.namespace,
             "TUNING_OPERATOR_LEASE_NAME": RELEASE,
+            **{f"TUNING_OPERATOR_LEASE_{part}": seconds for part, seconds in LEASE_SECONDS.items()},
             "TUNING_OPERATOR_IDENTITY": name,
             "TUNING_OPERATOR_STORAGE_URL": self._storage_url,
             "TUNING_OPERATOR_REPORT_HOST": "127.0.0.1",

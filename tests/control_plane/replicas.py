@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg
 
 from benchmarks.histories import make_history
+from tests.api.studies import study
 from tests.chart.helm import Helm
 from tests.control_plane.operator_process import InstalledOperator, wait_for
 from tests.control_plane.reporters import Acknowledged, Reporters
@@ -23,6 +25,8 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.search import StudyRepositories
 
 NAME = "history"
+STEPS = 100_000
+"""More than a trial reports to one set of reporters; each set begins above the steps of the one before."""
 STUDIES = "/apis/tuning-operator.io/v1alpha1/namespaces/{}/tuningstudies"
 
 
@@ -41,6 +45,8 @@ class Replicas:
         self.running: list[int] = []
         self._helm, self._namespace, self._folder, self._url = helm, namespace, folder, url
         self._key = b""
+        self._operators_made = itertools.count()
+        self._first_steps = itertools.count(STEPS, STEPS)
 
     def make_study(self, finished: int, running: int) -> None:
         """Create the study, with a past, before any operator runs."""
@@ -51,7 +57,7 @@ class Replicas:
 
     def add(self) -> InstalledOperator:
         """Start another operator; it is in the Service once it is ready."""
-        name = f"operator-{len(self.operators)}"
+        name = f"operator-{next(self._operators_made)}"
         added = InstalledOperator(
             self.control_plane,
             self._helm,
@@ -66,6 +72,20 @@ class Replicas:
         added.wait_ready()
         self.service.targets.append(("127.0.0.1", added.report_port))
         return added
+
+    def make_pair(self) -> tuple[InstalledOperator, InstalledOperator]:
+        """Let two operators run, and no more be known; return the active one and its standby."""
+        for ended in [operator for operator in self.operators if not operator.running]:
+            self.operators.remove(ended)
+            ended.kill()
+            if ("127.0.0.1", ended.report_port) in self.service.targets:
+                self.leave_service(ended)
+        while len(self.operators) < 2:
+            self.add()
+        wait_for(lambda: any(operator.is_active() for operator in self.operators), 60, lambda: "no operator acts")
+        self.operators.sort(key=lambda operator: not operator.is_active())
+        first, second = self.operators
+        return first, second
 
     def replace(self, old: InstalledOperator) -> float:
         """Do to an operator what a rollout does; return how many seconds it took to leave."""
@@ -85,7 +105,8 @@ class Replicas:
 
     def reporters(self, rate: float) -> Reporters:
         """Let the running trials report through the Service, so often per second together."""
-        return Reporters(f"http://127.0.0.1:{self.service.port}", self._key, self.study, self.running, rate)
+        url = f"http://127.0.0.1:{self.service.port}"
+        return Reporters(url, self._key, self.study, self.running, rate, next(self._first_steps))
 
     def lost(self, acknowledged: list[Acknowledged]) -> set[tuple[int, int]]:
         """Return the (trial, step) of acknowledged reports that the database lacks."""
@@ -128,19 +149,15 @@ def replicas(control_plane: ControlPlane, helm: Helm, namespace: str, folder: Pa
 
 def _study(finished: int, running: int) -> dict[str, Any]:
     container = {"name": "trainer", "image": "trainer", "command": ["sleep", "600"]}
-    return {
-        "apiVersion": "tuning-operator.io/v1alpha1",
-        "kind": "TuningStudy",
-        "metadata": {"name": NAME},
-        "spec": {
-            "objectives": [{"metric": "accuracy", "direction": "Maximize"}],
-            "parameters": [{"name": "learning_rate", "type": "Float", "low": 0.0, "high": 1.0}],
-            "search": {"sampler": {"name": "Random"}, "seed": 1},
-            "maxTrials": finished + 2 * running,
-            "parallelism": running,
-            "trial": {"template": {"spec": {"containers": [container]}}},
-        },
-    }
+    return study(
+        NAME,
+        objectives=[{"metric": "accuracy", "direction": "Maximize"}],
+        parameters=[{"name": "learning_rate", "type": "Float", "low": 0.0, "high": 1.0}],
+        search={"sampler": {"name": "Random"}, "seed": 1},
+        maxTrials=finished + 2 * running,
+        parallelism=running,
+        trial={"template": {"spec": {"containers": [container]}}},
+    )
 
 
 def _with_application(url: str, name: str) -> str:

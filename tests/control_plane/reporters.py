@@ -15,8 +15,6 @@ from tuning_operator.reports.report_endpoint import report_url
 from tuning_trainer.backoff import Backoff
 from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint
 
-FIRST_STEP = 1_000
-"""Above the steps of a history that was there before."""
 _REQUEST_SECONDS = 3.0
 """How long a request may take; the SDK waits for 30 s, and then does the same."""
 
@@ -36,8 +34,11 @@ class Acknowledged:
 class Reporters:
     """A thread for each trial; a context manager that stops them and waits until everything is acknowledged."""
 
-    def __init__(self, base_url: str, key: bytes, study: StudyKey, trials: Sequence[int], rate: float) -> None:
+    def __init__(
+        self, base_url: str, key: bytes, study: StudyKey, trials: Sequence[int], rate: float, first_step: int
+    ) -> None:
         self.acknowledged: list[Acknowledged] = []
+        self._first_step = first_step
         self._interval = len(trials) / rate
         self._stopping = threading.Event()
         self._threads = [
@@ -76,7 +77,7 @@ class Reporters:
         while not self._stopping.wait(max(0.0, start + step * self._interval - time.monotonic())):
             due = int((time.monotonic() - start) / self._interval) + 1
             steps = range(step, max(due, step + 1))
-            self._deliver(endpoint, trial, [(FIRST_STEP + each, start + each * self._interval) for each in steps])
+            self._deliver(endpoint, trial, [(self._first_step + each, start + each * self._interval) for each in steps])
             step = steps.stop
         endpoint.close()
 

@@ -1,4 +1,4 @@
-"""What a user does with studies: apply, wait, look, delete, all with kubectl."""
+"""What a user does with studies: apply, wait, look, delete; acts are kubectl's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tests.api.studies import study
 from tests.control_plane.operator_process import wait_for
 from tests.support.control_plane import ControlPlane
 
@@ -17,7 +18,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class Studies:
-    """The studies of one namespace."""
+    """The studies of one namespace.
+
+    What is looked at is asked of the API server itself: tests look ten times a second, and kubectl would take half a
+    core for that.
+    """
 
     def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
         self.namespace = namespace
@@ -41,7 +46,7 @@ class Studies:
 
     def get(self, name: str) -> dict[str, Any]:
         """Return a study."""
-        study: dict[str, Any] = json.loads(self.kubectl("get", "tuningstudy", name, "-o", "json"))
+        study: dict[str, Any] = self._get("apis/tuning-operator.io/v1alpha1", f"tuningstudies/{name}")
         return study
 
     def status(self, name: str) -> dict[str, Any]:
@@ -63,6 +68,11 @@ class Studies:
         )
         return self.condition(name, condition)
 
+    def job(self, name: str) -> dict[str, Any]:
+        """Return a Job by its own name."""
+        job: dict[str, Any] = self._get("apis/batch/v1", f"jobs/{name}")
+        return job
+
     def jobs(self, name: str) -> list[dict[str, Any]]:
         """Return the Jobs of a study that still exist."""
         uid = self.get(name)["metadata"]["uid"]
@@ -70,21 +80,22 @@ class Studies:
 
     def jobs_of(self, uid: str) -> list[dict[str, Any]]:
         """Return the Jobs of a study's uid that exist."""
-        selector = f"tuning-operator.io/study-uid={uid}"
-        jobs: list[dict[str, Any]] = json.loads(self.kubectl("get", "jobs", "-l", selector, "-o", "json"))["items"]
-        return jobs
+        return self._list("apis/batch/v1", f"jobs?{_of_study(uid)}")
 
     def events(self, name: str) -> list[tuple[str, str]]:
         """Return (reason, note) of a study's Events."""
-        listed = json.loads(self.kubectl("get", "events.events.k8s.io", "-o", "json"))["items"]
+        listed = self._list("apis/events.k8s.io/v1", "events")
         about = [event for event in listed if event.get("regarding", {}).get("name") == name]
         return [(event["reason"], event.get("note", "")) for event in about]
 
     def pods(self, name: str) -> dict[int, str]:
         """Return trial -> name of its pod."""
-        selector = f"tuning-operator.io/study-uid={self.get(name)['metadata']['uid']}"
-        found = json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+        found = self.pods_of(self.get(name)["metadata"]["uid"])
         return {int(pod["metadata"]["labels"]["tuning-operator.io/trial"]): pod["metadata"]["name"] for pod in found}
+
+    def pods_of(self, uid: str) -> list[dict[str, Any]]:
+        """Return the pods of a study's uid that exist."""
+        return self._list("api/v1", f"pods?{_of_study(uid)}")
 
     def disrupt(self, pod: str, reason: str) -> None:
         """Do what the scheduler and the controllers do to a pod that must go: a condition, then its deletion."""
@@ -94,11 +105,35 @@ class Studies:
         self.kubectl("patch", "pod", pod, "--subresource=status", "--type=strategic", "-p", patch)
         self.kubectl("delete", "pod", pod, "--wait=false")
 
+    def suspend_job(self, job: str, value: bool) -> None:
+        """What Kueue does to preempt a Job, and to admit it."""
+        self.kubectl("patch", "job", job, "--type=merge", "-p", json.dumps({"spec": {"suspend": value}}))
+
+    def wait_held(self, job: str, seconds: float) -> None:
+        """Wait until a Job has been suspended for so long."""
+        wait_for(lambda: self._held_seconds(job) > seconds, 60, lambda: f"the Job {job} is not held")
+
+    def _held_seconds(self, job: str) -> float:
+        conditions = json.loads(self.kubectl("get", "job", job, "-o", "json"))["status"].get("conditions", [])
+        since = next((each["lastTransitionTime"] for each in conditions if each["type"] == "Suspended"), None)
+        return 0.0 if since is None else (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()
+
     def evict(self, pod: str) -> None:
         """What `kubectl drain` does."""
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
         self.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(eviction))
+
+    def _get(self, version: str, path: str) -> Any:
+        return self._control_plane.api.get(f"/{version}/namespaces/{self.namespace}/{path}")
+
+    def _list(self, version: str, path: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self._get(version, path)["items"]
+        return items
+
+
+def _of_study(uid: str) -> str:
+    return f"labelSelector=tuning-operator.io/study-uid={uid}"
 
 
 def small_study(name: str, script: str, **spec: Any) -> dict[str, Any]:
@@ -106,17 +141,11 @@ def small_study(name: str, script: str, **spec: Any) -> dict[str, Any]:
     command = ["python", "-c", "import tuning_trainer as tuning\n" + textwrap.dedent(script)]
     container = {"name": "trainer", "image": "trainer:1", "command": command}
     trial = spec.pop("trial", {})
-    return {
-        "apiVersion": "tuning-operator.io/v1alpha1",
-        "kind": "TuningStudy",
-        "metadata": {"name": name},
-        "spec": {
-            "objectives": [{"metric": "score", "direction": "Maximize"}],
-            "parameters": [{"name": "x", "type": "Float", "low": 0, "high": 1}],
-            "search": {"sampler": {"name": "Random"}, "seed": 1},
-            "maxTrials": 3,
-            "parallelism": 2,
-            "trial": {"template": {"spec": {"containers": [container]}}, **trial},
-            **spec,
-        },
+    fields = {
+        "objectives": [{"metric": "score", "direction": "Maximize"}],
+        "search": {"sampler": {"name": "Random"}, "seed": 1},
+        "maxTrials": 3,
+        "parallelism": 2,
+        "trial": {"template": {"spec": {"containers": [container]}}, **trial},
     }
+    return study(name, **{**fields, **spec})

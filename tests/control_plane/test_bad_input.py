@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.chart.helm import Helm
@@ -17,9 +19,49 @@ trial.report({"score": trial.parameters["x"]}, step=1)
 """
 
 
-@pytest.fixture(autouse=True)
-def running_operator(operator: InstalledOperator) -> None:
-    """All of these have an operator."""
+ONE = {"maxTrials": 1, "parallelism": 1}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mistaken(studies: Studies, operator: InstalledOperator) -> None:
+    """The studies with mistakes, started at once: they wait for the same deadlines side by side."""
+    studies.apply("crash", "tuning.current_trial()\nimport no_such_module", **ONE)
+    studies.apply("exit", "raise SystemExit(3)", **ONE)
+    studies.apply("other-metric", "tuning.current_trial().report({'accuracy': 1.0}, step=1)", **ONE)
+    studies.apply("nothing", "pass", **ONE)
+    studies.apply("nan", "tuning.current_trial().report({'score': float('nan')}, step=1)", **ONE)
+    stopping = {"failedTrials": {"consecutive": 2}}
+    studies.apply("failing", "raise SystemExit(1)", maxTrials=50, parallelism=1, stopping=stopping)
+    studies.apply("no-image", REPORT, trial=late_pod(image="registry.invalid/does-not-exist:1"), **ONE)
+    studies.apply("no-account", REPORT, trial=late_pod(serviceAccountName="nobody"), **ONE)
+    studies.apply("bad-template", REPORT, trial={"template": template(imagePulPolicy="Never")})
+    studies.apply("bad-option", REPORT, search={"sampler": {"name": "TPE", "options": {"startupTrials": 5}}})
+    prints = template(command=["python", "-c", "print('score=0.5')"])
+    studies.apply("printed", "", trial={"metrics": {"source": "Logs"}, "template": prints})
+    studies.apply("good", REPORT)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def taken(mistaken: None, studies: Studies) -> tuple[str, str]:
+    """The name of a Job that was somebody else's, and what its study said; half a minute later it is tried again."""
+    studies.apply("taken", REPORT, suspend={"enabled": True})
+    studies.wait("taken", "Suspended")
+    name = job_name("taken", studies.get("taken")["metadata"]["uid"], 0, 1)
+    studies.kubectl("create", "job", name, "--image=registry.invalid/does-not-exist:1")
+    studies.patch("taken", {"suspend": {"enabled": False}})
+    message = str(studies.wait("taken", "Degraded")["message"])
+    studies.kubectl("delete", "job", name)
+    return name, message
+
+
+def late_pod(image: str = "trainer:1", **pod: str) -> dict[str, Any]:
+    """Return a study's `trial` whose pod has a few seconds to start."""
+    return {"deadlines": {"start": "15s"}, "template": {"spec": {**template(image=image)["spec"], **pod}}}
+
+
+def template(**container: Any) -> dict[str, Any]:
+    """Return a pod template with these fields of its container."""
+    return {"spec": {"containers": [{"name": "trainer", "image": "trainer:1", "command": ["python"], **container}]}}
 
 
 def failure(studies: Studies, name: str) -> dict[str, str]:
@@ -30,49 +72,39 @@ def failure(studies: Studies, name: str) -> dict[str, str]:
 
 
 def test_a_small_study_succeeds(studies: Studies) -> None:
-    studies.apply("good", REPORT)
     studies.wait("good", "Complete")
     assert studies.status("good")["trials"]["complete"] == 3
 
 
 def test_a_script_that_crashes_at_import_fails_its_trials_with_the_error(studies: Studies) -> None:
-    studies.apply("crash", "tuning.current_trial()\nimport no_such_module", maxTrials=1, parallelism=1)
     last = failure(studies, "crash")
     assert last["reason"] == "Error"
     assert "no_such_module" in last["message"]
 
 
 def test_a_container_that_knows_nothing_of_reports_fails_with_its_exit_code(studies: Studies) -> None:
-    studies.apply("exit", "raise SystemExit(3)", maxTrials=1, parallelism=1)
     last = failure(studies, "exit")
     assert last["reason"] == "Error"
     assert "exited with code 3" in last["message"]
 
 
 def test_another_metric_than_the_objective_is_named(studies: Studies) -> None:
-    script = "tuning.current_trial().report({'accuracy': 1.0}, step=1)"
-    studies.apply("other-metric", script, maxTrials=1, parallelism=1)
     last = failure(studies, "other-metric")
     assert last["reason"] == "NoObjective"
     assert "`score`: it reported accuracy" in last["message"]
 
 
 def test_no_report_at_all_is_said_so(studies: Studies) -> None:
-    studies.apply("nothing", "pass", maxTrials=1, parallelism=1)
     last = failure(studies, "nothing")
     assert last["reason"] == "NoObjective"
     assert "it reported nothing" in last["message"]
 
 
 def test_nan_fails_the_trial_by_that_name(studies: Studies) -> None:
-    script = "tuning.current_trial().report({'score': float('nan')}, step=1)"
-    studies.apply("nan", script, maxTrials=1, parallelism=1)
     assert failure(studies, "nan")["reason"] == "NotFinite"
 
 
 def test_failures_in_a_row_end_the_study_and_announce_it(studies: Studies) -> None:
-    stopping = {"failedTrials": {"consecutive": 2}}
-    studies.apply("failing", "raise SystemExit(1)", maxTrials=50, parallelism=1, stopping=stopping)
     condition = studies.wait("failing", "Failed")
     assert condition["reason"] == "TooManyFailedTrials"
     assert studies.status("failing")["trials"]["total"] == 2
@@ -81,29 +113,7 @@ def test_failures_in_a_row_end_the_study_and_announce_it(studies: Studies) -> No
     )
 
 
-def test_an_image_that_cant_be_pulled_fails_by_the_start_deadline_with_the_reason(studies: Studies) -> None:
-    container = {"name": "trainer", "image": "registry.invalid/does-not-exist:1", "command": ["python"]}
-    trial = {"deadlines": {"start": "15s"}, "template": {"spec": {"containers": [container]}}}
-    studies.apply("no-image", REPORT, maxTrials=1, parallelism=1, trial=trial)
-    last = failure(studies, "no-image")
-    assert last["reason"] == "ImageProblem"
-    assert "does-not-exist" in last["message"]
-    assert "ImagePull" in last["message"]
-
-
-def test_a_missing_service_account_fails_by_the_start_deadline_with_the_reason(studies: Studies) -> None:
-    container = {"name": "trainer", "image": "trainer:1", "command": ["python"]}
-    pod = {"serviceAccountName": "nobody", "containers": [container]}
-    trial = {"deadlines": {"start": "15s"}, "template": {"spec": pod}}
-    studies.apply("no-account", REPORT, maxTrials=1, parallelism=1, trial=trial)
-    last = failure(studies, "no-account")
-    assert last["reason"] == "StartDeadlineExceeded"
-    assert "nobody" in last["message"]
-
-
 def test_a_template_that_the_api_server_refuses_starts_nothing(studies: Studies) -> None:
-    container = {"name": "trainer", "image": "trainer:1", "imagePulPolicy": "Never", "command": ["python"]}
-    studies.apply("bad-template", REPORT, trial={"template": {"spec": {"containers": [container]}}})
     condition = studies.wait("bad-template", "Accepted", status="False")
     assert condition["reason"] == "JobRefused"
     assert "imagePulPolicy" in condition["message"]
@@ -112,7 +122,6 @@ def test_a_template_that_the_api_server_refuses_starts_nothing(studies: Studies)
 
 
 def test_what_only_the_operator_can_say_is_said_in_the_status(studies: Studies) -> None:
-    studies.apply("bad-option", REPORT, search={"sampler": {"name": "TPE", "options": {"startupTrials": 5}}})
     condition = studies.wait("bad-option", "Accepted", status="False")
     assert condition["reason"] == "InvalidSpec"
     assert "startupTrials" in condition["message"]
@@ -148,20 +157,6 @@ def test_a_study_deleted_while_it_runs_takes_its_jobs_along_and_harms_nobody(
     studies.wait("after-deletion", "Complete")
 
 
-def test_a_name_taken_by_somebody_elses_job_degrades_the_study_until_it_is_free(
-    studies: Studies, operator: InstalledOperator
-) -> None:
-    studies.apply("taken", REPORT, suspend={"enabled": True})
-    studies.wait("taken", "Suspended")
-    taken = job_name("taken", studies.get("taken")["metadata"]["uid"], 0, 1)
-    studies.kubectl("create", "job", taken, "--image=registry.invalid/does-not-exist:1")
-    studies.patch("taken", {"suspend": {"enabled": False}})
-    assert taken in studies.wait("taken", "Degraded")["message"]
-    studies.kubectl("delete", "job", taken)
-    studies.wait("taken", "Complete")
-    assert studies.status("taken")["trials"]["complete"] == 3
-
-
 def test_a_poisoned_study_does_not_stop_the_others(studies: Studies) -> None:
     studies.apply("poisoned", REPORT)
     annotations = ["kopf.zalando.org/last-handled-configuration={", "tuning-operator.io/study={{{"]
@@ -170,11 +165,41 @@ def test_a_poisoned_study_does_not_stop_the_others(studies: Studies) -> None:
 
 
 def test_a_container_without_the_sdk_may_print_its_metrics(studies: Studies) -> None:
-    container = {"name": "trainer", "image": "trainer:1", "command": ["python", "-c", "print('score=0.5')"]}
-    trial = {"metrics": {"source": "Logs"}, "template": {"spec": {"containers": [container]}}}
-    studies.apply("printed", REPORT, trial=trial)
     studies.wait("printed", "Complete")
     assert studies.status("printed")["best"]["value"] == 0.5
+
+
+def test_suspend_resume_and_edits_act_on_a_running_study(studies: Studies, operator: InstalledOperator) -> None:
+    studies.apply("edited", "import time\n" + REPORT + "time.sleep(2)", maxTrials=4, parallelism=1)
+    wait_for(lambda: studies.status("edited").get("trials", {}).get("running") == 1, 60, operator.log)
+    studies.patch("edited", {"suspend": {"enabled": True, "mode": "Terminate"}})
+    studies.wait("edited", "Suspended")
+    wait_for(lambda: studies.status("edited")["trials"]["waiting"] == 1, 30, operator.log)
+    studies.patch("edited", {"suspend": {"enabled": False}, "parallelism": 4})
+    studies.wait("edited", "Complete")
+    assert studies.status("edited")["trials"]["complete"] == 4
+
+
+def test_an_image_that_cant_be_pulled_fails_by_the_start_deadline_with_the_reason(studies: Studies) -> None:
+    last = failure(studies, "no-image")
+    assert last["reason"] == "ImageProblem"
+    assert "does-not-exist" in last["message"]
+    assert "ImagePull" in last["message"]
+
+
+def test_a_missing_service_account_fails_by_the_start_deadline_with_the_reason(studies: Studies) -> None:
+    last = failure(studies, "no-account")
+    assert last["reason"] == "StartDeadlineExceeded"
+    assert "nobody" in last["message"]
+
+
+def test_a_name_taken_by_somebody_elses_job_degrades_the_study_until_it_is_free(
+    studies: Studies, taken: tuple[str, str]
+) -> None:
+    name, message = taken
+    assert name in message
+    studies.wait("taken", "Complete")
+    assert studies.status("taken")["trials"]["complete"] == 3
 
 
 def test_a_second_operator_stands_by_until_the_first_one_leaves(
@@ -193,17 +218,6 @@ def test_a_second_operator_stands_by_until_the_first_one_leaves(
         standby.terminate()
         operator.start()
         operator.wait_ready()
-
-
-def test_suspend_resume_and_edits_act_on_a_running_study(studies: Studies, operator: InstalledOperator) -> None:
-    studies.apply("edited", "import time\n" + REPORT + "time.sleep(2)", maxTrials=4, parallelism=1)
-    wait_for(lambda: studies.status("edited").get("trials", {}).get("running") == 1, 60, operator.log)
-    studies.patch("edited", {"suspend": {"enabled": True, "mode": "Terminate"}})
-    studies.wait("edited", "Suspended")
-    wait_for(lambda: studies.status("edited")["trials"]["waiting"] == 1, 30, operator.log)
-    studies.patch("edited", {"suspend": {"enabled": False}, "parallelism": 4})
-    studies.wait("edited", "Complete")
-    assert studies.status("edited")["trials"]["complete"] == 4
 
 
 def test_the_chart_grants_what_was_used_here_and_nothing_else(

@@ -1,6 +1,6 @@
 """Examples and databases: studies that end well.
 
-The whole digits study is in test_crashes, the one with a volume in test_checkpoints.
+The digits study is in test_crashes, the one with a volume in test_checkpoints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.control_plane.studies import EXAMPLES, Studies
 from tests.support.control_plane import ControlPlane
 from tests.support.process_node import ProcessNode
 
-SHORT = 6
+SHORT = 3
 """Trials of an example here; its file has more."""
 
 OTHERS = sorted({file.stem for file in EXAMPLES.glob("*.yaml")} - {"digits-mlp", "digits-mlp-checkpoints"})

@@ -33,16 +33,26 @@ KILLED = "import os; os.kill(os.getpid(), 9)"
 
 ONE = {"maxTrials": 1, "parallelism": 1}
 
+DISRUPTIONS: dict[str, tuple[Callable[[Studies, str], object], str]] = {
+    "evicted": (Studies.evict, "Evicted"),
+    "preempted": (lambda studies, pod: studies.disrupt(pod, "PreemptionByScheduler"), "Preempted"),
+    "lost": (lambda studies, pod: studies.disrupt(pod, "DeletionByTaintManager"), "NodeLost"),
+    "deleted": (lambda studies, pod: studies.kubectl("delete", "pod", pod, "--wait=false"), "Evicted"),
+}
+"""Study -> what is done to its pod, and what that is called."""
+
 
 @pytest.fixture(scope="module")
 def started(studies: Studies, operator: InstalledOperator) -> Studies:
-    """All studies of this file, applied at once: they wait for the same pauses side by side."""
-    for name in ("evicted", "preempted", "lost", "deleted"):
+    """The studies of this file, started and disrupted at once: they wait for the same pauses side by side."""
+    for name in DISRUPTIONS:
         studies.apply(name, WAIT_ON_THE_FIRST_ATTEMPT, **ONE)
     studies.apply("error", "raise SystemExit(7)", trial={"retries": {"limit": 1, "reasons": ["Error"]}}, **ONE)
     memory = {"retries": {"limit": 1, "reasons": ["OutOfMemory"]}, "template": template("out-of-memory:1", KILLED)}
     studies.apply("memory", KILLED, trial=memory, **ONE)
     studies.apply("silent", SILENT, trial={"deadlines": {"silence": "2s"}}, **ONE)
+    for name, (disruption, _) in DISRUPTIONS.items():
+        disruption(studies, pod_of(studies, name))
     return studies
 
 
@@ -57,23 +67,22 @@ def pod_of(studies: Studies, name: str) -> str:
     return studies.pods(name)[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "disruption", "reason"),
-    [
-        ("evicted", Studies.evict, "Evicted"),
-        ("preempted", lambda studies, pod: studies.disrupt(pod, "PreemptionByScheduler"), "Preempted"),
-        ("lost", lambda studies, pod: studies.disrupt(pod, "DeletionByTaintManager"), "NodeLost"),
-        ("deleted", lambda studies, pod: studies.kubectl("delete", "pod", pod, "--wait=false"), "Evicted"),
-    ],
-)
+def test_a_pod_that_fits_on_no_node_is_shown_with_the_schedulers_words(started: Studies) -> None:
+    container = template("trainer:1", "pass")
+    container["spec"]["nodeSelector"] = {"accelerator": "none-such"}
+    started.apply("unschedulable", "", trial={"template": container, "deadlines": {"start": "20s"}}, **ONE)
+    condition = started.wait("unschedulable", "Degraded", 60)
+    assert condition["reason"] == "PodsNotStarting"
+    assert "didn't match Pod's node affinity/selector" in condition["message"]
+    started.wait("unschedulable", "Failed")
+    assert started.status("unschedulable")["recent"][0]["reason"] == "StartDeadlineExceeded"
+
+
+@pytest.mark.parametrize("name", DISRUPTIONS)
 def test_a_disrupted_trial_goes_on_with_its_number_parameters_and_history(
-    started: Studies,
-    operator: InstalledOperator,
-    name: str,
-    disruption: Callable[[Studies, str], object],
-    reason: str,
+    started: Studies, operator: InstalledOperator, name: str
 ) -> None:
-    disruption(started, pod_of(started, name))
+    _, reason = DISRUPTIONS[name]
     started.wait(name, "Complete")
     status = started.status(name)
     assert (status["trials"]["complete"], status["trials"]["failed"]) == (1, 0)
@@ -133,14 +142,3 @@ def test_a_quota_without_room_for_pods_is_shown_and_announced_and_waited_out(
     started.kubectl("delete", "resourcequota", "scarce")
     started.wait("quota", "Complete")
     assert started.condition("quota", "Degraded")["status"] == "False"
-
-
-def test_a_pod_that_fits_on_no_node_is_shown_with_the_schedulers_words(started: Studies) -> None:
-    container = template("trainer:1", "pass")
-    container["spec"]["nodeSelector"] = {"accelerator": "none-such"}
-    started.apply("unschedulable", "", trial={"template": container, "deadlines": {"start": "20s"}}, **ONE)
-    condition = started.wait("unschedulable", "Degraded", 60)
-    assert condition["reason"] == "PodsNotStarting"
-    assert "didn't match Pod's node affinity/selector" in condition["message"]
-    started.wait("unschedulable", "Failed")
-    assert started.status("unschedulable")["recent"][0]["reason"] == "StartDeadlineExceeded"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -40,8 +39,7 @@ def running_operator(operator: InstalledOperator) -> None:
 
 def pods(studies: Studies, uid: str) -> list[dict[str, Any]]:
     """Return the pods of a study's uid that are not over."""
-    found = studies.kubectl("get", "pods", "-l", f"tuning-operator.io/study-uid={uid}", "-o", "json")
-    return [pod for pod in json.loads(found)["items"] if pod["status"]["phase"] in ("Pending", "Running")]
+    return [pod for pod in studies.pods_of(uid) if pod["status"]["phase"] in ("Pending", "Running")]
 
 
 def uid_of(studies: Studies, name: str) -> str:

@@ -33,6 +33,15 @@ if x < 0.5:
 """Ends only if it is deleted where x is small; the last epoch that it prints is one that others have too."""
 
 
+PRINTS_WHICH_POD_IT_IS = """
+import time
+pod = time.time_ns() // 1_000_000
+for epoch in range(1, 6):
+    print(f"pod={pod} score={epoch / 10}", flush=True)
+    time.sleep(0.5)
+"""
+
+
 def printing(script: str, **logs: Any) -> dict[str, Any]:
     """Return how trials are run whose container prints; the SDK is not even imported."""
     container = {"name": "main", "image": "somebodys-image:1", "command": ["python", "-c", textwrap.dedent(script)]}
@@ -84,6 +93,24 @@ def test_hopeless_trials_that_only_print_are_deleted_and_count_as_pruned(
         30,
         operator.log,
     )
+
+
+def test_a_pod_that_a_queue_gave_back_prints_its_trial_anew(studies: Studies, operator: InstalledOperator) -> None:
+    trial = {**printing(PRINTS_WHICH_POD_IT_IS), "queue": {"kueue": "gpu-queue"}}
+    studies.apply("again", "", trial=trial, maxTrials=1, parallelism=1)
+    wait_for(lambda: len(reports(operator, studies, "again").get(0, ())) >= 3, 60, operator.log)
+    first = reports(operator, studies, "again")[0][0][1]["pod"]
+    (job,) = studies.jobs("again")
+    studies.suspend_job(job["metadata"]["name"], True)
+    studies.wait_held(job["metadata"]["name"], 2)
+    studies.suspend_job(job["metadata"]["name"], False)
+    studies.wait("again", "Complete")
+    assert studies.status("again")["best"]["job"] == job["metadata"]["name"], "the same attempt went on"
+    printed = reports(operator, studies, "again")[0]
+    assert [step for step, _ in printed] == [1, 2, 3, 4, 5]
+    pods = {values["pod"] for _, values in printed}
+    assert len(pods) == 1
+    assert first not in pods
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ Tests take the kubelet's part: they ask for the token that it would put into the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,11 +104,10 @@ class TrialPod:
 def pods(control_plane: ControlPlane, studies: Studies, operator: InstalledOperator) -> list[TrialPod]:
     """The pods of two trials, in the order of the trials."""
     studies.apply("tokens", "pass", maxTrials=2, parallelism=2, trial={"template": {"spec": NOWHERE}})
-    selector = f"tuning-operator.io/study-uid={studies.get('tokens')['metadata']['uid']}"
+    uid = studies.get("tokens")["metadata"]["uid"]
 
     def listed() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(studies.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
-        return sorted(found, key=lambda pod: str(pod["metadata"]["labels"]["tuning-operator.io/trial"]))
+        return sorted(studies.pods_of(uid), key=lambda pod: str(pod["metadata"]["labels"]["tuning-operator.io/trial"]))
 
     wait_for(lambda: len(listed()) == 2, 60, operator.log)
     return [TrialPod(studies, control_plane, document) for document in listed()]

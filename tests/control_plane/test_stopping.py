@@ -11,9 +11,19 @@ QUICK = "tuning.current_trial().report({'score': 0.5}, step=1)"
 SLOW = "import time; tuning.current_trial().report({'score': 0.5}, step=1); time.sleep(600)"
 
 
-@pytest.fixture(autouse=True)
-def running_operator(operator: InstalledOperator) -> None:
-    """All of these have an operator."""
+@pytest.fixture(scope="module", autouse=True)
+def started(studies: Studies, operator: InstalledOperator) -> None:
+    """The studies of this file, started at once: they wait side by side."""
+    studies.apply("one", SLOW, maxTrials=3, parallelism=1)
+    stopping = {"duration": "3s", "onEnd": "Terminate"}
+    studies.apply("budget", SLOW, maxTrials=2, parallelism=1, stopping=stopping)
+    command = ["python", "-c", f"import tuning_trainer as tuning\n{SLOW}"]
+    gpus = {"name": "trainer", "image": "trainer:1", "command": command, "resources": {"limits": {"nvidia.com/gpu": 2}}}
+    trial = {"template": {"spec": {"containers": [gpus]}}}
+    stopping = {"gpuHours": 0.002, "onEnd": "Terminate"}
+    studies.apply("gpus", SLOW, maxTrials=5, parallelism=1, stopping=stopping, trial=trial)
+    studies.apply("plateau", QUICK, maxTrials=50, parallelism=1, stopping={"plateau": {"trials": 2}})
+    studies.apply("more", QUICK, maxTrials=1, parallelism=1)
 
 
 def running(studies: Studies, name: str, count: int) -> None:
@@ -27,7 +37,6 @@ def no_job_is_active(studies: Studies, name: str) -> None:
 
 
 def test_a_person_stops_one_trial_and_the_study_goes_on(studies: Studies) -> None:
-    studies.apply("one", SLOW, maxTrials=3, parallelism=1)
     running(studies, "one", 1)
     studies.patch("one", {"stopping": {"trials": [0]}})
     wait_for(lambda: studies.status("one")["trials"]["pruned"] == 1, 60, lambda: str(studies.status("one")))
@@ -41,8 +50,6 @@ def test_a_person_stops_one_trial_and_the_study_goes_on(studies: Studies) -> Non
 
 
 def test_a_time_budget_ends_the_study_and_a_larger_one_revives_it(studies: Studies) -> None:
-    stopping = {"duration": "3s", "onEnd": "Terminate"}
-    studies.apply("budget", SLOW, maxTrials=2, parallelism=1, stopping=stopping)
     condition = studies.wait("budget", "Complete")
     assert condition["reason"] == "DurationReached"
     assert "completionTime" in studies.status("budget")
@@ -57,25 +64,17 @@ def test_a_time_budget_ends_the_study_and_a_larger_one_revives_it(studies: Studi
 
 
 def test_gpu_hours_end_the_study(studies: Studies) -> None:
-    command = ["python", "-c", f"import tuning_trainer as tuning\n{SLOW}"]
-    container = {"name": "trainer", "image": "trainer:1", "command": command}
-    gpus = {**container, "resources": {"limits": {"nvidia.com/gpu": 2}}}
-    stopping = {"gpuHours": 0.002, "onEnd": "Terminate"}
-    trial = {"template": {"spec": {"containers": [gpus]}}}
-    studies.apply("gpus", SLOW, maxTrials=5, parallelism=1, stopping=stopping, trial=trial)
     condition = studies.wait("gpus", "Complete")
     assert condition["reason"] == "GpuHoursReached"
     assert studies.status("gpus")["usage"]["gpuHours"] >= 0.002
 
 
 def test_a_plateau_ends_the_study(studies: Studies) -> None:
-    studies.apply("plateau", QUICK, maxTrials=50, parallelism=1, stopping={"plateau": {"trials": 2}})
     assert studies.wait("plateau", "Complete")["reason"] == "Plateau"
     assert studies.status("plateau")["trials"]["total"] == 3
 
 
 def test_more_trials_revive_a_complete_study(studies: Studies) -> None:
-    studies.apply("more", QUICK, maxTrials=1, parallelism=1)
     studies.wait("more", "Complete")
     studies.patch("more", {"maxTrials": 2})
     wait_for(lambda: studies.status("more")["trials"]["complete"] == 2, 60, lambda: str(studies.status("more")))

@@ -6,7 +6,6 @@ import json
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,34 +15,37 @@ from tests.control_plane.replicas import Replicas, replicas
 from tests.control_plane.reporters import Reporters
 from tests.control_plane.studies import Studies
 from tests.support.control_plane import ControlPlane
+from tests.support.fixtures import own_database
 from tests.support.process_node import ProcessNode
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.postgresql]
 
-FINISHED, RUNNING, RATE = 10_000, 10, 100
+FINISHED, RUNNING, RATE = 1_000, 10, 100
 """Finished and running trials, and reports per second."""
 
 
-@pytest.fixture
-def release(
+@pytest.fixture(scope="module")
+def running(
     control_plane: ControlPlane,
     process_node: ProcessNode,
     helm: Helm,
     studies: Studies,
-    postgresql_url: str,
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Replicas]:
-    """Two operators, the first of which is active, and a study of which some trials run."""
-    finished = getattr(request, "param", 100)
-    with replicas(control_plane, helm, studies.namespace, tmp_path, postgresql_url) as made:
-        made.make_study(finished, RUNNING)
-        made.wait_active(made.add())
-        made.add()
+    """A study of which some trials run, and whatever operators the tests leave."""
+    folder = tmp_path_factory.mktemp("replicas")
+    with own_database() as url, replicas(control_plane, helm, studies.namespace, folder, url) as made:
+        made.make_study(FINISHED, RUNNING)
         yield made
 
 
-@pytest.mark.parametrize("release", [FINISHED], indirect=True)
+@pytest.fixture
+def release(running: Replicas) -> Replicas:
+    """Two operators, the first of which is active."""
+    running.make_pair()
+    return running
+
+
 def test_a_standby_takes_over_from_a_killed_operator(release: Replicas) -> None:
     first, second = release.operators
     with release.reporters(RATE) as reporters:
@@ -72,8 +74,8 @@ def test_a_paused_operator_that_wakes_after_the_takeover_writes_nothing(release:
         wait_flowing(reporters)
     assert release.lost(reporters.acknowledged) == set()
     written = "SELECT count(*) FROM tuning_reports WHERE written_by = %s AND received_at > %s"
-    assert release.query(written, "operator-0", taken_over_at) == [(0,)]
-    assert release.query(written, "operator-1", taken_over_at) != [(0,)]
+    assert release.query(written, first.name, taken_over_at) == [(0,)]
+    assert release.query(written, second.name, taken_over_at) != [(0,)]
     changes = [
         event
         for event in release.control_plane.audit_log.events(user=first.user, since=audited)

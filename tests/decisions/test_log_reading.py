@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from tests.builders import NOW, ended, finished, job, reported, snapshot, trial, trial_fields
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.decisions.actions import Deletion
 from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import ActiveTime, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.snapshot import ActiveTime, Failure, OpenTrial, Snapshot, TrialJob
 
-READ = {(0, 1): ""}
-LOST = {(0, 1): "the node is gone"}
+Read = dict[tuple[int, int], Failure | None]
+
+READ: Read = {(0, 1): None}
+LOST: Read = {(0, 1): (FailureClass.LOG_LOST, "the node is gone")}
+TOO_LONG: Read = {(0, 1): (FailureClass.TOO_MANY_STEPS, "at most 100,000 steps")}
 
 
 def from_logs(*trials: OpenTrial, jobs: tuple[TrialJob, ...] = (), **fields: Any) -> Snapshot:
@@ -56,7 +60,7 @@ def test_a_trial_is_not_judged_before_its_log_was_read_to_the_end() -> None:
 
 
 def test_another_trials_log_is_no_reason_to_judge() -> None:
-    assert told(reported(value=0.7), job(phase="Complete"), read_logs={(1, 1): "", (0, 2): ""}) == []
+    assert told(reported(value=0.7), job(phase="Complete"), read_logs={(1, 1): None, (0, 2): None}) == []
 
 
 def test_the_slot_of_a_trial_whose_log_is_still_read_is_not_free() -> None:
@@ -70,6 +74,19 @@ def test_a_trial_whose_log_cannot_be_read_is_not_judged_by_a_part_of_it(phase: s
     (end,) = plan.outcomes
     assert (end.state, end.reason, end.value) == ("Failed", "LogLost", None)
     assert "the node is gone" in end.message
+    assert [deletion.job for deletion in plan.deletions] == ([job().name] if phase == "Running" else [])
+
+
+@pytest.mark.parametrize("phase", ["Running", "Complete", "Failed"])
+def test_a_trial_that_prints_more_steps_than_are_kept_fails_and_is_not_tried_again(phase: str) -> None:
+    retried_by_default = trial_fields(metrics={"source": "Logs"})
+    disrupted = {"disrupted": True, "cause": "PreemptionByScheduler"} if phase == "Failed" else {}
+    jobs = (job(phase=phase, **disrupted),)
+    plan = decide(snapshot(reported(value=0.7), jobs=jobs, read_logs=TOO_LONG, trial=retried_by_default))
+    assert plan.new_attempts == ()
+    (end,) = plan.outcomes
+    assert (end.state, end.reason, end.value) == ("Failed", "TooManySteps", None)
+    assert "at most 100,000 steps" in end.message
     assert [deletion.job for deletion in plan.deletions] == ([job().name] if phase == "Running" else [])
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.builders import NOW, ended, finished, history, job, reported, snapshot, trial, trial_fields
 from tuning_operator.decisions.actions import NewAttempt, Plan
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import EarlierAttempts, OpenTrial
+from tuning_operator.decisions.snapshot import EarlierAttempts, LastWords, OpenTrial
 
 
 def plan_after(of: OpenTrial, retries: dict[str, Any] | None = None, failed: str = "Evicted", **fields: Any) -> Plan:
@@ -95,7 +95,7 @@ def test_running_time_adds_up_over_attempts() -> None:
 def test_the_last_message_of_a_failure_can_be_followed_by_an_attempt_and_its_pod_is_deleted() -> None:
     failed = reported(end=ended("Failed", "CUDA error"))
     plan = decide(snapshot(failed, jobs=(job(0),), trial=trial_fields(retries={"reasons": ["Error"]})))
-    assert retry(plan).after_end == failed.end
+    assert retry(plan).after == LastWords(failed.end)
     assert [deletion.job for deletion in plan.deletions] == ["digits-11112222-0-1"]
 
 

@@ -175,9 +175,10 @@ def test_a_silent_trial_fails_with_the_last_step_that_it_reported() -> None:
 
 
 def test_the_run_deadline_counts_the_time_before_a_queue_took_the_pod() -> None:
+    before = ((NOW - 990, NOW - 940),)
     run = {"trial": {"deadlines": {"run": "1m"}, "template": {"spec": {"containers": [{"name": "t"}]}}}}
-    assert outcome(reported(), job(running_at=NOW - 9, ran_seconds=50), **run) is None
-    assert told(reported(), job(running_at=NOW - 10, ran_seconds=50), **run) == ("Failed", "RunDeadlineExceeded")
+    assert outcome(reported(), job(running_at=NOW - 9, earlier_pods=before), **run) is None
+    assert told(reported(), job(running_at=NOW - 10, earlier_pods=before), **run) == ("Failed", "RunDeadlineExceeded")
 
 
 def test_the_start_deadline_counts_from_when_a_queue_let_the_job_go() -> None:

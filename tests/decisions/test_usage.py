@@ -21,21 +21,6 @@ def test_gpu_time_counts_finished_earlier_and_running_attempts() -> None:
     assert usage.gpu_seconds == 2 * 1550
 
 
-def test_a_job_that_a_queue_took_its_pod_from_keeps_the_time_that_it_ran() -> None:
-    held = job(0, phase="Suspended", running_at=None, ran_seconds=77.0)
-    resumed = job(0, ran_seconds=77.0)
-    assert usage_of(snapshot(reported(0), jobs=(held,))).trial_seconds == 77
-    assert usage_of(snapshot(reported(0), jobs=(resumed,))).trial_seconds == 77 + 50
-
-
-def test_the_time_between_two_pods_in_a_queue_is_no_gpu_time_although_reports_came_before_and_after_it() -> None:
-    reports = reported(0, first_report_at=NOW - 36000, last_report_at=NOW - 1)
-    resumed = job(0, created_at=NOW - 40000, released_at=NOW - 70, ran_seconds=77.0)
-    assert usage_of(snapshot(reports, jobs=(resumed,))).trial_seconds == 77 + 50
-    unseen = job(0, phase="Pending", created_at=NOW - 40000, released_at=NOW - 70)
-    assert usage_of(snapshot(reports, jobs=(unseen,))).trial_seconds == 69
-
-
 def test_a_used_up_gpu_budget_ends_the_study_and_drains_it() -> None:
     used = snapshot(reported(0), jobs=(job(0),), stopping={"gpuHours": 0.02}, trial=GPU_TRIAL)
     verdict = verdict_of(used.spec, used.history, usage_of(used))

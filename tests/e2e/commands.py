@@ -30,8 +30,8 @@ class Shell:
         if kubeconfig:
             self._environment["KUBECONFIG"] = str(kubeconfig)
 
-    def run(self, command: str, timeout: float = 1800) -> str:
-        """What the command prints on its standard output.
+    def run(self, command: str, timeout: float = 1800, text: str | None = None) -> str:
+        """What the command prints on its standard output, when it is given `text` to read.
 
         Raises StepFailed when it fails or takes longer than `timeout` seconds.
         """
@@ -40,6 +40,7 @@ class Shell:
                 shlex.split(command),
                 cwd=ROOT,
                 env=self._environment,
+                input=text,
                 capture_output=True,
                 text=True,
                 timeout=timeout,

@@ -10,7 +10,7 @@ import yaml
 from tests.e2e.commands import ROOT, Shell, StepFailed, step
 
 CHART = ROOT / "charts" / "tuning-operator"
-EXAMPLE = ROOT / "examples" / "digits-mlp.yaml"
+EXAMPLES = ROOT / "examples"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def images() -> tuple[Image, Image]:
     """The operator's and the trainer's."""
     repository = yaml.safe_load((CHART / "values.yaml").read_text())["image"]["repository"]
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
-    pod = yaml.safe_load(EXAMPLE.read_text())["spec"]["trial"]["template"]["spec"]
+    pod = yaml.safe_load((EXAMPLES / "digits-mlp.yaml").read_text())["spec"]["trial"]["template"]["spec"]
     return (
         Image(f"{repository}:{version}", "operator/Dockerfile"),
         Image(pod["containers"][0]["image"], "trainer_image/Dockerfile"),

@@ -4,6 +4,9 @@ import pytest
 
 from tests.builders import STUDY, spec_document, trial_fields
 from tests.engine.world import EngineInAWorld
+from tests.fakes import FakeTrialRepository
+from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
+from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import NewAttempt
 from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable
 
@@ -110,6 +113,57 @@ async def test_a_refusal_after_the_start_degrades_the_study_and_is_tried_again()
     assert name(2) in world.job_names()
 
 
+async def _requests_until(world: EngineInAWorld, seconds: float) -> list[float]:
+    """Let time go on; return when there were requests to the API server, in seconds from now."""
+    begun, requests, times = world.clock.now(), world.jobs.requests, []
+    while world.clock.now() < begun + seconds:
+        world.clock.advance(0.5)
+        await world.step()
+        times += [world.clock.now() - begun] * (world.jobs.requests - requests)
+        requests = world.jobs.requests
+    return times
+
+
+async def test_a_refusal_in_an_api_servers_first_seconds_is_over_in_seconds() -> None:
+    world = EngineInAWorld(maxTrials=9, parallelism=3)
+    await world.step()
+    for number in range(3):
+        await world.report(number, end="Complete")
+    world.jobs.fail_next(*[JobRefused("jobs.batch is forbidden: User can't create")] * 4)
+    await world.step()
+    assert world.job_names() == [name(number) for number in range(3)]
+    times = await _requests_until(world, 5)
+    assert times[:2] == [1, 3], "one finds out that it is over"
+    assert len(times) == 4, "and all follow"
+    assert world.job_names() == [name(number) for number in range(6)]
+    assert world.shown["phase"] == "Running"
+
+
+async def test_a_refusal_that_lasts_is_asked_for_less_and_less_and_shown_at_once() -> None:
+    world = EngineInAWorld(maxTrials=100, parallelism=50)
+    await world.step()
+    for number in range(50):
+        await world.report(number, end="Complete")
+    world.jobs.fail_next(*[JobRefused("jobs.batch is forbidden: User can't create")] * 1000)
+    await world.step()
+    degraded = next(condition for condition in world.shown["conditions"] if condition["type"] == "Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "JobNotCreated")
+    assert "forbidden" in degraded["message"]
+    assert await _requests_until(world, 120) == [1, 3, 8, 18, 48, 78, 108]
+
+
+async def test_a_template_that_is_refused_is_checked_again_less_and_less_until_it_is_corrected() -> None:
+    world = EngineInAWorld()
+    world.jobs.fail_next(*[JobRefused("forbidden")] * 5)
+    await world.step()
+    assert await _requests_until(world, 30) == [1, 3, 8, 18]
+    world.edit()
+    world.jobs.fail_next(JobRefused("still not right"))
+    await world.step()
+    assert (await _requests_until(world, 1))[0] == 1, "a corrected one is not the old one"
+    assert world.shown["phase"] == "Running"
+
+
 @pytest.mark.parametrize("failing", [1, 2])
 async def test_a_study_whose_job_could_not_be_posted_launches_the_same_trial_later(failing: int) -> None:
     world = EngineInAWorld()
@@ -188,6 +242,21 @@ async def test_nothing_is_asked_while_the_storage_is_away() -> None:
     assert world.job_names() == [name(0), name(1)]
 
 
+async def test_a_study_whose_trials_reports_cannot_be_stored_says_so_until_they_can() -> None:
+    world = EngineInAWorld()
+    await world.step()
+    world.trials.trouble = "the database does not answer"
+    await world.step()
+    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "StorageUnavailable")
+    assert degraded["message"] == "the database does not answer"
+    world.trials.trouble = ""
+    world.clock.advance(10)
+    await world.step()
+    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    assert degraded["status"] == "False"
+
+
 async def test_a_restarted_operator_goes_on_where_it_was() -> None:
     world = EngineInAWorld(maxTrials=4, parallelism=2)
     await world.step()
@@ -261,6 +330,112 @@ async def test_a_trial_that_ends_just_before_it_gives_way_keeps_its_job_and_is_c
     assert world.metrics.new_attempts == []
 
 
+async def test_a_trial_whose_end_was_acknowledged_while_it_was_given_up_counts_as_it_ended() -> None:
+    world = EngineInAWorld(maxTrials=2, parallelism=2, trial=trial_fields(deadlines={"silence": "1m"}))
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    await world.report(0, 0.5)
+    world.clock.advance(100)
+
+    async def at_last() -> None:
+        assert await world.report(0, 0.9, step=2, end="Complete") == "", "it is taken"
+
+    world.trials.meanwhile = at_last
+    due = await world.engine.step(world.resource, world.trials, world.clock.now())
+    assert due == world.clock.now()
+    await world.step()
+    assert (world.shown["trials"]["complete"], world.shown["best"]["value"]) == (1, 0.9)
+    assert [end.reason for end in world.metrics.ends] == ["Silent", "Complete"]
+    assert world.jobs.deletions == [name(1)], "the other one was silent, and this one may still save its model"
+
+
+async def test_a_trial_that_was_told_that_it_is_pruned_counts_as_pruned() -> None:
+    world = EngineInAWorld(maxTrials=1, parallelism=1, trial=trial_fields(deadlines={"run": "1m"}))
+    await world.step()
+    world.jobs.start(name(0))
+    world.clock.advance(100)
+    world.trials.prune_on_report.add(0)
+
+    async def at_last() -> None:
+        assert await world.report(0, 0.9) == "Pruned"
+
+    world.trials.meanwhile = at_last
+    await world.step()
+    world.jobs.fail(name(0))
+    await world.step()
+    assert world.shown["trials"]["pruned"] == 1
+
+
+def _restored(world: EngineInAWorld) -> FakeTrialRepository:
+    """Let the database be a backup from before the first trial; the next trials have other parameters."""
+    world.trials = FakeTrialRepository(world.resource.spec, world.clock)
+    enqueued = StudySpec.model_validate({**spec_document(), "search": {"enqueue": [{"lr": 0.05}, {"lr": 0.06}]}})
+    world.trials.spec = enqueued
+    world.new_engine()
+    return world.trials
+
+
+async def test_jobs_of_trials_that_a_restored_database_does_not_know_count_for_no_trial() -> None:
+    world = EngineInAWorld(maxTrials=3, parallelism=2)
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    trials = _restored(world)
+    requests = world.jobs.requests
+    await world.step()
+    assert world.jobs.deletions == [name(0), name(1)]
+    assert [(trial.number, trial.attempt) for trial in trials.history().open] == [(0, 2), (1, 2)]
+    assert world.job_names() == [name(0, 2), name(1, 2)]
+    for number in range(2):
+        late = await trials.report(number, 1, ReportBatch((Report(1, {"accuracy": 0.9}),)))
+        assert (late.reply.stop, late.reply.reason) == (True, "Superseded")
+    assert {trial.value for trial in trials.history().open} == {None}
+    assert [event.reason for event in world.events.events if event.warning] == ["StrayJob"] * 2
+    assert any("has no trial 0; was the storage restored?" in event.message for event in world.events.events)
+    assert world.jobs.requests == requests + 1 + 2 + 2, "the dry run, two deletions, two Jobs"
+    await world.report(0, 0.5, end="Complete")
+    await world.step()
+    assert world.job_names() == [name(0, 2), name(1, 2), name(2)]
+
+
+async def test_a_job_that_trains_other_parameters_than_its_trial_has_is_replaced() -> None:
+    world = EngineInAWorld(maxTrials=2, parallelism=2)
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    trials = _restored(world)
+    await trials.ask(2)
+    await trials.report(0, 1, ReportBatch((Report(1, {"accuracy": 0.9}),), TrialEnd(FinalState.COMPLETE)))
+    world.jobs.finish(name(0))
+    await world.step()
+    await world.step()
+    assert world.job_names() == [name(0, 2), name(1, 2)]
+    assert {trial.value for trial in trials.history().open} == {None}, "it was reported for other parameters"
+    assert world.metrics.ends == []
+    assert world.events.reasons.count("StrayJob") == 2
+
+
+async def test_a_job_that_is_in_the_way_unseen_is_replaced_too() -> None:
+    world = EngineInAWorld(maxTrials=1, parallelism=1)
+    await world.step()
+    world.jobs.hidden.add(name(0))
+    trials = _restored(world)
+    await world.step()
+    assert [trial.attempt for trial in trials.history().open] == [2]
+    world.clock.advance(5)
+    await world.step()
+    assert world.job_names() == [name(0, 2)]
+
+
+async def test_a_restored_databases_jobs_that_fit_go_on() -> None:
+    world = EngineInAWorld(maxTrials=2, parallelism=2)
+    await world.step()
+    world.jobs.start(name(0), name(1))
+    trials = _restored(world)
+    trials.spec = world.resource.spec
+    await trials.ask(2)
+    await world.step()
+    assert (world.job_names(), world.jobs.deletions) == ([name(0), name(1)], [])
+
+
 async def test_an_exhausted_space_ends_the_study() -> None:
     world = EngineInAWorld(maxTrials=10, parallelism=4)
     world.trials.points = 2
@@ -304,3 +479,23 @@ async def test_a_trial_that_only_prints_is_followed_and_told_once_its_log_is_rea
     assert world.shown["trials"]["complete"] == 1
     await world.step()
     assert world.logs.followed[STUDY.uid] == []
+
+
+async def test_the_gpu_time_of_a_pod_that_a_queue_took_outlives_the_operator() -> None:
+    gpus = trial_fields()
+    gpus["template"]["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": 2}}
+    world = EngineInAWorld(maxTrials=1, parallelism=1, trial=gpus)
+    await world.step()
+    world.jobs.start(name(0))
+    await world.step()
+    world.clock.advance(3600)
+    world.jobs.hold_back(name(0))
+    await world.step()
+    world.new_engine()
+    world.jobs.forget()
+    world.jobs.release(name(0))
+    world.jobs.start(name(0))
+    world.clock.advance(1800)
+    await world.report(0, 0.5, end="Complete")
+    await world.step()
+    assert world.shown["usage"] == {"gpuHours": 3.0, "trialHours": 1.5}

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.builders import STUDY, trial_fields
 from tests.engine.world import EngineInAWorld
+from tuning_contract import FinalState, TrialEnd
 from tuning_operator.api.retries import FailureClass
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.snapshot import EndState, JobPhase, StudyKey, TrialJob
 from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable, Unavailable
 
 MAX_TRIALS = 8
@@ -108,6 +109,19 @@ async def _something_happens_to_a_job(
             return
 
 
+async def _pods_report(world: EngineInAWorld, dice: random.Random) -> None:
+    """Let reports and last messages come in while the engine acts on what it saw before."""
+    open_numbers = {(trial.number, trial.attempt) for trial in world.trials.history().open}
+    for job in sorted(world.jobs.observed(STUDY), key=lambda job: job.name):
+        await _something_happens_to_a_job(world, dice, dice.choice(["report", "end", "end"]), job, open_numbers)
+
+
+def _acknowledged(world: EngineInAWorld) -> dict[int, float]:
+    """Return the open trials that were told that their end as complete is taken, with their values."""
+    complete = (trial for trial in world.trials.history().open if trial.end == TrialEnd(FinalState.COMPLETE))
+    return {t.number: t.value for t in complete if t.value is not None and math.isfinite(t.value)}
+
+
 async def _step_without_answers(world: EngineInAWorld) -> None:
     """Step while the API server does not answer; what is being created then is under way until the next step."""
     world.jobs.answering.clear()
@@ -159,15 +173,28 @@ async def _live_through(seed: int, events: int) -> None:
     caps = dice.choice([{}, {"namespace_parallelism": 4}, {"operator_parallelism": 3}])
     world = EngineInAWorld(caps, **_spec(dice))
     world.jobs.deletes_linger = dice.random() < 0.3
+    acknowledged: dict[int, float] = {}
+
+    async def meanwhile() -> None:
+        await _pods_report(world, dice)
+        acknowledged.update(_acknowledged(world))
+
     for _ in range(events):
         for _ in range(dice.randint(0, 3)):
             await _something_happens(world, dice)
+        acknowledged.update(_acknowledged(world))
+        world.trials.meanwhile = meanwhile if dice.random() < 0.5 else None
         await (_step_without_answers(world) if dice.random() < 0.3 else _step(world))
         _check(world)
+        world.trials.meanwhile = None
         if dice.random() < 0.2:
             await _check_that_it_rests(world)
             _check(world)
     await _come_to_an_end(world)
+    for number, value in acknowledged.items():
+        trial = world.trials.finished(number)
+        assert trial is not None
+        assert (trial.state, trial.value) == (EndState.COMPLETE, value), "what was acknowledged is true"
 
 
 async def _come_to_an_end(world: EngineInAWorld) -> None:

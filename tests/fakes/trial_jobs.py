@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tests.fakes.clock import FakeClock
-from tuning_operator.api.names import ATTEMPT_LABEL, STUDY_UID_LABEL, TRIAL_LABEL
+from tuning_operator.api.names import ATTEMPT_LABEL, PARAMETERS_ANNOTATION, STUDY_UID_LABEL, TRIAL_LABEL
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
-from tuning_operator.errors import JobRefused
+from tuning_operator.decisions.stray_jobs import fingerprint_of
+from tuning_operator.errors import ClusterUnavailable, JobRefused
 from tuning_operator.ports import Clock, Manifest
 
 
@@ -31,6 +33,8 @@ class FakeTrialJobs:
         """Calls of `create`, `delete` and `check`."""
         self.warnings: tuple[str, ...] = ()
         """What `check` answers."""
+        self.hidden: set[str] = set()
+        """Names of Jobs that the watch has not shown yet."""
         self.deletes_linger = False
         """Whether deleted Jobs stay with `deleting` until `remove`, as those with a finalizer do."""
         self.answering = asyncio.Event()
@@ -45,7 +49,7 @@ class FakeTrialJobs:
 
     def observed(self, study: StudyKey) -> Collection[TrialJob]:
         """Return the study's Jobs."""
-        return [job for uid, job in self._jobs.values() if uid == study.uid]
+        return [job for uid, job in self._jobs.values() if uid == study.uid and job.name not in self.hidden]
 
     def vanished(self, study: StudyKey) -> frozenset[tuple[int, int]]:
         """Return the (trial, attempt) of Jobs that are gone."""
@@ -62,11 +66,15 @@ class FakeTrialJobs:
         if existing is not None:
             if existing[0] != study.uid:
                 raise JobRefused(f"the name {name} is taken by a Job that is not this study's")
+            self.hidden.discard(name)
+            if existing[1].fingerprint not in ("", _fingerprint(manifest)):
+                raise ClusterUnavailable(f"the Job {name} trains other parameters")
             return
         labels = manifest["metadata"]["labels"]
         if labels[STUDY_UID_LABEL] != study.uid:
             raise JobRefused(f"the Job {name} is labelled with another study's uid")
-        job = TrialJob(name, int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL]), JobPhase.PENDING, self._clock.now())
+        numbers = int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL])
+        job = TrialJob(name, *numbers, JobPhase.PENDING, self._clock.now(), _fingerprint(manifest))
         self.manifests[name] = copy.deepcopy(dict(manifest))
         self._vanished.get(study.uid, set()).discard((job.trial, job.attempt))
         self._put(study.namespace, study.uid, job)
@@ -101,11 +109,12 @@ class FakeTrialJobs:
         """Let a queue suspend a Job: its pod goes, and the Job gets none before `release`."""
         job = self.job(name)
         now = self._clock.now()
-        self._change(name, phase=JobPhase.SUSPENDED, running_at=None, ran_seconds=job.running_seconds(now))
+        pods = job.earlier_pods if job.running_at is None else (*job.earlier_pods, (job.running_at, now))
+        self._change(name, phase=JobPhase.SUSPENDED, running_at=None, held_since=now, earlier_pods=pods)
 
     def release(self, name: str) -> None:
         """Let a queue let a Job go."""
-        self._change(name, phase=JobPhase.PENDING, released_at=self._clock.now())
+        self._change(name, phase=JobPhase.PENDING, released_at=self._clock.now(), held_since=None)
 
     def stall(self, name: str, message: str) -> None:
         """Let a pending Job's pod have a reason for which it does not start."""
@@ -150,8 +159,10 @@ class FakeTrialJobs:
         self._errors.extend(errors)
 
     def forget(self) -> None:
-        """Forget what vanished, as a process that starts anew has."""
+        """Forget what vanished, and which pods a queue took, as a process that starts anew has."""
         self._vanished.clear()
+        for place, (uid, job) in self._jobs.items():
+            self._jobs[place] = uid, replace(job, earlier_pods=())
 
     def _request(self) -> None:
         self.requests += 1
@@ -171,3 +182,8 @@ class FakeTrialJobs:
     def _put(self, namespace: str, uid: str, job: TrialJob) -> None:
         self._jobs[namespace, job.name] = (uid, job)
         self.on_change(uid)
+
+
+def _fingerprint(manifest: Manifest) -> str:
+    text = (manifest["metadata"].get("annotations") or {}).get(PARAMETERS_ANNOTATION)
+    return "" if text is None else fingerprint_of(json.loads(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import StudyKey, TrialJob
+from tuning_operator.decisions.snapshot import Failure, StudyKey, TrialJob
 from tuning_operator.ports import TrialRepository
 
 
@@ -16,14 +16,14 @@ class FakeTrialLogs:
         self.followed: dict[str, list[tuple[int, int]]] = {}
         """(trial, attempt) of the logs that are to be read, by the study's uid."""
         self.halted = False
-        self._read: dict[tuple[int, int], str] = {}
+        self._read: dict[tuple[int, int], Failure | None] = {}
 
     def follow(self, study: StudyKey, spec: StudySpec, jobs: Collection[TrialJob], trials: TrialRepository) -> None:
         """Note what is to be read."""
         self.followed[study.uid] = sorted((job.trial, job.attempt) for job in jobs)
-        self._read = {pair: why for pair, why in self._read.items() if pair in self.followed[study.uid]}
+        self._read = {pair: failure for pair, failure in self._read.items() if pair in self.followed[study.uid]}
 
-    def read(self, study: StudyKey) -> Mapping[tuple[int, int], str]:
+    def read(self, study: StudyKey) -> Mapping[tuple[int, int], Failure | None]:
         """Return what `finish` said."""
         return dict(self._read)
 
@@ -40,6 +40,6 @@ class FakeTrialLogs:
         """Follow nothing."""
         self.halt()
 
-    def finish(self, trial: int, attempt: int = 1, why: str = "") -> None:
+    def finish(self, trial: int, attempt: int = 1, failure: Failure | None = None) -> None:
         """Let a log have been read, to its end unless there is a reason why not."""
-        self._read[trial, attempt] = why
+        self._read[trial, attempt] = failure

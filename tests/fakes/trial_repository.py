@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from tests.builders import STUDY
@@ -12,12 +12,31 @@ from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.retrying import put_off
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import (
+    ActiveTime,
+    EarlierAttempts,
+    EndState,
+    FinishedTrial,
+    History,
+    OpenTrial,
+    PodTime,
+    StudyKey,
+)
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
 from tuning_operator.errors import InvalidStudy, NotFound
-from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer, StoredReport
+from tuning_operator.ports import (
+    NO_ATTEMPTS,
+    Clock,
+    KeptPodTime,
+    NewAttempt,
+    Outcome,
+    ReportAnswer,
+    StoredReport,
+)
 
 
 def suggestion(parameter: Parameter, number: int) -> ParameterValue:
@@ -48,7 +67,7 @@ class _Trial:
     def objective_values(self, metric: str) -> dict[int, float]:
         """Return the objective by step; a newer attempt replaces the steps from its first on."""
         values: dict[int, float] = {}
-        for attempt in sorted({attempt for attempt, _ in self.reports}):
+        for attempt in sorted({attempt for attempt, _ in self.reports if attempt >= self.open.earlier.first}):
             steps = {step: report.values for (of, step), report in self.reports.items() if of == attempt}
             kept = {step: value for step, value in values.items() if step < min(steps)}
             values = kept | {step: reported[metric] for step, reported in steps.items() if metric in reported}
@@ -65,11 +84,14 @@ class FakeTrialRepository:
         """How many trials the space has, those enqueued included; None: endlessly many."""
         self.prune_on_report: set[int] = set()
         """Trials whose next new report is answered with the decision to prune."""
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens between a caller's look at the trials and its next word on what becomes of them."""
         self._clock = clock or FakeClock()
         self._trials: list[_Trial] = []
         self._ends: list[FinishedTrial] = []
         self._active: ActiveTime | None = None
         self._errors: list[Exception] = []
+        self.trouble = ""
 
     def history(self) -> History:
         """Return the trials, counted anew at each call."""
@@ -99,28 +121,29 @@ class FakeTrialRepository:
         reports = self._trials[number].reports if 0 <= number < len(self._trials) else {}
         return [reports[key] for key in sorted(reports)]
 
-    async def ask(self, count: int) -> Sequence[OpenTrial]:
+    async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials."""
         self._fail()
         end = len(self._trials) + count if self.points is None else min(len(self._trials) + count, self.points)
-        asked = [self._suggest(number) for number in range(len(self._trials), end)]
+        asked = [self._suggest(number, first_attempts.get(number, 1)) for number in range(len(self._trials), end)]
         self._trials.extend(_Trial(trial) for trial in asked)
         return asked
 
     async def start_attempt(self, new: NewAttempt) -> bool:
         """Let an attempt follow."""
-        self._fail()
+        await self._let_happen()
         trial = self._trials[new.number]
-        is_news = trial.open.end != new.after_end or trial.open.prune_decided_at is not None
-        if new.attempt <= trial.open.attempt or is_news:
+        if new.attempt <= trial.open.attempt or not still_holds(new, self._view(trial)):
             return False
         trial.open = replace(
             trial.open,
             attempt=new.attempt,
             earlier=new.earlier,
+            pod_time=PodTime(),
             end=None,
             first_report_at=None,
             last_report_at=None,
+            prune_decided_at=None if new.attempt == new.earlier.first else trial.open.prune_decided_at,
         )
         return True
 
@@ -129,12 +152,24 @@ class FakeTrialRepository:
         self._fail()
         self._active = active
 
-    async def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Let trials end."""
+    async def keep_pod_times(self, times: Sequence[KeptPodTime]) -> None:
+        """Keep the time of attempts' pods."""
         self._fail()
-        for outcome in outcomes:
-            trial = self._trials[outcome.number]
-            if trial.finished is None:
+        for kept in times:
+            trial = self._trials[kept.number]
+            if trial.finished is None and trial.open.attempt == kept.attempt:
+                trial.open = replace(trial.open, pod_time=kept.time)
+
+    async def tell(self, outcomes: Sequence[Outcome]) -> Set[int]:
+        """Let trials end."""
+        await self._let_happen()
+        overtaken = set()
+        for told in outcomes:
+            trial = self._trials[told.number]
+            if trial.finished is not None:
+                continue
+            if still_holds(told, self._view(trial)):
+                outcome = with_all_reports(told, self._view(trial))
                 trial.finished = FinishedTrial(
                     number=outcome.number,
                     state=outcome.state,
@@ -147,8 +182,11 @@ class FakeTrialRepository:
                     running_seconds=outcome.running_seconds,
                 )
                 self._ends.append(trial.finished)
+            else:
+                overtaken.add(told.number)
+        return overtaken
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Keep a batch of reports."""
         self._fail()
         if not 0 <= number < len(self._trials) or not 1 <= attempt <= self._trials[number].open.attempt:
@@ -159,7 +197,9 @@ class FakeTrialRepository:
             return _stop("Pruned" if pruned else "Ended")
         if attempt < trial.open.attempt:
             return _stop("Superseded")
-        return self._keep(trial, batch)
+        if afresh and batch.reports and trial.open.end is None:
+            self._forget_from(trial, min(report.step for report in batch.reports))
+        return self._keep(trial, batch, afresh)
 
     def fail_next(self, *errors: Exception) -> None:
         """Let the next writes raise these, one each, without doing anything."""
@@ -170,11 +210,17 @@ class FakeTrialRepository:
         trial = self._trials[number]
         trial.open = replace(trial.open, prune_decided_at=self._clock.now())
 
+    async def _let_happen(self) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        self._fail()
+
     def _fail(self) -> None:
         if self._errors:
             raise self._errors.pop(0)
 
-    def _suggest(self, number: int) -> OpenTrial:
+    def _suggest(self, number: int, attempt: int) -> OpenTrial:
         enqueued: Mapping[str, ParameterValue] = {}
         if number < len(self.spec.search.enqueue):
             enqueued = self.spec.search.enqueue[number]
@@ -182,12 +228,20 @@ class FakeTrialRepository:
         for parameter in self.spec.parameters:
             if parameter.is_active(parameters):
                 parameters[parameter.name] = enqueued.get(parameter.name, suggestion(parameter, number))
-        return OpenTrial(number=number, parameters=parameters, seed=number, asked_at=self._clock.now())
+        return OpenTrial(
+            number=number,
+            parameters=parameters,
+            fingerprint=fingerprint_of(parameters),
+            attempt=attempt,
+            earlier=EarlierAttempts(first=attempt),
+            seed=number,
+            asked_at=self._clock.now(),
+        )
 
-    def _keep(self, trial: _Trial, batch: ReportBatch) -> ReportAnswer:
+    def _keep(self, trial: _Trial, batch: ReportBatch, afresh: bool) -> ReportAnswer:
         attempt = trial.open.attempt
         ended_before = trial.open.end is not None
-        first = not any(of == attempt for of, _ in trial.reports)
+        first = afresh or not any(of == attempt for of, _ in trial.reports)
         new = [] if ended_before else self._new_reports(trial, batch.reports)
         if batch.end is not None and not ended_before:
             trial.open = replace(trial.open, end=batch.end)
@@ -206,6 +260,12 @@ class FakeTrialRepository:
         ends_now = batch.end is not None and not ended_before
         wake = ends_now or pruned_now or bool(new and (first or not_finite))
         return ReportAnswer(reply, wake)
+
+    def _forget_from(self, trial: _Trial, first: int) -> None:
+        newest = trial.open.attempt
+        trial.reports = {(of, at): report for (of, at), report in trial.reports.items() if of != newest or at < first}
+        if not any(of == newest for of, _ in trial.reports):
+            trial.open = replace(trial.open, first_report_at=None, last_report_at=None)
 
     def _new_reports(self, trial: _Trial, reports: Sequence[Report]) -> list[Report]:
         new: dict[tuple[int, int], Report] = {}

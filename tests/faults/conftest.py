@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.chart.helm import MissingHelm
-from tests.faults.databases import SQLiteFile, own_postgresql
+from tests.faults.databases import SQLiteFile, StageDatabase, own_postgresql
 from tests.faults.stage import Stage, faulty_cluster, stage
 from tests.support.binaries import MissingBinaries
 from tests.support.control_plane import ControlPlane
@@ -36,19 +36,21 @@ def cluster() -> Iterator[Cluster]:
 def on(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage with its history in SQLite."""
     folder = tmp_path_factory.mktemp("faults")
-    try:
-        with stage(*cluster, folder, SQLiteFile(folder / "tuning.db"), hurry=True) as made:
-            yield made
-    except MissingHelm as reason:
-        missing(str(reason))
+    with _stage(cluster, folder, nullcontext(SQLiteFile(folder / "tuning.db"))) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def on_postgresql(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage on a PostgreSQL server of its own."""
-    folder = tmp_path_factory.mktemp("faults")
+    with _stage(cluster, tmp_path_factory.mktemp("faults"), own_postgresql()) as made:
+        yield made
+
+
+@contextmanager
+def _stage(cluster: Cluster, folder: Path, opened: AbstractContextManager[StageDatabase]) -> Iterator[Stage]:
     try:
-        with own_postgresql() as database, stage(*cluster, folder, database, hurry=True) as made:
+        with opened as database, stage(*cluster, folder, database, hurry=True) as made:
             yield made
     except (MissingHelm, MissingServer) as reason:
         missing(str(reason))

@@ -41,7 +41,6 @@ class FaultyOperator(InstalledOperator):
         self._folder, self._api_url, self._service_url = folder, api_url, service_url
         self._clock = folder / f"{name}-clock"
         self._clock.write_bytes(bytes(8))
-        self.name = name
         self.defects = ""
         """What stays switched on over restarts, in the words of TUNING_FAULTS."""
         self._armed = ""

@@ -7,31 +7,27 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tests.api.studies import study
 from tests.faults.trainer import METRIC, PLAN_VARIABLE, STEP, TrainerPlan
 
 
 def simulated_study(name: str, plan: TrainerPlan, ttl: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a study whose pods do as planned, and whose Jobs stay for `ttl`; `spec` goes over what it has."""
+    """Return a study whose pods do as planned, and whose Jobs stay for `ttl`; `spec` and its `trial` go over that."""
     environment = [{"name": PLAN_VARIABLE, "value": json.dumps(asdict(plan))}]
     container = {"name": "trainer", "image": "trainer", "command": ["python"], "env": environment}
-    metrics = {"metrics": {"source": "Logs", "logs": {"step": STEP}}} if plan.prints else {}
-    return {
-        "apiVersion": "tuning-operator.io/v1alpha1",
-        "kind": "TuningStudy",
-        "metadata": {"name": name},
-        "spec": {
-            "objectives": [{"metric": METRIC, "direction": "Maximize"}],
-            "parameters": [{"name": "x", "type": "Float", "low": 0, "high": 1}],
-            "search": {"sampler": {"name": "Random"}, "seed": 1},
-            "maxTrials": 12,
-            "parallelism": 4,
-            "trial": {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl, **metrics},
-            **spec,
-        },
+    trial = {"template": {"spec": {"containers": [container]}}, "ttlAfterFinished": ttl, **spec.get("trial", {})}
+    if plan.prints:
+        trial["metrics"] = {"source": "Logs", "logs": {"step": STEP}}
+    fields = {
+        "objectives": [{"metric": METRIC, "direction": "Maximize"}],
+        "search": {"sampler": {"name": "Random"}, "seed": 1},
+        "maxTrials": 12,
+        "parallelism": 4,
     }
+    return study(name, **{**fields, **spec, "trial": trial})
 
 
-def plan_of(study: Mapping[str, Any]) -> TrainerPlan:
+def plan_of(document: Mapping[str, Any]) -> TrainerPlan:
     """Return what a study's pods do."""
-    container = study["spec"]["trial"]["template"]["spec"]["containers"][0]
+    container = document["spec"]["trial"]["template"]["spec"]["containers"][0]
     return TrainerPlan(**json.loads(container["env"][0]["value"]))

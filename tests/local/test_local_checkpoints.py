@@ -14,28 +14,14 @@ from tests.builders import job, spec
 from tests.cli.workplace import study_document
 from tests.cluster_api.trial_jobs_suite import until
 from tests.fakes import FakeTrialRepository
+from tests.resuming_trainer import resuming_trainer
 from tuning_operator.decisions.snapshot import EndState, StudyKey
 from tuning_operator.local.checkpoints import CheckpointFolders, remove
 from tuning_operator.local.places import Places
 from tuning_operator.local.runner import LocalRun, Observer
 from tuning_operator.ports import Outcome, TrialRepository
 
-TRAINER = """
-import os, pathlib, sys, time
-import tuning_trainer as tuning
-
-os.chdir("/")
-trial = tuning.current_trial()
-saved = trial.checkpoint_dir / "steps"
-done = int(saved.read_text()) if saved.exists() else 0
-for step in range(done + 1, 4):
-    trial.report({"score": trial.parameters["x"]}, step=step)
-    trial.flush()
-    saved.write_text(str(step))
-    print("step", step, "resumes" if trial.resume_from else "starts", flush=True)
-    while step == 2 and not pathlib.Path(sys.argv[1]).exists():
-        time.sleep(0.02)
-"""
+TRAINER = resuming_trainer(steps=3, stop=2, waits="not pathlib.Path(sys.argv[1]).exists()")
 """Waits after its second step for a file, and goes on from what it saved."""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import pytest
 
+from tests.cluster_api.trial_jobs_suite import until
 from tests.fakes.trial_repository import FakeTrialRepositories
 from tests.reports.running_server import STUDY, RunningServer, running_server
 from tests.support.processes import free_ports
@@ -121,6 +123,22 @@ async def test_an_active_operator_that_hangs_is_given_up(monkeypatch: pytest.Mon
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
 
 
+async def test_a_sender_that_leaves_before_the_answer_is_no_defect(
+    active: RunningServer, standby: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    reached, opened = hold_reports(active)
+    sending = asyncio.create_task(standby.report(REPORT))
+    await reached.wait()
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    await asyncio.sleep(0.1)  # the standby sees the end of the connection
+    opened.set()
+    answered = "tuning_forwarded_requests_total", {"code": "200"}
+    await until(lambda: standby.metrics.registry.get_sample_value(*answered) == 1, "the answer does not come")
+    await asyncio.sleep(0.1)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 async def test_two_standbys_that_take_each_other_for_active_pass_a_request_on_once() -> None:
     first_port, second_port = free_ports(2)
     async with AsyncExitStack() as stack:
@@ -152,16 +170,7 @@ async def test_only_so_many_requests_wait_for_the_active_operator() -> None:
 
 async def test_a_server_that_leaves_answers_what_is_under_way_and_takes_nothing_new(active: RunningServer) -> None:
     leader: str | None = None
-    reached, opened = asyncio.Event(), asyncio.Event()
-    repository = active.repository
-    real = repository.report
-
-    async def slow_report(*arguments: object) -> object:
-        reached.set()
-        await opened.wait()
-        return await real(*arguments)  # type: ignore[arg-type]
-
-    repository.report = slow_report  # type: ignore[method-assign, assignment]
+    reached, opened = hold_reports(active)
     server = ReportServer(active.repositories, active.key, wake=lambda _uid: None, leader=lambda: leader)
     port = await server.start()
     leaving = RunningServer(port, active.key, server, active.client, active.repositories, Metrics())
@@ -175,6 +184,21 @@ async def test_a_server_that_leaves_answers_what_is_under_way_and_takes_nothing_
     await draining
     assert (await reporting).status == 200
     await server.stop()
+
+
+def hold_reports(active: RunningServer) -> tuple[asyncio.Event, asyncio.Event]:
+    """Let reports wait for the second event; the first one says that there is one."""
+    reached, opened = asyncio.Event(), asyncio.Event()
+    repository = active.repository
+    real = repository.report
+
+    async def slow_report(*arguments: object) -> object:
+        reached.set()
+        await opened.wait()
+        return await real(*arguments)  # type: ignore[arg-type]
+
+    repository.report = slow_report  # type: ignore[method-assign, assignment]
+    return reached, opened
 
 
 @asynccontextmanager

@@ -102,7 +102,7 @@ async def test_no_more_steps_are_kept_than_a_trial_needs(pod: RunningServer, mon
         assert (await pod.report(report(*range(first, first + MAX_REPORTS_PER_BATCH)))).status == 200
     answer = await pod.report(report(MAX_STEP))
     assert answer.status == 400
-    assert "at most 1000 steps" in answer.document["error"]
+    assert "at most 1,000 steps" in answer.document["error"]
     await neighbour_reports(pod)
 
 

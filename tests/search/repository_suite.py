@@ -14,7 +14,8 @@ from tests.fakes import FakeClock
 from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial
+from tuning_operator.decisions.actions import KeptPodTime
+from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial, PodTime
 from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import TrialRepositories, TrialRepository
 
@@ -221,6 +222,42 @@ class RepositorySuite:
         await world.restart()
         assert (await _open(world, study_spec(reduce="Best"))).history().open[0].value == 0.3
 
+    @pytest.mark.parametrize(("first", "kept"), [(1, []), (3, [0.1, 0.9])])
+    async def test_a_container_that_begins_anew_replaces_its_attempts_steps_at_or_after_its_first(
+        self, world: World, first: int, kept: list[float]
+    ) -> None:
+        repository = await _open(world, study_spec(reduce="Best"))
+        await repository.ask(2)
+        for number in (0, 1):
+            await repository.report(number, 1, batch((1, 0.1), (2, 0.9), (3, 0.7), (5, 0.95)))
+        world.clock.advance(5)
+        answer = await repository.report(0, 1, batch((first, 0.2), (first + 1, 0.3)), afresh=True)
+        assert answer.wake
+        await repository.report(0, 1, batch((first, 0.8), (first + 2, 0.4)))
+        values = [*kept, 0.2, 0.3, 0.4]
+        reports = await asyncio.to_thread(repository.reports, 0)
+        assert [report.values[METRIC] for report in reports] == values
+        (trial, other) = repository.history().open
+        assert (trial.value, trial.last_step) == (max(values), first + 2)
+        assert trial.first_report_at == world.clock.now() - (5 if kept else 0)
+        assert (other.value, other.last_step) == (0.95, 5)
+        await world.restart()
+        assert (await _open(world, study_spec(reduce="Best"))).history().open == (trial, other)
+
+    async def test_a_container_that_begins_anew_keeps_what_earlier_attempts_reported_before_its_first_step(
+        self, world: World
+    ) -> None:
+        repository = await _open(world, study_spec(reduce="Best"))
+        await repository.ask(1)
+        await repository.report(0, 1, batch((1, 0.5), (2, 0.9), (3, 0.6)))
+        await repository.start_attempt(new_attempt(0, 2))
+        await repository.report(0, 2, batch((3, 0.7), (4, 0.95)))
+        await repository.report(0, 2, batch((2, 0.1)), afresh=True)
+        assert repository.history().open[0].value == 0.5
+        before = repository.history().open
+        await world.restart()
+        assert (await _open(world, study_spec(reduce="Best"))).history().open == before
+
     async def test_an_older_attempt_is_told_to_stop_and_its_reports_are_not_stored(self, world: World) -> None:
         repository = await _with_trials(world, 1)
         await repository.start_attempt(new_attempt(0, 2))
@@ -239,14 +276,52 @@ class RepositorySuite:
     async def test_an_attempt_follows_on_a_last_message_that_its_caller_knew(self, world: World) -> None:
         repository = await _with_trials(world, 1)
         await repository.report(0, 1, batch((1, 0.5), end=FinalState.FAILED))
-        end = repository.history().open[0].end
+        after = repository.history().open[0].last_words
         assert not await repository.start_attempt(new_attempt(0, 2)), "its caller did not know of it"
-        assert await repository.start_attempt(new_attempt(0, 2, after=end))
+        assert await repository.start_attempt(new_attempt(0, 2, after=after))
         (trial,) = repository.history().open
         assert (trial.attempt, trial.end) == (2, None)
         before = repository.history().open
         await world.restart()
         assert (await _open(world)).history().open == before
+
+    async def test_an_end_that_was_acknowledged_counts_whatever_was_decided_without_it(self, world: World) -> None:
+        repository = await _with_trials(world, 2)
+        await repository.report(0, 1, batch((1, 0.5)))
+        answer = await repository.report(0, 1, batch((2, 0.75), end=FinalState.COMPLETE))
+        assert not answer.reply.stop, "it was taken"
+        silent = replace(outcome(0, None, EndState.FAILED), reason="Silent")
+        assert await repository.tell([silent, outcome(1, 0.25)]) == {0}
+        assert repository.finished(0) is None
+        assert repository.finished(1) is not None, "what is known of others holds"
+        (trial,) = repository.history().open
+        assert await repository.tell([outcome(0, 0.75, after=trial.last_words)]) == set()
+        finished = repository.finished(0)
+        assert finished is not None
+        assert (finished.state, finished.value) == (EndState.COMPLETE, 0.75)
+        assert await repository.tell([silent]) == set(), "one that has ended has ended"
+        assert repository.finished(0) == finished
+
+    async def test_reports_that_were_acknowledged_count_in_the_value(self, world: World) -> None:
+        repository = await _with_trials(world, 4)
+        for number, value in enumerate([0.75, 0.75, math.nan, 0.75]):
+            await repository.report(number, 1, batch((1, 0.5)))
+            await repository.report(number, 1, batch((2, value)))
+        stopped, failed = EndState.PRUNED, EndState.FAILED
+        outcomes = [outcome(0), outcome(1, 0.5, stopped), outcome(2), outcome(3, None, failed)]
+        assert await repository.tell(outcomes) == {2}
+        told = [None if trial is None else trial.value for trial in map(repository.finished, range(4))]
+        assert told == [0.75, 0.75, None, None]
+        assert [trial.number for trial in repository.history().open] == [2], "it diverged, and is not complete"
+        assert await repository.tell([outcome(2, 0.5, stopped)]) == set()
+        await world.restart()
+        reopened = await _open(world)
+        assert [trial.value for trial in map(reopened.finished, range(4)) if trial is not None] == [
+            0.75,
+            0.75,
+            None,
+            None,
+        ]
 
     async def test_the_studys_clock_goes_from_the_first_trial_on_until_it_is_stored(self, world: World) -> None:
         repository = await _with_trials(world, 1)
@@ -257,6 +332,22 @@ class RepositorySuite:
             assert repository.history().active == clock
         await world.restart()
         assert (await _open(world)).history().active == clock
+
+    async def test_the_time_of_an_attempts_pods_is_stored_and_is_that_attempts_alone(self, world: World) -> None:
+        repository = await _with_trials(world, 3)
+        going, stopped = PodTime(0.0, 1_800_000_000.5, goes_on=True), PodTime(77.5, 1_800_000_078.0)
+        await repository.keep_pod_times([KeptPodTime(1, 1, going), KeptPodTime(0, 1, going)])
+        await repository.keep_pod_times([KeptPodTime(0, 1, stopped)])
+        assert [trial.pod_time for trial in repository.history().open] == [stopped, going, PodTime()]
+        await world.restart()
+        repository = await _open(world)
+        assert [trial.pod_time for trial in repository.history().open] == [stopped, going, PodTime()]
+        await repository.start_attempt(new_attempt(0, 2))
+        await repository.tell([outcome(1, 0.5)])
+        await repository.keep_pod_times([KeptPodTime(0, 1, stopped), KeptPodTime(1, 1, stopped)])
+        assert [trial.pod_time for trial in repository.history().open] == [PodTime(), PodTime()]
+        await world.restart()
+        assert [trial.pod_time for trial in (await _open(world)).history().open] == [PodTime(), PodTime()]
 
     async def test_failures_that_a_disruption_caused_are_not_charged(self, world: World) -> None:
         repository = await _with_trials(world, 2)
@@ -272,6 +363,36 @@ class RepositorySuite:
         assert repository.history().improvements == ((1, 0.5), (3, 0.7))
         await world.restart()
         assert (await _open(world)).history().improvements == ((1, 0.5), (3, 0.7))
+
+    async def test_a_trial_may_begin_with_a_later_attempt(self, world: World) -> None:
+        repository = await _open(world)
+        trials = await repository.ask(2, {1: 3, 7: 2})
+        assert [(trial.attempt, trial.earlier.first) for trial in trials] == [(1, 1), (3, 3)]
+        answer = await repository.report(1, 1, batch((1, 0.9)))
+        assert (answer.reply.stop, answer.reply.reason) == (True, "Superseded")
+        await repository.report(1, 3, batch((1, 0.5)))
+        before = repository.history().open
+        assert before[1].value == 0.5
+        await world.restart()
+        assert (await _open(world)).history().open == before
+
+    async def test_a_trial_that_starts_afresh_has_nothing_of_its_attempts_before(self, world: World) -> None:
+        repository = await _open(world, study_spec(reduce="Best"))
+        await repository.ask(1)
+        await repository.report(0, 1, batch((1, 0.9), (2, 0.8), end=FinalState.COMPLETE))
+        afresh = new_attempt(0, 2, after=repository.history().open[0].last_words, first=2)
+        assert await repository.start_attempt(afresh)
+        (trial,) = repository.history().open
+        assert (trial.attempt, trial.value, trial.end, trial.prune_decided_at) == (2, None, None, None)
+        assert (await repository.report(0, 1, batch((3, 0.7)))).reply.reason == "Superseded"
+        await repository.report(0, 2, batch((2, 0.5)))
+        before = repository.history().open
+        assert before[0].value == 0.5
+        await world.restart()
+        repository = await _open(world, study_spec(reduce="Best"))
+        assert repository.history().open == before
+        await repository.start_attempt(new_attempt(0, 3, first=2))
+        assert repository.history().open[0].value == 0.5, "a retry goes on with what its own trial reported"
 
     async def test_starting_an_attempt_again_changes_nothing(self, world: World) -> None:
         repository = await _with_trials(world, 1)

@@ -7,8 +7,8 @@ from typing import Any
 
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, StudyKey
-from tuning_operator.ports import Outcome
+from tuning_operator.decisions.snapshot import NOTHING_SAID, EndState, LastWords, StudyKey
+from tuning_operator.ports import Outcome, TrialRepository
 
 KEY = StudyKey("default", "digits", "5f2b7c1e-0000-4000-8000-000000000001")
 
@@ -52,6 +52,13 @@ def batch(*values: tuple[int, float], end: FinalState | None = None, message: st
     )
 
 
-def outcome(number: int, value: float | None = 0.5, state: EndState = EndState.COMPLETE) -> Outcome:
-    """Return how a trial ended."""
-    return Outcome(number, state, value, reason="Finished", message="it ended", running_seconds=2.5)
+def outcome(
+    number: int, value: float | None = 0.5, state: EndState = EndState.COMPLETE, after: LastWords = NOTHING_SAID
+) -> Outcome:
+    """Return how a trial ended; `after` is what whoever says so knew of it."""
+    return Outcome(number, state, value, reason="Finished", message="it ended", running_seconds=2.5, after=after)
+
+
+def last_words(study: TrialRepository, number: int) -> LastWords:
+    """Return what was said so far of an open trial."""
+    return next((trial.last_words for trial in study.history().open if trial.number == number), NOTHING_SAID)

@@ -12,10 +12,11 @@ import pytest
 from optuna.storages import RDBStorage
 
 from tests.builders import new_attempt
-from tests.search.studies import KEY, batch, outcome, pruning, study_spec
+from tests.search.studies import KEY, batch, last_words, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements, lost_commit
 from tuning_contract import FinalState
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.actions import KeptPodTime
+from tuning_operator.decisions.snapshot import EndState, PodTime
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.search.repository import StudyRepository
 
@@ -29,7 +30,13 @@ STEPS: tuple[Step, ...] = (
     lambda study: study.start_attempt(new_attempt(1, 2)),
     lambda study: study.report(1, 2, batch((2, 0.95), end=FinalState.COMPLETE)),
     lambda study: study.report(2, 1, batch((1, 0.1))),
-    lambda study: study.tell([outcome(1, 0.95), outcome(2, 0.1, EndState.PRUNED)]),
+    lambda study: study.keep_pod_times([KeptPodTime(2, 1, PodTime(12.5, 1_800_000_100.0, goes_on=True))]),
+    lambda study: study.tell(
+        [
+            outcome(1, 0.95, after=last_words(study, 1)),
+            outcome(2, 0.1, EndState.PRUNED, last_words(study, 2)),
+        ]
+    ),
     lambda study: study.ask(2),
 )
 """A study's life; the seventh step takes two transactions, for its report is stored and then leads to pruning."""
@@ -104,7 +111,7 @@ async def test_a_statement_that_fails_leaves_memory_and_database_equal_and_can_b
     assert statement > 20  # it has tried them all
 
 
-@pytest.mark.parametrize("nth", range(1, 11))
+@pytest.mark.parametrize("nth", range(1, 12))
 async def test_a_commit_whose_answer_is_lost_can_be_repeated(
     pruning_world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
@@ -121,6 +128,29 @@ async def test_a_commit_whose_answer_is_lost_can_be_repeated(
     assert failures == 1
     assert _everything(study) == expected
     assert _everything(await pruning_world.reopen()) == expected
+
+
+async def test_an_end_that_is_acknowledged_after_a_commit_whose_answer_was_lost_counts(
+    world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = await world.open()
+    await study.ask(2)
+    for number in (0, 1):
+        await study.report(number, 1, batch((1, 0.5)))
+    failed, complete = EndState.FAILED, EndState.COMPLETE
+    with lost_commit(monkeypatch), pytest.raises(StorageUnavailable):
+        await study.tell([outcome(0, None, failed), outcome(1, 0.5, complete)])
+    await study.report(0, 1, batch((2, 0.75), end=FinalState.COMPLETE))
+    await study.report(1, 1, batch(end=FinalState.FAILED))
+    assert await study.tell([outcome(0, None, failed), outcome(1, 0.5, complete)]) == {0, 1}
+    after = [last_words(study, number) for number in (0, 1)]
+    assert not await study.tell([outcome(0, 0.75, complete, after[0]), outcome(1, None, failed, after[1])])
+    before = _everything(study)
+    assert [(trial.state, trial.value) for trial in map(study.finished, (0, 1)) if trial is not None] == [
+        (complete, 0.75),
+        (failed, None),
+    ]
+    assert _everything(await world.reopen()) == before
 
 
 async def test_an_ask_that_is_given_up_leaves_its_trials_to_the_next_look(world: DatabaseWorld) -> None:

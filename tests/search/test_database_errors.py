@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import optuna
 import psycopg
@@ -126,21 +125,6 @@ async def test_a_trial_that_somebody_else_wrote_is_found_at_the_next_ask(world: 
         await study.ask(1)
     assert study.history().total == 2
     with pytest.raises(StorageDamaged, match="somebody else wrote a trial 2"):
-        await world.reopen()
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("attempt", "two"), ("seed", None), ("running_seconds", []), ("message", 5)]
-)
-async def test_an_attribute_that_somebody_else_wrote_makes_the_history_damaged(
-    world: DatabaseWorld, name: str, value: Any
-) -> None:
-    await (await world.open()).ask(2)
-    storage = RDBStorage(_url(world))
-    trials = storage.get_all_trials(storage.get_study_id_from_name(_name()))
-    storage.set_trial_user_attr(trials[1]._trial_id, f"tuning:{name}", value)
-    storage.engine.dispose()
-    with pytest.raises(StorageDamaged, match="somebody else wrote a trial 1"):
         await world.reopen()
 
 

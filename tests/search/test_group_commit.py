@@ -121,3 +121,19 @@ async def test_commits_are_timed_and_failed_ones_counted_by_their_kind(
         await study.report(0, 1, batch((1, 0.5)))
     assert value("tuning_storage_commit_seconds_count") == 1
     assert value("tuning_storage_errors_total", {"error": "StorageUnavailable"}) == 1
+
+
+async def test_the_trouble_with_the_last_write_is_known_until_one_succeeds(
+    world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = await world.open()
+    await study.ask(1)
+
+    def refuse(_number: int) -> None:
+        raise StorageUnavailable("the database is away")
+
+    with watched_transactions(monkeypatch, refuse), pytest.raises(StorageUnavailable):
+        await study.report(0, 1, batch((1, 0.5)))
+    assert study.trouble == "the database is away"
+    await study.report(0, 1, batch((1, 0.5)))
+    assert study.trouble == ""

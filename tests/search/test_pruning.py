@@ -21,11 +21,12 @@ from optuna.pruners import (
     SuccessiveHalvingPruner,
     ThresholdPruner,
 )
+from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from tests.builders import new_attempt
-from tests.search.studies import KEY, batch, outcome, pruning, study_spec
+from tests.search.studies import KEY, batch, last_words, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_contract import FinalState, Report, ReportBatch
 from tuning_operator.api.pruners import HyperbandOptions, Pruner
@@ -224,7 +225,8 @@ async def _answers(world: DatabaseWorld, restarts: bool) -> list[bool]:
             again = await study.report(number, 1, batch((steps[number], value)))
             assert again.reply.stop == answer.reply.stop
         if answer.reply.stop or steps[number] == 6:
-            await study.tell([outcome(number, value, EndState.PRUNED if answer.reply.stop else EndState.COMPLETE)])
+            state = EndState.PRUNED if answer.reply.stop else EndState.COMPLETE
+            await study.tell([outcome(number, value, state, last_words(study, number))])
             del steps[number]
     return answers
 
@@ -338,10 +340,28 @@ async def test_without_a_pruner_nothing_is_decided(world: DatabaseWorld) -> None
     assert (answer.reply.stop, answer.decision_seconds) == (False, None)
 
 
+async def test_a_trial_that_starts_afresh_is_not_to_be_pruned_for_what_another_one_reported(
+    world: DatabaseWorld,
+) -> None:
+    study = await _with_a_good_trial(world)
+    assert (await study.report(1, 1, batch((1, 0.1)))).reply.stop
+    afresh = new_attempt(1, 2, after=last_words(study, 1), first=2)
+    assert await study.start_attempt(afresh)
+    assert study.history().open[0].prune_decided_at is None
+    study = await world.reopen()
+    assert study.history().open[0].prune_decided_at is None
+    assert not (await study.report(1, 2, batch((1, 1.0)))).reply.stop
+    await study.tell([outcome(1, 1.0)])
+    storage = RDBStorage(world.database.url.render_as_string(hide_password=False))
+    theirs = optuna.load_study(study_name=f"{KEY.namespace}/{KEY.name}/{KEY.uid}", storage=storage)
+    assert theirs.trials[1].intermediate_values == {1: 1.0}
+    storage.engine.dispose()
+
+
 async def test_a_pruned_trial_keeps_its_last_value(world: DatabaseWorld) -> None:
     study = await _with_a_good_trial(world)
     await study.report(1, 1, batch((1, 0.1)))
-    await study.tell([outcome(1, study.history().open[0].value, EndState.PRUNED)])
+    await study.tell([outcome(1, study.history().open[0].value, EndState.PRUNED, last_words(study, 1))])
     finished = study.finished(1)
     assert finished is not None
     assert (finished.state, finished.value) == (EndState.PRUNED, 0.1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.search.studies import KEY, batch, outcome, study_spec
+from tests.search.studies import KEY, batch, last_words, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, lost_commit
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.study import StudySpec
@@ -135,7 +135,7 @@ async def test_a_trial_that_was_to_be_pruned_gets_no_new_attempt(world: Database
     assert first.history().open[0].prune_decided_at is not None
     third = await world.repositories.open(THIRD, study_spec(search=pruner), "true")
     assert third.history().open[0].attempt == 1
-    await third.tell([outcome(1, 0.1, EndState.PRUNED)])
+    await third.tell([outcome(1, 0.1, EndState.PRUNED, last_words(third, 1))])
     assert third.history().pruned == 1
 
 

@@ -93,14 +93,7 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    encryption = ("key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only")
+    unused = dict.fromkeys(("content_commitment", *encryption), False)
+    signs = dict.fromkeys(("key_cert_sign", "crl_sign"), signs_certificates)
+    return x509.KeyUsage(digital_signature=True, **signs, **unused)

@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
@@ -87,6 +88,13 @@ def wait_for_default_account(control_plane: ControlPlane, namespace: str) -> Non
 @pytest.fixture
 def postgresql_url() -> Iterator[str]:
     """The URL of an empty PostgreSQL database of the test's own."""
+    with own_database() as url:
+        yield url
+
+
+@contextmanager
+def own_database() -> Iterator[str]:
+    """An empty PostgreSQL database, for a fixture that several tests share; they need the marker of the others."""
     try:
         server = server_url()
     except MissingServer as reason:

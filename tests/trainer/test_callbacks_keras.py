@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainer.attempts import steps_of_two_attempts
 from tuning_contract import FinalState, TrialEnd
 from tuning_trainer.testing import FakeStudy, fake_study
 
@@ -69,6 +70,28 @@ def test_one_metric_can_be_chosen() -> None:
 def test_chosen_metrics_are_reported_in_the_epochs_that_have_them() -> None:
     study = fitted(epochs=4, validation_freq=2, metrics={"val_loss": "loss"})
     assert [(report.step, set(report.values)) for report in study.reports] == [(2, {"loss"}), (4, {"loss"})]
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+def test_a_further_attempt_reports_the_epochs_that_are_left(tmp_path: Path) -> None:
+    import keras
+    import numpy
+
+    from tuning_trainer.callbacks.keras import TuningCallback
+
+    def train(checkpoints: Path, epochs: int) -> None:
+        class Killed(keras.callbacks.Callback):  # type: ignore[misc]
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                if epoch == epochs:
+                    raise InterruptedError
+
+        ones = numpy.ones((8, 1), dtype="float32")
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile(optimizer="sgd", loss="mse")
+        callbacks = [keras.callbacks.BackupAndRestore(checkpoints), TuningCallback(), Killed()]
+        model.fit(ones, ones, epochs=4, callbacks=callbacks, verbose=0)
+
+    assert steps_of_two_attempts(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
 
 
 def test_without_keras_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainer.attempts import steps_of_two_attempts
 from tests.trainer.fake_operator import Answer, FakeOperator
 from tests.trainer.scripts import Script
 from tuning_contract import FinalState, ReportReply, TrialEnd
@@ -65,10 +66,15 @@ finally:
 """
 
 
-def fit(directory: Path, **options: Any) -> None:
+def model() -> dict[str, Any]:
+    """Return the names that the text of the model defines."""
     names: dict[str, Any] = {}
     exec(MODEL, names)
-    names["fit"](directory, **options)
+    return names
+
+
+def fit(directory: Path, **options: Any) -> None:
+    model()["fit"](directory, **options)
 
 
 def fitted(directory: Path, prune_at: int | None = None, **options: Any) -> FakeStudy:
@@ -122,6 +128,30 @@ def test_a_metric_that_is_not_logged_is_left_out_with_one_warning(
     assert [set(report.values) for report in study.reports] == [{"val_loss"}] * 2
     (warning,) = [record.getMessage() for record in caplog.records if record.name.startswith("tuning_trainer")]
     assert warning == "metric 'val_accuracy' is not reported: the framework logged bad name, train_loss, val_loss only"
+
+
+@pytest.mark.filterwarnings("ignore:.*defined a `validation_step` but have no:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*there is no last checkpoint available:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*exists and is not empty:UserWarning")
+def test_a_further_attempt_reports_the_epochs_that_are_left(tmp_path: Path) -> None:
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    from tuning_trainer.callbacks.lightning import TuningCallback
+
+    def train(checkpoints: Path, epochs: int) -> None:
+        names = model()
+        saving = ModelCheckpoint(dirpath=checkpoints, save_last=True)
+        trainer = Trainer(
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            max_epochs=epochs,
+            callbacks=[TuningCallback(), saving],
+        )
+        trainer.fit(names["Line"](), names["loader"](), ckpt_path="last")
+
+    assert steps_of_two_attempts(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
 
 
 def test_two_ranks_of_lightnings_own_launcher_stop_together_and_one_reports(

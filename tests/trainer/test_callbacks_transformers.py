@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.trainer.attempts import steps_of_two_attempts
 from tuning_contract import FinalState, TrialEnd
 from tuning_trainer.testing import FakeStudy, fake_study
 
@@ -25,37 +26,35 @@ class Line(torch.nn.Module):
         return {"loss": (prediction - labels).square().mean(), "prediction": prediction}
 
 
-def trained(
-    directory: Path,
-    prune_at: int | None = None,
-    metrics: Any = None,
-    evaluation_sets: tuple[str, ...] = (),
-    **arguments: Any,
-) -> FakeStudy:
+def prepared(directory: Path, metrics: Any = None, evaluation_sets: tuple[str, ...] = (), **arguments: Any) -> Any:
+    """Return a trainer of three epochs with the callback."""
     from transformers import Trainer, TrainingArguments
 
     from tuning_trainer.callbacks.transformers import TuningCallback
 
     rows = [{"x": torch.ones(1), "labels": torch.ones(1)}] * 8
-    given = {"num_train_epochs": 3, "eval_strategy": "epoch", **arguments}
+    given = {"num_train_epochs": 3, "eval_strategy": "epoch", "save_strategy": "no", **arguments}
+    return Trainer(
+        model=Line(),
+        args=TrainingArguments(
+            output_dir=str(directory),
+            per_device_train_batch_size=2,
+            learning_rate=0.1,
+            use_cpu=True,
+            report_to=[],
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+            **given,
+        ),
+        train_dataset=rows,
+        eval_dataset=dict.fromkeys(evaluation_sets, rows) if evaluation_sets else rows,
+        callbacks=[TuningCallback(metrics=metrics)],
+    )
+
+
+def trained(directory: Path, prune_at: int | None = None, **options: Any) -> FakeStudy:
     with fake_study(prune_at=prune_at) as study:
-        trainer = Trainer(
-            model=Line(),
-            args=TrainingArguments(
-                output_dir=str(directory),
-                per_device_train_batch_size=2,
-                learning_rate=0.1,
-                use_cpu=True,
-                report_to=[],
-                save_strategy="no",
-                disable_tqdm=True,
-                dataloader_pin_memory=False,
-                **given,
-            ),
-            train_dataset=rows,
-            eval_dataset=dict.fromkeys(evaluation_sets, rows) if evaluation_sets else rows,
-            callbacks=[TuningCallback(metrics=metrics)],
-        )
+        trainer = prepared(directory, **options)
         trainer.train()
         trainer.evaluate()
     return study
@@ -112,6 +111,16 @@ def test_a_training_that_reports_nothing_is_warned_about(
     assert study.reports == []
     (warning,) = [record.getMessage() for record in caplog.records if record.name.startswith("tuning_trainer")]
     assert warning.startswith("nothing was reported: set eval_strategy")
+
+
+def test_a_further_attempt_reports_the_epochs_that_are_left(tmp_path: Path) -> None:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    def train(checkpoints: Path, epochs: int) -> None:
+        trainer = prepared(checkpoints, num_train_epochs=epochs, save_strategy="epoch", save_total_limit=2)
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(checkpoints))
+
+    assert steps_of_two_attempts(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
 
 
 def test_without_transformers_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from tests.cluster_api.trial_jobs_suite import until
 from tests.fakes import FakeTrialRepository
 from tuning_contract import Report, ReportBatch
 from tuning_contract.reports import MAX_REPORTS_PER_BATCH
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.decisions.snapshot import JobPhase
 from tuning_operator.errors import StorageUnavailable, TooManySteps
 from tuning_operator.trial_logs import log_readings, trial_log
@@ -31,6 +32,7 @@ class Reading:
     def __init__(self) -> None:
         self.woken: list[str] = []
         self.counted = [0, 0]
+        self.spec = SPEC
         self.trials = FakeTrialRepository(SPEC)
         self.read_log: Read = self.read_forever
         self.logs = LogReadings(lambda log: self.read_log(log), self.woken.append, self.count)
@@ -54,7 +56,7 @@ class Reading:
     def follow(self, *phases: str) -> None:
         """Follow the Jobs of trials 0, 1, …"""
         jobs = [job(number, phase) for number, phase in enumerate(phases)]
-        self.logs.follow(STUDY, SPEC, jobs, self.trials)
+        self.logs.follow(STUDY, self.spec, jobs, self.trials)
 
     def steps(self, trial: int) -> list[int]:
         """Return the steps that a trial has reported."""
@@ -79,7 +81,7 @@ async def test_what_a_container_prints_is_reported_while_it_runs(reading: Readin
     reading.follow("Complete", "Running")
     await until(lambda: (0, 1) in reading.logs.read(STUDY), "the log's end is not noticed")
     assert reading.steps(0) == [1, 2, 3]
-    assert reading.logs.read(STUDY) == {(0, 1): ""}
+    assert reading.logs.read(STUDY) == {(0, 1): None}
     assert reading.woken[-1] == STUDY.uid
     assert reading.counted == [7, 5]
 
@@ -124,7 +126,7 @@ async def test_a_log_that_is_lost_says_why(reading: Reading) -> None:
     reading.read_log = read
     reading.follow("Complete")
     await until(lambda: bool(reading.woken), "nobody is woken")
-    assert reading.logs.read(STUDY) == {(0, 1): "the node is gone"}
+    assert reading.logs.read(STUDY) == {(0, 1): (FailureClass.LOG_LOST, "the node is gone")}
 
 
 async def test_a_defect_is_logged_and_loses_one_log_alone(reading: Reading, caplog: pytest.LogCaptureFixture) -> None:
@@ -135,8 +137,11 @@ async def test_a_defect_is_logged_and_loses_one_log_alone(reading: Reading, capl
     reading.read_log = read
     reading.follow("Complete", "Complete")
     await until(lambda: len(reading.logs.read(STUDY)) == 2, "the logs are not read")
-    assert "defect" in reading.logs.read(STUDY)[0, 1]
-    assert reading.logs.read(STUDY)[1, 1] == ""
+    failure = reading.logs.read(STUDY)[0, 1]
+    assert failure is not None
+    assert failure[0] is FailureClass.LOG_LOST
+    assert "defect" in failure[1]
+    assert reading.logs.read(STUDY)[1, 1] is None
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -158,12 +163,12 @@ async def test_reports_wait_for_a_database_that_is_away(reading: Reading) -> Non
     assert reading.steps(0) == [1, 2, 3]
 
 
-async def test_more_reports_than_are_kept_lose_the_log(reading: Reading) -> None:
-    reading.trials.fail_next(TooManySteps("at most 100000 steps"))
+async def test_more_reports_than_are_kept_are_no_lost_log(reading: Reading) -> None:
+    reading.trials.fail_next(TooManySteps("at most 100,000 steps"))
     reading.read_log = reading.read_lines
     reading.follow("Running")
     await until(lambda: (0, 1) in reading.logs.read(STUDY), "the log is read on")
-    assert reading.logs.read(STUDY)[0, 1] == "at most 100000 steps"
+    assert reading.logs.read(STUDY)[0, 1] == (FailureClass.TOO_MANY_STEPS, "at most 100,000 steps")
 
 
 async def test_a_restarted_operator_goes_on_counting(reading: Reading) -> None:
@@ -190,18 +195,42 @@ async def test_a_restarted_operator_goes_on_counting(reading: Reading) -> None:
     assert seen == [1_800_000_000.5, 1_800_000_001.0]
 
 
-async def test_the_log_of_another_pod_is_read_from_its_beginning(reading: Reading) -> None:
-    await reading.trials.report(0, 1, ReportBatch((Report(1, {"accuracy": 0.1}, 1_800_000_000.5),)))
+async def test_the_log_of_another_pod_is_read_from_its_beginning_and_replaces_what_was_reported(
+    reading: Reading,
+) -> None:
+    earlier = (Report(step, {"accuracy": step / 10}, 1_800_000_000.5 + step) for step in range(1, 6))
+    await reading.trials.report(0, 1, ReportBatch(tuple(earlier)))
 
     async def read(log: TrialLog) -> None:
         opened = await log.open(stamped=True, began=1_800_000_010.0)
         assert opened.since is None
-        await opened.feed(b"2027-01-15T08:00:11Z accuracy=0.1\n2027-01-15T08:00:12Z accuracy=0.2\n")
+        assert reading.steps(0) == [1, 2, 3, 4, 5], "a pod that has printed nothing yet replaces nothing"
+        await opened.feed(b"2027-01-15T08:00:11Z accuracy=0.7\n")
+        assert reading.steps(0) == [1]
+        opened = await log.open(stamped=True, began=1_800_000_010.0)
+        assert opened.since == 1_800_000_011.0, "it is read on where it was"
+        await opened.feed(b"2027-01-15T08:00:11Z accuracy=0.7\n2027-01-15T08:00:12Z accuracy=0.8\n")
 
     reading.read_log = read
     reading.follow("Complete")
     await until(lambda: (0, 1) in reading.logs.read(STUDY), "the log is not read")
-    assert reading.steps(0) == [1, 2]
+    assert [report.values["accuracy"] for report in reading.trials.reports(0)] == [0.7, 0.8]
+
+
+async def test_a_pod_that_prints_on_from_a_checkpoint_replaces_what_comes_after_it(reading: Reading) -> None:
+    reading.spec = spec(trial={**spec_document()["trial"], "metrics": {"source": "Logs", "logs": {"step": "epoch"}}})
+    earlier = (Report(step, {"accuracy": step / 10}, 1_800_000_000.5 + step) for step in range(1, 6))
+    await reading.trials.report(0, 1, ReportBatch(tuple(earlier)))
+
+    async def read(log: TrialLog) -> None:
+        opened = await log.open(stamped=True, began=1_800_000_010.0)
+        await opened.feed(b"2027-01-15T08:00:11Z epoch=4 accuracy=0.9\n")
+
+    reading.read_log = read
+    reading.follow("Complete")
+    await until(lambda: (0, 1) in reading.logs.read(STUDY), "the log is not read")
+    kept = {report.step: report.values["accuracy"] for report in reading.trials.reports(0)}
+    assert kept == {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.9}
 
 
 async def test_a_long_log_is_reported_in_batches_that_the_wire_allows(reading: Reading) -> None:

@@ -39,7 +39,7 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 """Kueue's label of Jobs: the WorkloadPriorityClass."""
 PARAMETERS_ANNOTATION = f"{GROUP}/parameters"
-"""Annotation of Jobs: the parameters as JSON, for people who read the Job."""
+"""Annotation of Jobs: the parameters as JSON, for people who read the Job, and to tell whether it fits its trial."""
 
 RESUME_ANNOTATION = f"{GROUP}/resume"
 """Annotation of studies: `true` resumes the newest earlier history of the study's name, a uid that study's."""

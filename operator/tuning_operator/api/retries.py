@@ -35,6 +35,8 @@ class FailureClass(StrEnum):
     """The trainer could not deliver its reports."""
     LOG_LOST = "LogLost"
     """Its log, which its metrics are read from, could not be read to its end."""
+    TOO_MANY_STEPS = "TooManySteps"
+    """Its log, which its metrics are read from, has more steps than are kept of a trial."""
     JOB_LOST = "JobLost"
     """Its Job was deleted while it ran."""
     NO_OBJECTIVE = "NoObjective"

@@ -98,7 +98,7 @@ class StudySpec(ResourceModel):
     stopping: Stopping = Stopping()
     """When the study ends before `maxTrials`."""
     deletion_policy: Annotated[DeletionPolicy, Strict(False)] = DeletionPolicy.RETAIN
-    """Whether the storage keeps the trials when this object is deleted: Retain (default) or Delete."""
+    """Retain (default) or Delete the trials when this object is deleted. What an operator that ran saw last counts."""
     trial: Trial
     """How each trial is run."""
 

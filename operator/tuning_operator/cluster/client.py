@@ -12,6 +12,7 @@ from typing import Any, Self
 from tuning_operator.cluster.answers import Answer, Received
 from tuning_operator.cluster.connection import USER_AGENT, Connection, Request, lines_of
 from tuning_operator.cluster.credentials import Credentials, load_credentials
+from tuning_operator.cluster.server_clock import ServerClock
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -30,7 +31,7 @@ class ClusterClient:
 
     `load` reads the credentials, in a thread. `on_request` is called for every answer with the HTTP verb (`WATCH` for
     streams) and the status, 0 when there was none. `before_write` is called before each attempt of a request that
-    changes something; what it raises goes to the caller, and nothing is sent.
+    changes something; what it raises goes to the caller, and nothing is sent. `clock` hears the time of every answer.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class ClusterClient:
         attempts: int = ATTEMPTS,
         before_write: Callable[[], None] = lambda: None,
         user_agent: str = USER_AGENT,
+        clock: ServerClock | None = None,
     ) -> None:
-        self._connection = Connection(load, user_agent)
+        self._connection = Connection(load, user_agent, clock or ServerClock())
         self._before_write = before_write
         self._on_request = on_request
         self._attempts = attempts

@@ -12,6 +12,7 @@ import aiohttp
 
 from tuning_operator.cluster.answers import Received, parse_retry_after, parse_warnings
 from tuning_operator.cluster.credentials import Credentials
+from tuning_operator.cluster.server_clock import ServerClock
 from tuning_operator.errors import ClusterUnavailable
 
 CONNECT_TIMEOUT = 10.0
@@ -42,10 +43,14 @@ class _Access:
 
 
 class Connection:
-    """Sends requests as the identity that `load` reads, now and again when the server refuses it: tokens rotate."""
+    """Sends requests as the identity that `load` reads, now and again when the server refuses it: tokens rotate.
 
-    def __init__(self, load: Callable[[], Credentials], user_agent: str = USER_AGENT) -> None:
+    `clock` hears the time of every answer.
+    """
+
+    def __init__(self, load: Callable[[], Credentials], user_agent: str, clock: ServerClock) -> None:
         self._load = load
+        self._clock = clock
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         self._access: _Access | None = None
@@ -104,7 +109,8 @@ class Connection:
         options = dict(access.options)
         if request.body is not None:
             options["json"] = request.body
-        return await self._session.request(
+        sent = self._clock.ticks()
+        response = await self._session.request(
             request.verb,
             access.credentials.server + request.path,
             params=request.params,
@@ -112,6 +118,8 @@ class Connection:
             timeout=limits,
             **options,
         )
+        self._clock.hear(response.headers.get("Date"), sent)
+        return response
 
     async def _current(self, refused: _Access | None = None) -> _Access:
         async with self._loading:  # a rotated token is refused to fifty requests at once, and read once

@@ -5,14 +5,16 @@ The API server vouches for the types of a Job's fields, not for what people writ
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from tuning_operator.api.names import ATTEMPT_LABEL, KIND, STUDY_UID_LABEL, TRIAL_LABEL, job_name
+from tuning_operator.api.names import ATTEMPT_LABEL, KIND, PARAMETERS_ANNOTATION, STUDY_UID_LABEL, TRIAL_LABEL, job_name
 from tuning_operator.decisions.snapshot import JobPhase, TrialJob
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _EXIT_CODE = re.compile(r"failed with exit code ([0-9]{1,10})\b")
@@ -71,6 +73,7 @@ def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
             attempt=attempt,
             phase=JobPhase.PENDING,
             created_at=parse_time(metadata["creationTimestamp"]),
+            fingerprint=fingerprint_in(metadata.get("annotations") or {}),
             deleting=metadata.get("deletionTimestamp") is not None,
         )
         status = document.get("status") or {}
@@ -78,12 +81,21 @@ def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
         if (status.get("terminating") or 0) >= 1 and not (status.get("ready") or 0):
             job = replace(job, terminating_since=now)
         if (document.get("spec") or {}).get("suspend") is True and job.is_active:
-            job = replace(job, phase=JobPhase.SUSPENDED)
+            job = replace(job, phase=JobPhase.SUSPENDED, held_since=_held_since(status, now))
         return SeenJob(metadata["namespace"], owner["name"], owner["uid"], metadata["uid"], job)
     except UnreadableJob:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableJob(f"a field is missing or has a wrong value ({type(error).__name__}: {error})") from error
+
+
+def fingerprint_in(annotations: Mapping[str, Any]) -> str:
+    """Return the fingerprint of the parameters that a Job's annotations name; empty: they name none."""
+    try:
+        parameters = json.loads(annotations.get(PARAMETERS_ANNOTATION, "null"))
+    except (ValueError, RecursionError):
+        return ""
+    return fingerprint_of(parameters) if isinstance(parameters, dict) else ""
 
 
 def merge(seen: SeenJob, before: SeenJob | None, started_at: float | None, now: float) -> SeenJob:
@@ -93,31 +105,47 @@ def merge(seen: SeenJob, before: SeenJob | None, started_at: float | None, now: 
     """
     job, known = seen.job, before.job if before else None
     if known is not None:
-        job = _with_past(job, known, now)
+        job = _with_past(job, known)
     if job.terminating_since is not None and known is not None and known.terminating_since is not None:
         job = replace(job, terminating_since=known.terminating_since)
     if job.phase is JobPhase.SUSPENDED:
-        job = replace(job, message=_QUEUED, running_at=None)
+        job = replace(job, message=_QUEUED)
     elif job.phase is JobPhase.RUNNING and job.running_at is None:
-        job = replace(job, running_at=started_at if started_at is not None else now)
+        # A node's clock may be off too: its pod started after the Job might have one, and before now.
+        job = replace(job, running_at=max(job.waiting_since, min(now if started_at is None else started_at, now)))
     return replace(seen, job=job)
 
 
-def _with_past(job: TrialJob, known: TrialJob, now: float) -> TrialJob:
+def _with_past(job: TrialJob, known: TrialJob) -> TrialJob:
     """Return a Job with what was seen of it before and its document does not say."""
     job = replace(job, deleting=job.deleting or known.deleting, cause=known.cause if job.cause is None else job.cause)
     if job.phase is JobPhase.SUSPENDED:
-        return replace(job, ran_seconds=known.running_seconds(now))
+        since = job.held_since if known.held_since is None else known.held_since
+        return replace(job, held_since=since, earlier_pods=_pods_until(since, known))
     if job.released_at is not None and job.released_at != known.released_at:  # a queue took its pod, seen or not
-        known = replace(
-            known, phase=JobPhase.SUSPENDED, running_at=None, ran_seconds=known.running_seconds(job.released_at)
-        )
+        pods = _pods_until(job.released_at, known)
+        known = replace(known, phase=JobPhase.SUSPENDED, running_at=None, earlier_pods=pods)
     if job.phase is JobPhase.PENDING and known.phase is JobPhase.RUNNING:
         job = replace(job, phase=JobPhase.RUNNING)  # its pod ended or is not ready for a moment; a condition will tell
     if job.phase is JobPhase.PENDING and known.phase is JobPhase.PENDING:
         job = replace(job, message=known.message)
     running_at = job.running_at if known.running_at is None else known.running_at
-    return replace(job, ran_seconds=known.ran_seconds, running_at=running_at)
+    return replace(job, earlier_pods=known.earlier_pods, running_at=running_at)
+
+
+def _pods_until(taken_at: float | None, known: TrialJob) -> tuple[tuple[float, float], ...]:
+    """Return from when to when a Job's pods ran, once a queue has taken the last of them."""
+    if known.running_at is None or taken_at is None:
+        return known.earlier_pods
+    return (*known.earlier_pods, (known.running_at, max(known.running_at, taken_at)))
+
+
+def _held_since(status: Mapping[str, Any], now: float) -> float:
+    """Return since when a suspended Job has been so: `now` until the Job controller has noted it."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "Suspended" and condition.get("status") == "True":
+            return min(now, parse_time(condition["lastTransitionTime"]))
+    return now
 
 
 def has_running_pod(document: Mapping[str, Any]) -> bool:

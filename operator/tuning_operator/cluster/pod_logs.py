@@ -20,7 +20,7 @@ from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.job_view import parse_time
-from tuning_operator.errors import ClusterUnavailable, NotFound, TuningError
+from tuning_operator.errors import ClusterUnavailable, NotFound, TooManySteps, TuningError
 from tuning_operator.trial_logs.trial_log import LogLost, OpenLog, ReadingEnded, TrialLog
 
 _log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ LAST_SILENCE = 10.0
 """The same after the Job's end, when a log is not followed any more."""
 SHORTEST_PAUSE = 0.5
 """Seconds before a stream that ended is opened again."""
+PAUSE_AFTER_END = 2.0
+"""The same after an orderly end: mostly the container's, and its Job's end, which ends the pause, is seen soon."""
 LONGEST_PAUSE = 10.0
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 """Label that the Job controller gives its pods."""
@@ -43,11 +45,18 @@ JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 class _Pod:
     name: str
     created_at: float
+    began: float
+    """When its container started, by the clock of its node, which stamps its log too."""
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> _Pod:
+    def of(cls, document: Mapping[str, Any], container: str) -> _Pod:
         metadata = document["metadata"]
-        return cls(metadata["name"], parse_time(metadata["creationTimestamp"]))
+        created_at = parse_time(metadata["creationTimestamp"])
+        statuses = (document.get("status") or {}).get("containerStatuses") or ()
+        states = (each.get("state") or {} for each in statuses if each.get("name") == container)
+        texts = (state["startedAt"] for each in states for state in each.values() if state and state.get("startedAt"))
+        started = map(parse_time, texts)
+        return cls(metadata["name"], created_at, min(started, default=created_at))
 
 
 class PodLogs:
@@ -89,19 +98,20 @@ class _PodLog:
             self._give_up_at = min(self._give_up_at, opened_at + PATIENCE)
         try:
             await self._stream(follow=not self._is_last)
-        except (ReadingEnded, LogLost):
+        except (ReadingEnded, LogLost, TooManySteps):
             raise
         except TuningError as error:
             self._failed(error)
             return False
         if time.monotonic() - opened_at > LONGEST_PAUSE:
             self._pause = SHORTEST_PAUSE
+        self._pause = max(self._pause, PAUSE_AFTER_END)
         return self._is_last
 
     async def _stream(self, *, follow: bool) -> None:
         """Read what there is, and with `follow` what comes, until the stream ends."""
         self._pod = self._pod or await self._find_pod()
-        opened = await self._log.open(stamped=True, began=self._pod.created_at)
+        opened = await self._log.open(stamped=True, began=self._pod.began)
         path = f"{paths.pods(self._log.study.namespace)}/{self._pod.name}/log"
         silence = SILENCE if follow else LAST_SILENCE
         async with self._client.chunks(path, params=_params(self._log, opened, follow), silence=silence) as chunks:
@@ -120,7 +130,8 @@ class _PodLog:
             raise NotFound(f"the Job {name} is gone")
         selector = {"labelSelector": f"{JOB_UID_LABEL}={seen.uid}", "limit": "10"}
         listed = await self._client.request("GET", paths.pods(self._log.study.namespace), params=selector)
-        pods = [_Pod.of(pod) for pod in listed.get("items") or () if _belongs(pod, seen.uid)]
+        container = _container(self._log)
+        pods = [_Pod.of(pod, container) for pod in listed.get("items") or () if _belongs(pod, seen.uid)]
         if not pods:
             raise NotFound(f"the Job {name} has no pod any more")
         return max(pods, key=lambda pod: pod.created_at)
@@ -155,8 +166,12 @@ class _PodLog:
                 self._pause = SHORTEST_PAUSE
 
 
+def _container(log: TrialLog) -> str:
+    return str(trainer_container(log.template).get("name", ""))
+
+
 def _params(log: TrialLog, opened: OpenLog, follow: bool) -> dict[str, str]:
-    params = {"container": str(trainer_container(log.template).get("name", "")), "timestamps": "true"}
+    params = {"container": _container(log), "timestamps": "true"}
     if follow:
         params["follow"] = "true"
     if opened.since is not None:  # the API server knows whole seconds only

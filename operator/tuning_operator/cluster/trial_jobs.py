@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from tuning_operator.api.names import PARAMETERS_ANNOTATION
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.answers import RequestRefused
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache
-from tuning_operator.cluster.job_view import SeenJob, UnreadableJob, read_job
+from tuning_operator.cluster.job_view import SeenJob, UnreadableJob, fingerprint_in, read_job
 from tuning_operator.decisions.snapshot import StudyKey, TrialJob
 from tuning_operator.errors import ClusterUnavailable, Forbidden, JobRefused, NotFound, TuningError
 from tuning_operator.ports import Manifest
@@ -33,7 +32,10 @@ class ClusterTrialJobs:
         return self._cache.vanished(study)
 
     async def create(self, study: StudyKey, manifest: Manifest) -> None:
-        """Create a Job with one POST. The name is the trial's own, so 409 says that an earlier POST succeeded."""
+        """Create a Job with one POST. The name is the attempt's own, so 409 says that an earlier POST succeeded.
+
+        A Job of the name that trains other parameters is observed then, for whoever decides what becomes of it.
+        """
         path = paths.jobs(study.namespace)
         try:
             created = await self._client.request("POST", path, manifest, repeatable=True)
@@ -88,10 +90,11 @@ class ClusterTrialJobs:
             raise JobRefused(f"the name {name} is taken by a Job that is not this study's: {problem}") from problem
         if seen.study_uid != study.uid:
             raise JobRefused(f"the name {name} is taken by a Job of another study")
-        if _parameters(document) != _parameters(manifest):
-            raise JobRefused(
+        if seen.job.fingerprint not in ("", fingerprint_in(manifest["metadata"].get("annotations") or {})):
+            self._cache.put(document)
+            raise ClusterUnavailable(
                 f"the Job {name} trains other parameters than the storage has for its trial: was the storage lost or "
-                "restored? Delete the Job, or the study"
+                "restored? The Job is deleted, and the trial gets another attempt"
             )
         if seen.job.deleting:
             raise ClusterUnavailable(f"an earlier Job {name} is still being deleted")
@@ -102,10 +105,6 @@ class ClusterTrialJobs:
             return read_job(await self._client.request("GET", f"{paths.jobs(study.namespace)}/{name}"))
         except (NotFound, UnreadableJob):
             return None
-
-
-def _parameters(job: Mapping[str, Any]) -> Any:
-    return (job["metadata"].get("annotations") or {}).get(PARAMETERS_ANNOTATION)
 
 
 _NO_ROOM = ("exceeded quota", "status unknown for quota")

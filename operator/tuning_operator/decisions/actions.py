@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuning_contract import TrialEnd
-from tuning_operator.decisions.snapshot import ActiveTime, EarlierAttempts, EndState, OpenTrial
+from tuning_operator.decisions.snapshot import (
+    NOTHING_SAID,
+    ActiveTime,
+    EarlierAttempts,
+    EndState,
+    LastWords,
+    OpenTrial,
+    PodTime,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,8 @@ class Outcome:
     """With a running pod, in the newest attempt."""
     queued_seconds: float | None = None
     """From its Job's creation to its running pod, in the newest attempt; None: that was not seen."""
+    after: LastWords = NOTHING_SAID
+    """What was said of the trial, as far as it was known when this was decided."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,17 @@ class NewAttempt:
     """The attempts before this one."""
     attempt_seconds: float = 0.0
     """With a running pod, in the attempt before."""
-    after_end: TrialEnd | None = None
-    """The last message of the attempt before, as far as it was known when this was decided."""
+    after: LastWords = NOTHING_SAID
+    """What was said of the attempt before, as far as it was known when this was decided."""
+
+
+@dataclass(frozen=True)
+class KeptPodTime:
+    """What is to be stored of an attempt's pods."""
+
+    number: int
+    attempt: int
+    time: PodTime
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,8 @@ class Deletion:
     job: str
     trial: int
     reason: str
+    event: str = ""
+    """Reason of the Event that tells of it; empty: none does."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,8 @@ class Plan:
 
     active_time: ActiveTime | None = None
     """The study's clock, when it starts or stops."""
+    pod_times: tuple[KeptPodTime, ...] = ()
+    """Of trials that go on, when a queue let a pod run or took it."""
     outcomes: tuple[Outcome, ...] = ()
     new_attempts: tuple[NewAttempt, ...] = ()
     deletions: tuple[Deletion, ...] = ()
@@ -79,5 +101,5 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        actions = (self.outcomes, self.new_attempts, self.deletions, self.launches)
+        actions = (self.pod_times, self.outcomes, self.new_attempts, self.deletions, self.launches)
         return not any(actions) and not self.ask and self.active_time is None

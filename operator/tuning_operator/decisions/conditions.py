@@ -135,6 +135,8 @@ def _suspended(snapshot: Snapshot, ended: Verdict | None) -> Claim:
 
 
 def _degraded(snapshot: Snapshot) -> Claim:
+    if snapshot.storage_trouble:
+        return Claim(True, "StorageUnavailable", snapshot.storage_trouble)
     if snapshot.problem:
         return Claim(True, "JobNotCreated", snapshot.problem)
     if snapshot.held_back:

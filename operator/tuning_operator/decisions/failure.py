@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from tuning_contract import ExitCode
 from tuning_operator.api.retries import FailureClass
-from tuning_operator.decisions.snapshot import TrialJob
-
-Failure = tuple[FailureClass, str]
-"""The class and a sentence."""
+from tuning_operator.decisions.snapshot import Failure, TrialJob
 
 _DISRUPTIONS = {
     "PreemptionByScheduler": FailureClass.PREEMPTED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuning_operator.decisions.snapshot import JobPhase, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.snapshot import Failure, JobPhase, OpenTrial, Snapshot, TrialJob
 
 
 def logs_to_read(snapshot: Snapshot) -> tuple[TrialJob, ...]:
@@ -25,6 +25,6 @@ def awaits_log(trial: OpenTrial, snapshot: Snapshot) -> bool:
     return from_logs and (trial.number, trial.attempt) not in snapshot.read_logs
 
 
-def why_lost(trial: OpenTrial, snapshot: Snapshot) -> str:
-    """Return why a trial's log could not be read to its end; empty: it was, or may still be."""
-    return snapshot.read_logs.get((trial.number, trial.attempt), "")
+def log_failure_of(trial: OpenTrial, snapshot: Snapshot) -> Failure | None:
+    """Return why a trial's log could not be read to its end; None: it was, or may still be."""
+    return snapshot.read_logs.get((trial.number, trial.attempt))

@@ -8,12 +8,14 @@ from tuning_operator.api.retries import FailureClass
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.active_time import active_time_after
 from tuning_operator.decisions.parallelism import free_slots, trials_to_ask
+from tuning_operator.decisions.pod_time import attempt_seconds, pod_times_to_keep
 from tuning_operator.decisions.retrying import is_due, put_off, retry_of
 from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, Snapshot, TrialJob
 from tuning_operator.decisions.stopping import Verdict, verdict_of
+from tuning_operator.decisions.stray_jobs import attempts_beyond_strays, deletions_of_strays
 from tuning_operator.decisions.suspension import gives_way
 from tuning_operator.decisions.tally import Tally
-from tuning_operator.decisions.trial_end import attempt_seconds, given_up, next_check_of, outcome_of, stopped
+from tuning_operator.decisions.trial_end import given_up, next_check_of, outcome_of, stopped
 from tuning_operator.decisions.usage import Usage, budget_ends_at, usage_of
 
 Jobs = dict[tuple[int, int], TrialJob]
@@ -22,6 +24,9 @@ Jobs = dict[tuple[int, int], TrialJob]
 
 def decide(snapshot: Snapshot) -> Plan:
     """Return what to do for a study now."""
+    beyond_strays = attempts_beyond_strays(snapshot)
+    if beyond_strays:  # first of all: until then what their pods report may count
+        return Plan(new_attempts=beyond_strays, deletions=deletions_of_strays(snapshot))
     jobs: Jobs = {(job.trial, job.attempt): job for job in snapshot.jobs}
     outcomes, retries = _ends(snapshot, jobs)
     usage = usage_of(snapshot)
@@ -36,9 +41,10 @@ def decide(snapshot: Snapshot) -> Plan:
     ask = min(wanted, snapshot.allowance.trials)
     return Plan(
         active_time=active_time_after(snapshot, verdict),
+        pod_times=pod_times_to_keep(staying, jobs),
         outcomes=outcomes,
         new_attempts=new_attempts,
-        deletions=_deletions(snapshot, jobs, outcomes, new_attempts),
+        deletions=deletions_of_strays(snapshot) + _deletions(snapshot, jobs, outcomes, new_attempts),
         ask=ask,
         held_back=snapshot.allowance.cap if ask < wanted else "",
         launches=launches,
@@ -138,6 +144,8 @@ def _starts(
     waiting = [trial for trial in silent if is_due(trial, snapshot.now)]
     # One that waits for its retry keeps its slot.
     slots = free_slots(snapshot.spec, occupied=len(staying) + retrying - len(waiting))
+    if snapshot.problem:  # one Job shows whether it is over; all at once would be refused together
+        slots = min(slots, 1)
     launches = tuple(Launch(trial, "it has no Job") for trial in waiting[:slots])
     if verdict is not None:
         return 0, launches
@@ -175,6 +183,7 @@ CUTTING_REASONS = frozenset(
         FailureClass.RUN_DEADLINE_EXCEEDED,
         FailureClass.SILENT,
         FailureClass.LOG_LOST,
+        FailureClass.TOO_MANY_STEPS,
         "StudyEnded",
         "StoppedByUser",
     }

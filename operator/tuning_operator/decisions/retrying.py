@@ -39,7 +39,7 @@ def retry_of(trial: OpenTrial, outcome: Outcome, spec: StudySpec, now: float) ->
         message=outcome.message,
         retry_at=now + _backoff_seconds(before),
     )
-    return NewAttempt(trial.number, trial.attempt + 1, outcome.reason, earlier, outcome.attempt_seconds, trial.end)
+    return NewAttempt(trial.number, trial.attempt + 1, outcome.reason, earlier, outcome.attempt_seconds, outcome.after)
 
 
 def put_off(trial: OpenTrial, running_seconds: float, reason: str) -> NewAttempt:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tuning_contract import TrialEnd
 from tuning_contract.environment import ParameterValue
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
 
@@ -49,9 +50,35 @@ class EarlierAttempts:
     """The same as a sentence."""
     retry_at: float | None = None
     """When the newest attempt's Job may be created; None: at once."""
+    first: int = 1
+    """The trial's first attempt: those below ran for another trial of its number, and count for nothing."""
 
 
 NO_EARLIER_ATTEMPTS = EarlierAttempts()
+
+
+class LastWords(NamedTuple):
+    """What is said once in an attempt, and turns what becomes of it: each is stored before anybody hears of it."""
+
+    end: TrialEnd | None = None
+    """The SDK's last message."""
+    prune_decided_at: float | None = None
+    """When it was decided that the trial is not worth going on."""
+
+
+NOTHING_SAID = LastWords()
+
+
+@dataclass(frozen=True)
+class PodTime:
+    """How long the pods of an attempt ran, as far as that is stored."""
+
+    seconds: float = 0.0
+    """With a running pod, before `until`."""
+    until: float = 0.0
+    """Seconds since 1970."""
+    goes_on: bool = False
+    """Whether a pod ran from then on."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +87,14 @@ class OpenTrial:
 
     number: int
     parameters: Mapping[str, ParameterValue]
+    fingerprint: str = ""
+    """Of the parameters; empty: not known."""
     attempt: int = 1
     """The newest attempt; it is stored before its Job is created."""
     earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS
     """The attempts before it."""
+    pod_time: PodTime = PodTime()
+    """What is stored of the newest attempt's pods."""
     seed: int = 0
     """Seed of the training run."""
     asked_at: float = 0.0
@@ -82,6 +113,11 @@ class OpenTrial:
     """When it was decided that the trial is not worth going on."""
     end: TrialEnd | None = None
     """The SDK's last message of the newest attempt."""
+
+    @property
+    def last_words(self) -> LastWords:
+        """What was said of the newest attempt so far."""
+        return LastWords(self.end, self.prune_decided_at)
 
 
 @dataclass(frozen=True)
@@ -194,12 +230,16 @@ class TrialJob:
     phase: JobPhase
     created_at: float
     """Seconds since 1970."""
+    fingerprint: str = ""
+    """Of the parameters that it trains; empty: it does not say."""
     released_at: float | None = None
     """When a queue let it go last; None: none ever held it back."""
     running_at: float | None = None
     """When its pod was first seen running, since a queue let it go."""
-    ran_seconds: float = 0.0
-    """With a running pod, before a queue suspended it."""
+    held_since: float | None = None
+    """Since when a queue holds it back; None: it does not."""
+    earlier_pods: tuple[tuple[float, float], ...] = ()
+    """From when to when pods of it ran that a queue took, as far as this process saw; the oldest first."""
     ended_at: float | None = None
     """When it became Complete or Failed."""
     deleting: bool = False
@@ -235,11 +275,17 @@ class TrialJob:
         """Since when it has been allowed to have a pod; seconds since 1970."""
         return self.created_at if self.released_at is None else self.released_at
 
-    def running_seconds(self, now: float) -> float:
-        """Return how long it has had a running pod."""
-        if self.running_at is None:
-            return self.ran_seconds
-        return self.ran_seconds + max(0.0, (self.ended_at if self.ended_at is not None else now) - self.running_at)
+
+class StrayJob(NamedTuple):
+    """A Job that fits none of its study's trials."""
+
+    job: TrialJob
+    why: str
+    """A sentence."""
+
+
+Failure = tuple[FailureClass, str]
+"""Why an attempt failed: the class and a sentence."""
 
 
 @dataclass(frozen=True)
@@ -267,14 +313,18 @@ class Snapshot:
     history: History
     jobs: tuple[TrialJob, ...]
     """The study's Jobs: the active ones, and those of open trials. Until their TTL there are thousands of others."""
+    strays: tuple[StrayJob, ...] = ()
+    """Jobs that fit none of its trials."""
     ended: Mapping[int, FinishedTrial] = field(default_factory=dict)
     """Those finished trials that an active Job still belongs to."""
     vanished: frozenset[tuple[int, int]] = frozenset()
     """(trial, attempt) of Jobs that were seen once and exist no more."""
-    read_logs: Mapping[tuple[int, int], str] = field(default_factory=dict)
-    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; empty: it was."""
+    read_logs: Mapping[tuple[int, int], Failure | None] = field(default_factory=dict)
+    """(trial, attempt) whose log was read, where metrics come from there -> why not to its end; None: it was."""
     status: StudyStatus = field(default_factory=StudyStatus)
     """The status that was written last."""
+    storage_trouble: str = ""
+    """Why trials' reports can't be stored now; empty when they can."""
     problem: str = ""
     """Why no Job can be created (the API server's words on the dry run); empty when there is none."""
     refusal: str = ""

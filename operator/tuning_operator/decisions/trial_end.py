@@ -10,9 +10,10 @@ from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.study import StudySpec, Suspension
 from tuning_operator.api.trial_template import grace_seconds
 from tuning_operator.decisions.actions import Outcome
-from tuning_operator.decisions.failure import Failure, failure_of, start_failure_of
-from tuning_operator.decisions.log_reading import awaits_log, why_lost
-from tuning_operator.decisions.snapshot import EndState, JobPhase, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.failure import failure_of, start_failure_of
+from tuning_operator.decisions.log_reading import awaits_log, log_failure_of
+from tuning_operator.decisions.pod_time import attempt_seconds, pod_time
+from tuning_operator.decisions.snapshot import EndState, Failure, JobPhase, OpenTrial, Snapshot, TrialJob
 from tuning_operator.decisions.trial_state import has_reported
 
 
@@ -38,12 +39,6 @@ def stopped(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outco
     return _outcome(trial, job, snapshot, EndState.PRUNED, "StoppedByUser", "`stopping.trials` names it")
 
 
-def attempt_seconds(trial: OpenTrial, job: TrialJob | None, now: float) -> float:
-    """Return how long the newest attempt has had a running pod."""
-    seconds = job.running_seconds(now) if job else 0.0
-    return max(seconds, _reporting_seconds(trial, job))
-
-
 def next_check_of(trial: OpenTrial, job: TrialJob | None, spec: StudySpec) -> float | None:
     """Return when a rule may hold next although nothing happens; seconds since 1970."""
     if job is None:
@@ -52,7 +47,7 @@ def next_check_of(trial: OpenTrial, job: TrialJob | None, spec: StudySpec) -> fl
         return None
     dues = (
         _start_due(trial, job, spec),
-        _run_due(job, spec),
+        _run_due(trial, job, spec),
         _silence_due(trial, job, spec),
         _stop_due(trial, spec),
         _leave_due(job, spec),
@@ -77,24 +72,13 @@ def _outcome(
         running_seconds=trial.earlier.running_seconds + seconds,
         attempt_seconds=seconds,
         queued_seconds=max(0.0, job.running_at - job.created_at) if job and job.running_at is not None else None,
+        after=trial.last_words,
     )
 
 
 def _failed(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, failure: Failure) -> Outcome:
     reason, message = failure
     return _outcome(trial, job, snapshot, EndState.FAILED, reason.value, message)
-
-
-def _reporting_seconds(trial: OpenTrial, job: TrialJob | None) -> float:
-    """A trial's end is seen before its Job is: the reports bound the running time from below.
-
-    Between a pod that a queue took away and the next one nothing runs.
-    """
-    if trial.first_report_at is None or trial.last_report_at is None or (job is not None and job.ran_seconds):
-        return 0.0
-    released_at = None if job is None else job.released_at
-    since = trial.first_report_at if released_at is None else max(trial.first_report_at, released_at)
-    return max(0.0, trial.last_report_at - since)
 
 
 def _judged(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:
@@ -145,12 +129,17 @@ def _by_finished_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot)
 
 
 def _by_lost_log(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
-    """A trial is never judged by a part of what it printed; if it failed or was pruned, the rest does not matter."""
-    why = why_lost(trial, snapshot)
-    if not why or job is None or job.phase is JobPhase.FAILED or trial.prune_decided_at is not None:
+    """A trial is never judged by a part of what it printed; if it failed or was pruned, the rest does not matter.
+
+    One that printed too much would do so again: that it also failed, or was disrupted, is no reason to try it again.
+    """
+    failure = log_failure_of(trial, snapshot)
+    if failure is None or job is None or trial.prune_decided_at is not None:
         return None
-    message = f"the log of Job {job.name} could not be read to its end: {why}"
-    return _failed(trial, job, snapshot, (FailureClass.LOG_LOST, message))
+    reason, why = failure
+    if reason is FailureClass.LOG_LOST and job.phase is JobPhase.FAILED:
+        return None
+    return _failed(trial, job, snapshot, (reason, f"the log of Job {job.name} could not be read to its end: {why}"))
 
 
 def _by_lost_job(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -188,7 +177,7 @@ def _by_deadline(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> 
     if job is None:
         return None
     spec, deadlines = snapshot.spec, snapshot.spec.trial.deadlines
-    start, run, silence = _start_due(trial, job, spec), _run_due(job, spec), _silence_due(trial, job, spec)
+    start, run, silence = _start_due(trial, job, spec), _run_due(trial, job, spec), _silence_due(trial, job, spec)
     if start is not None and snapshot.now >= start:
         return _failed(trial, job, snapshot, start_failure_of(job, str(deadlines.start)))
     if run is not None and snapshot.now >= run:
@@ -208,10 +197,11 @@ def _start_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None
     return _due(job.waiting_since, spec.trial.deadlines.start)
 
 
-def _run_due(job: TrialJob, spec: StudySpec) -> float | None:
+def _run_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
     if job.phase is not JobPhase.RUNNING or job.running_at is None:
         return None
-    return _due(job.running_at - job.ran_seconds, spec.trial.deadlines.run)
+    known = pod_time(trial, job)
+    return _due(known.until - known.seconds, spec.trial.deadlines.run)
 
 
 def _silence_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:

@@ -51,7 +51,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
         report_token_file=reports.token_file,
         report_ca=reports.ca,
         checkpoint_dir=checkpoints,
-        resume_from=checkpoints if trial.attempt > 1 else None,
+        resume_from=checkpoints if trial.attempt > trial.earlier.first else None,
         seed=trial.seed,
         objective=spec.objective.metric,
     )

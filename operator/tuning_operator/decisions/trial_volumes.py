@@ -21,7 +21,9 @@ def checkpoint_dir(study: StudyKey, spec: StudySpec, trial: OpenTrial) -> str | 
     """
     if spec.trial.checkpoints is None:
         return None
-    return f"{spec.trial.checkpoints.path}/{study.namespace}/{study_folder(study.name, study.uid)}/{trial.number}"
+    # What another trial of its number saved lies where it would be otherwise.
+    folder = f"{trial.number}" if trial.earlier.first == 1 else f"{trial.number}-{trial.earlier.first}"
+    return f"{spec.trial.checkpoints.path}/{study.namespace}/{study_folder(study.name, study.uid)}/{folder}"
 
 
 def add_volumes(pod: dict[str, Any], container: dict[str, Any], spec: StudySpec) -> None:

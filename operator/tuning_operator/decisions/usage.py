@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.decisions.gpus import gpus_requested
+from tuning_operator.decisions.pod_time import attempt_seconds
 from tuning_operator.decisions.snapshot import JobPhase, Snapshot
-from tuning_operator.decisions.trial_end import attempt_seconds
 
 
 @dataclass(frozen=True)

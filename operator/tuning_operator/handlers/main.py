@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tuning_operator import fault_points
-from tuning_operator.clock import SystemClock
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.credentials import Credentials, load_credentials
 from tuning_operator.cluster.event_recorder import ClusterEventRecorder
@@ -24,6 +23,7 @@ from tuning_operator.cluster.job_watch import JobWatch
 from tuning_operator.cluster.lease import Lease
 from tuning_operator.cluster.pending_jobs import PendingJobs
 from tuning_operator.cluster.pod_logs import PodLogs
+from tuning_operator.cluster.server_clock import ServerClock
 from tuning_operator.cluster.study_client import StudyClient
 from tuning_operator.cluster.study_status import ClusterStudyStatusWriter
 from tuning_operator.cluster.token_issuer import token_issuer
@@ -73,13 +73,19 @@ class Operator:
         self._load = load
         self._stopping = asyncio.Event()
         self._metrics = Metrics()
-        self._clock = SystemClock()
+        self._clock = ServerClock()
         agent = f"tuning-operator ({settings.holder})"
         # Its own connection: no other request delays a renewal.
-        self._lease_client = ClusterClient(load, self._metrics.api_requested, attempts=1, user_agent=agent)
+        self._lease_client = ClusterClient(
+            load, self._metrics.api_requested, attempts=1, user_agent=agent, clock=self._clock
+        )
         self._lease = Lease(self._lease_client, settings, self._clock)
         self._client = ClusterClient(
-            load, self._metrics.api_requested, before_write=self._lease.check_held, user_agent=agent
+            load,
+            self._metrics.api_requested,
+            before_write=self._lease.check_held,
+            user_agent=agent,
+            clock=self._clock,
         )
         self._repositories = StudyRepositories(settings.storage_url, self._clock, self._metrics)
         self._events = ClusterEventRecorder(self._client, self._clock, settings.holder)
@@ -247,7 +253,8 @@ class Operator:
     def _make_pod_tokens(self) -> PodTokens | None:
         if self._settings.report_authentication != SERVICE_ACCOUNT_TOKEN:
             return None
-        return PodTokens(partial(token_issuer, self._client), self._settings.report_url, self._study_of)
+        fetch = partial(token_issuer, self._client)
+        return PodTokens(fetch, self._settings.report_url, self._study_of, self._clock.now)
 
     def _study_of(self, uid: str) -> StudyKey | None:
         return None if self._tasks is None else self._tasks.find_by_uid(uid)

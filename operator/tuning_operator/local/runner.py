@@ -15,9 +15,9 @@ from tuning_operator.api.study import StudySpec, Suspend, Suspension
 from tuning_operator.api.validation import parse_study
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.events import Announcement
+from tuning_operator.decisions.pod_time import attempt_seconds
 from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import StudyKey
-from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.engine import World
 from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
 from tuning_operator.fair_use import FairUse

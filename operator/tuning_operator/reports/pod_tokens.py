@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +60,8 @@ class Pod:
 class PodTokens:
     """Checks that a bearer token is that of a pod of an attempt's Job.
 
-    `fetch` asks the API server for the keys, `audience` is whom the tokens must be for.
+    `fetch` asks the API server for the keys, `audience` is whom the tokens must be for; `clock` returns seconds since
+    1970 as the API server sees them, which wrote the tokens' times.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class PodTokens:
         fetch: Callable[[], Awaitable[TokenIssuer]],
         audience: str,
         find_study: FindStudy,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         self._fetch = fetch
         self._audience = audience
@@ -114,23 +114,21 @@ class PodTokens:
                 algorithms=ALGORITHMS,
                 audience=self._audience,
                 issuer=self._issuer,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp"]},
+                # It would compare the times with the machine's clock.
+                options={"require": ["exp"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise _unauthorized(f"it is not accepted ({error})") from error
-        pod = self._verified_pod(claims)
+        pod, begins = _pod_of(claims)
+        now = self._clock()
+        if not begins <= now + LEEWAY_SECONDS:
+            raise _unauthorized("it is not yet valid")
+        if not now < pod.expires + LEEWAY_SECONDS:
+            raise _unauthorized("it has expired")
         if len(self._verified) >= _MOST_REMEMBERED:
             self._verified.clear()
         self._verified[token] = pod
         return pod
-
-    def _verified_pod(self, claims: dict[str, Any]) -> Pod:
-        try:
-            about = claims["kubernetes.io"]
-            return Pod(str(about["namespace"]), str(about["pod"]["name"]), float(claims["exp"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise _unauthorized("it is not bound to a pod") from error
 
     async def _key(self, name: str | None) -> jwt.PyJWK:
         if name not in self._keys or self._clock() >= self._fresh_until:
@@ -157,6 +155,16 @@ class PodTokens:
         except (TuningError, TimeoutError, jwt.PyJWTError) as error:
             self._trouble = str(error) or type(error).__name__
             _log.warning("the keys of ServiceAccount tokens can't be read: %s", self._trouble)
+
+
+def _pod_of(claims: Mapping[str, Any]) -> tuple[Pod, float]:
+    """Return whom a token is of, and when it begins to be valid, in seconds since 1970."""
+    try:
+        about = claims["kubernetes.io"]
+        begins = max(float(claims.get(claim, "-inf")) for claim in ("nbf", "iat"))
+        return Pod(str(about["namespace"]), str(about["pod"]["name"]), float(claims["exp"])), begins
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _unauthorized("it is not bound to a pod") from error
 
 
 def is_pod_of(pod: Pod, study: StudyKey, trial: int, attempt: int) -> bool:

@@ -64,6 +64,14 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         kept = {name: value for name, value in error.headers.items() if name == "Allow"}
         return error_response(error.status, f"{error.reason}: {request.method} {request.path[:200]}", kept)
-    except Exception:  # noqa: BLE001 - the rim: a defect must not end the connection without an answer
-        _log.exception("%s %s could not be answered", request.method, request.path)
+    except Exception as error:  # noqa: BLE001 - the rim: a defect must not end the connection without an answer
+        if isinstance(error, ConnectionResetError) and _has_left(request):
+            _log.debug("the sender of %s %s left before it was answered", request.method, request.path)
+        else:
+            _log.exception("%s %s could not be answered", request.method, request.path)
         return error_response(500, "the operator could not serve this request; its log says why")
+
+
+def _has_left(request: web.Request) -> bool:
+    """Return whether nobody waits for an answer any more: a sender's patience may be shorter than an outage."""
+    return request.transport is None or request.transport.is_closing()

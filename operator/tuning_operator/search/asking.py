@@ -13,8 +13,10 @@ from optuna.trial import FrozenTrial
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.snapshot import EarlierAttempts
+from tuning_operator.ports import NO_ATTEMPTS
+from tuning_operator.search.attributes import ATTEMPT, EARLIER_ATTEMPTS, SEED, written
 from tuning_operator.search.grid import Grid, is_finite
-from tuning_operator.search.history import ATTEMPT, SEED
 from tuning_operator.search.reverse_log import as_samplers_see
 from tuning_operator.search.samplers import Circumstances, make_sampler
 from tuning_operator.search.seeds import order_seed, reseed, training_seed
@@ -67,7 +69,9 @@ class Asking:
         self._walk.see(trials)
         return max(len(trials), len(self._enqueued)) + self._walk.left
 
-    def draft(self, count: int, started_at: datetime) -> list[FrozenTrial]:
+    def draft(
+        self, count: int, started_at: datetime, first_attempts: Mapping[int, int] = NO_ATTEMPTS
+    ) -> list[FrozenTrial]:
         """Return drafts of the next trials, fewer when the space is exhausted or the sampler is slow.
 
         The caller adopts or drops them. The same seed and the same trials so far give the same drafts, whatever was
@@ -80,14 +84,14 @@ class Asking:
         patient_until = time.monotonic() + _PATIENCE_SECONDS
         with self._storage.drafting():
             for number in range(first, first + count):
-                if not self._draft(number) or time.monotonic() > patient_until:
+                if not self._draft(number, first_attempts.get(number, 1)) or time.monotonic() > patient_until:
                     break
         drafts = self._storage.drafts(self._study_id)
         for draft in drafts:
             draft.datetime_start = started_at
         return drafts
 
-    def _draft(self, number: int) -> bool:
+    def _draft(self, number: int, first_attempt: int) -> bool:
         """Draft a trial; return whether there was a point for it."""
         given = self._given(number)
         if given is None:
@@ -97,7 +101,9 @@ class Asking:
             self._study.enqueue_trial(dict(given))
         trial = self._study.ask()
         self._space.choose(trial._suggest)
-        trial.set_user_attr(ATTEMPT, 1)
+        trial.set_user_attr(ATTEMPT, first_attempt)
+        if first_attempt > 1:
+            trial.set_user_attr(EARLIER_ATTEMPTS, written(EarlierAttempts(first=first_attempt)))
         trial.set_user_attr(SEED, training_seed(self.seed, number))
         if self._walk is not None:
             self._walk.draft(self._storage.get_trial(trial._trial_id))

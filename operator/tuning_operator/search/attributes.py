@@ -1,61 +1,186 @@
-"""A trial's earlier attempts and rungs and a study's clock, as attributes in Optuna's tables keep them.
+"""What this project keeps in attributes of Optuna's tables: their names, how they are written, and how they are read.
 
-Whoever can write to the database can write anything there: what can't be read counts as nothing.
+Whoever can write to the database can write anything there, and JSON as Python writes it has NaN and infinities. So all
+of it comes in here: what this project would not have written is `Unreadable`, and goes no further.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from tuning_operator.decisions.snapshot import ActiveTime, EarlierAttempts
+from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, ActiveTime, EarlierAttempts, PodTime
 
-EARLIER_ATTEMPTS = "tuning:earlier_attempts"
-"""User attribute of a trial."""
-RUNGS = "tuning:rungs"
-"""User attribute of a trial: its value at each rung of SuccessiveHalving or Hyperband, by the rung's step."""
-ACTIVE_TIME = "tuning:active_time"
-"""User attribute of a study."""
+ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUNGS = (
+    f"tuning:{name}"
+    for name in ("attempt", "seed", "reason", "message", "running_seconds", "earlier_attempts", "pod_time", "rungs")
+)
+"""User attributes of a trial, which notebooks and dashboards show; `POD_TIME` is there only where a queue had to
+do with it, `RUNGS` where a pruner has rungs."""
+NAMESPACE, NAME, UID, CREATED, ACTIVE_TIME = (
+    f"tuning:{name}" for name in ("namespace", "name", "uid", "created", "active_time")
+)
+"""User attributes of a study; `CREATED` is in seconds since 1970."""
 
-_attempts = TypeAdapter(EarlierAttempts)
-_active_time = TypeAdapter(ActiveTime | None)
-_rungs = TypeAdapter(dict[int, float])
+_LARGEST = 1e11
+"""No time and no number of seconds is above this, the year 5138: sums and products of such numbers stay finite."""
+_MOST_ATTEMPTS = 10**8
+"""The label of a Job, and a column of the database, have room for so many."""
+_LARGEST_SEED = 2**63
 
 
-def written(value: EarlierAttempts | ActiveTime) -> dict[str, Any]:
+class Unreadable(ValueError):
+    """An attribute has a value that this project does not write; the message names both."""
+
+
+@dataclass(frozen=True)
+class TrialAttributes:
+    """What the attributes of a trial say."""
+
+    attempt: int
+    seed: int
+    reason: str
+    message: str
+    running_seconds: float
+    earlier: EarlierAttempts
+    pod_time: PodTime
+    """Of the newest attempt."""
+
+
+def from_json(text: str) -> Any:
+    """Return the value of an attribute; what is no JSON counts as null, which none of our attributes is."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def written(value: EarlierAttempts | PodTime | ActiveTime) -> dict[str, Any]:
     """Return the attribute's value, as JSON."""
     return asdict(value)
 
 
-def earlier_attempts(trial_attrs: Mapping[str, Any]) -> EarlierAttempts:
-    """Return a trial's earlier attempts; none by default."""
-    try:
-        return _attempts.validate_python(trial_attrs.get(EARLIER_ATTEMPTS, {}))
-    except ValidationError:
-        return EarlierAttempts()
+def trial_attributes(attrs: Mapping[str, Any]) -> TrialAttributes:
+    """Return what a trial's attributes say; raises `Unreadable`."""
+    attempt = whole(attrs, ATTEMPT, 1, _MOST_ATTEMPTS)
+    earlier = NO_EARLIER_ATTEMPTS
+    if EARLIER_ATTEMPTS in attrs:
+        earlier = _read(_attempts, EARLIER_ATTEMPTS, attrs[EARLIER_ATTEMPTS])
+    if not 1 <= earlier.first <= attempt:
+        raise _unreadable(EARLIER_ATTEMPTS, attrs[EARLIER_ATTEMPTS])
+    return TrialAttributes(
+        attempt=attempt,
+        seed=whole(attrs, SEED, 0, _LARGEST_SEED),
+        reason=text(attrs, REASON, ""),
+        message=text(attrs, MESSAGE, ""),
+        running_seconds=seconds(attrs, RUNNING_SECONDS, 0.0),
+        earlier=earlier,
+        pod_time=_pod_time_of(attrs, attempt),
+    )
 
 
-def active_time(study_attrs: Mapping[str, Any]) -> ActiveTime | None:
-    """Return a study's clock; None: it has been going since the first trial."""
-    try:
-        return _active_time.validate_python(study_attrs.get(ACTIVE_TIME))
-    except ValidationError:
-        return None
+def written_pod_time(value: PodTime, attempt: int) -> dict[str, Any]:
+    """Return the attribute's value; it says of which attempt it is."""
+    return {**written(value), "attempt": attempt}
+
+
+def _pod_time_of(attrs: Mapping[str, Any], attempt: int) -> PodTime:
+    """Return what is stored of an attempt's pods; what is stored of an earlier attempt's counts no more."""
+    stored = attrs.get(POD_TIME)
+    if stored is None:
+        return PodTime()
+    if not isinstance(stored, dict) or not 1 <= whole(stored, "attempt", 1, _MOST_ATTEMPTS) <= attempt:
+        raise _unreadable(POD_TIME, stored)
+    known: PodTime = _read(_pod_time, POD_TIME, {name: value for name, value in stored.items() if name != "attempt"})
+    return known if stored["attempt"] == attempt else PodTime()
 
 
 def written_rungs(values: Mapping[int, float]) -> dict[str, float]:
-    """Return a trial's values at its rungs, as JSON has them."""
+    """Return a trial's values at its rungs, by the rung's step, as JSON has them."""
     return {str(step): value for step, value in values.items()}
 
 
 def rungs(trial_attrs: Mapping[str, Any]) -> dict[int, float]:
-    """Return a trial's values at its rungs, by step; none by default."""
-    try:
-        values = _rungs.validate_python(trial_attrs.get(RUNGS, {}))
-    except ValidationError:
+    """Return a trial's values at its rungs, by the rung's step; none by default. Raises `Unreadable`."""
+    if RUNGS not in trial_attrs:
         return {}
-    return {step: value for step, value in values.items() if not math.isnan(value)}
+    values: dict[int, float] = _read(_rungs, RUNGS, trial_attrs[RUNGS])
+    if any(math.isnan(value) for value in values.values()):
+        raise _unreadable(RUNGS, trial_attrs[RUNGS])
+    return values
+
+
+def active_time(study_attrs: Mapping[str, Any]) -> ActiveTime | None:
+    """Return a study's clock; None: it has been going since the first trial. Raises `Unreadable`."""
+    return _read(_clock, ACTIVE_TIME, study_attrs[ACTIVE_TIME]) if ACTIVE_TIME in study_attrs else None
+
+
+def created_at(study_attrs: Mapping[str, Any]) -> float:
+    """Return when a study was created, in seconds since 1970, to list studies by their age.
+
+    One whose time can't be read must not keep the others from being listed: it counts as the oldest, with 0.
+    """
+    try:
+        return seconds(study_attrs, CREATED)
+    except Unreadable:
+        return 0.0
+
+
+def whole(attrs: Mapping[str, Any], name: str, least: int, most: int = _LARGEST_SEED) -> int:
+    """Return a whole number; raises `Unreadable`."""
+    value = attrs.get(name)
+    if type(value) is not int or not least <= value <= most:
+        raise _unreadable(name, value)
+    return value
+
+
+def text(attrs: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    """Return a text; raises `Unreadable`."""
+    value = attrs.get(name, default)
+    if not isinstance(value, str):
+        raise _unreadable(name, value)
+    return value
+
+
+def seconds(attrs: Mapping[str, Any], name: str, default: float | None = None) -> float:
+    """Return a time or a number of seconds; raises `Unreadable`."""
+    value = attrs.get(name, default)
+    if type(value) not in (int, float) or not _is_plausible(value):
+        raise _unreadable(name, value)
+    return float(value)
+
+
+def _is_plausible(number: float) -> bool:
+    """Whether a number may be a count, a time or a number of seconds; NaN and infinities are none."""
+    return 0 <= number <= _LARGEST
+
+
+def _plausible(value: Any) -> Any:
+    for name, number in asdict(value).items():
+        if isinstance(number, int | float) and not _is_plausible(number):
+            raise ValueError(f"{name} is {number}")
+    return value
+
+
+_attempts: TypeAdapter[EarlierAttempts] = TypeAdapter(Annotated[EarlierAttempts, AfterValidator(_plausible)])
+_pod_time: TypeAdapter[PodTime] = TypeAdapter(Annotated[PodTime, AfterValidator(_plausible)])
+_rungs = TypeAdapter(dict[Annotated[int, Field(ge=0)], float])
+_clock: TypeAdapter[ActiveTime] = TypeAdapter(Annotated[ActiveTime, AfterValidator(_plausible)])
+
+
+def _read(adapter: TypeAdapter[Any], name: str, value: Any) -> Any:
+    try:
+        # Through JSON, for that is how pydantic takes an object as strictly as it takes the fields.
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise _unreadable(name, value) from error
+
+
+def _unreadable(name: str, value: Any) -> Unreadable:
+    shown = "missing" if value is None else repr(value)[:200]
+    return Unreadable(f"`{name}` is {shown}")

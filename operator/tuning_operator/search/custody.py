@@ -29,7 +29,8 @@ def claim(connection: Connection, study_id: int, policy: DeletionPolicy, owner: 
 
 def owner_of(system_attrs: Mapping[str, Any]) -> str | None:
     """Return which operator worked on a study last; None: an operator that did not say so."""
-    return system_attrs.get(_OWNER)
+    owner = system_attrs.get(_OWNER)
+    return owner if isinstance(owner, str) else None
 
 
 def goes_with_its_object(system_attrs: Mapping[str, Any]) -> bool:
@@ -47,4 +48,5 @@ def deletable_studies(connection: Connection, owner: str) -> list[StudyKey]:
         .where(policies.c.key == _POLICY, policies.c.value_json == json.dumps(DeletionPolicy.DELETE.value))
         .where(owners.c.key == _OWNER, owners.c.value_json == json.dumps(owner))
     )
-    return [key_of(name) for name in connection.execute(query).scalars()]
+    keys = map(key_of, connection.execute(query).scalars())
+    return [key for key in keys if key is not None]

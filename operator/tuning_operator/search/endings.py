@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.ports import Outcome
-from tuning_operator.search.history import ATTEMPT, MESSAGE, REASON, RUNNING_SECONDS
+from tuning_operator.search.attributes import ATTEMPT, MESSAGE, REASON, RUNNING_SECONDS
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import TrialEnding

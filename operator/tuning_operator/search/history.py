@@ -6,8 +6,8 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, select
@@ -19,17 +19,12 @@ from tuning_operator.decisions.tally import Tally
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.ports import StoredReport
 from tuning_operator.search import report_rows, tables
-from tuning_operator.search.attributes import active_time, earlier_attempts, rungs
+from tuning_operator.search.attributes import Unreadable, active_time, rungs, seconds, trial_attributes
 from tuning_operator.search.database import Database
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
 from tuning_operator.search.study_record import read_record
-
-ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS = (
-    f"tuning:{name}" for name in ("attempt", "seed", "reason", "message", "running_seconds")
-)
-"""User attributes of a trial, which notebooks and dashboards show."""
 
 _END_STATES = {
     TrialState.COMPLETE: EndState.COMPLETE,
@@ -51,15 +46,19 @@ class StudyHistory:
         self.key = key
         self._database = database
         self._storage = MirroredStorage(database)
+        with _readable(key):
+            self._load(study_id)
+
+    def _load(self, study_id: int) -> None:
         self._storage.load(study_id)
-        self._record = read_record(key, study_id, self._storage.get_study_system_attrs(study_id))
+        self._record = read_record(self.key, study_id, self._storage.get_study_system_attrs(study_id))
         self._space = Space(self._record.parameters)
         self._open: dict[int, TrialProgress] = {}
         """Open trials by number, in its order."""
         self._size: int | None = None
         """How many trials the search can have, enqueued ones included; None: endlessly many."""
         finished = []
-        for trial in check_trials(key, self._frozen()):
+        for trial in check_trials(self.key, self._frozen()):
             if trial.state.is_finished():
                 finished.append(self._finished(trial))
             else:
@@ -67,7 +66,7 @@ class StudyHistory:
         self._tally = Tally(self._record.objective.direction)
         self._tally.add_all(finished)
         self._active = active_time(self._storage.get_study_user_attrs(study_id))
-        with database.reading() as connection:
+        with self._database.reading() as connection:
             self._restore_progress(connection)
 
     @property
@@ -121,31 +120,32 @@ class StudyHistory:
         return self._storage._studies[self._record.study_id].trials
 
     def _progress(self, trial: FrozenTrial) -> TrialProgress:
+        attrs = trial_attributes(trial.user_attrs)
         return TrialProgress(
             number=trial.number,
             trial_id=trial._trial_id,
             objective=self._record.objective,
             parameters=self._space.typed(trial.params),
-            seed=int(trial.user_attrs[SEED]),
+            seed=attrs.seed,
             asked_at=_seconds(trial),
-            attempt=int(trial.user_attrs[ATTEMPT]),
-            earlier=earlier_attempts(trial.user_attrs),
+            attempt=attrs.attempt,
+            earlier=attrs.earlier,
             rungs=rungs(trial.user_attrs),
         )
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:
         assert trial.datetime_complete is not None
-        attrs = trial.user_attrs
+        attrs = trial_attributes(trial.user_attrs)
         return FinishedTrial(
             number=trial.number,
             state=_END_STATES[trial.state],
             parameters=self._space.typed(trial.params),
             value=trial.value,
-            reason=attrs.get(REASON, ""),
-            message=attrs.get(MESSAGE, ""),
-            attempt=int(attrs[ATTEMPT]),
+            reason=attrs.reason,
+            message=attrs.message,
+            attempt=attrs.attempt,
             ended_at=trial.datetime_complete.timestamp(),
-            running_seconds=float(attrs.get(RUNNING_SECONDS, 0.0)),
+            running_seconds=attrs.running_seconds,
         )
 
     def _restore_progress(self, connection: Connection) -> None:
@@ -158,6 +158,8 @@ class StudyHistory:
             newest = progress.attempt
             value_received_at = -math.inf
             for attempt in sorted({*stored[number], newest}):
+                if attempt < progress.earlier.first:
+                    continue
                 progress.start(attempt, progress.earlier)
                 received = stored[number][attempt]
                 if received:
@@ -166,12 +168,13 @@ class StudyHistory:
                     progress.accept(new, min(times), max(times))
                     of_values = (time for report, time in received if progress.objective.metric in report.values)
                     value_received_at = max(of_values, default=value_received_at)
+            progress.keep_pod_time(trial_attributes(self._frozen()[number].user_attrs).pod_time)
             # What was decided then is not known of each value. The last one is decided on again, which gives the same
             # answer while nothing else is known; when a trial was complete after it, it had been decided on before.
             del progress.undecided[: None if value_received_at < newest_completion else -1]
         for number, attempt, kind, end, time in self._open_events(connection):
             progress = self._open[number]
-            if kind == report_rows.PRUNE_DECIDED:
+            if kind == report_rows.PRUNE_DECIDED and attempt >= progress.earlier.first:
                 progress.accept_prune_decision(time)
             elif attempt == progress.attempt:
                 progress.accept_end(end)
@@ -187,7 +190,7 @@ class StudyHistory:
         for numbers in _chunks(self._open):
             of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
             for number, attempt, step, text, received_at in connection.execute(of_open.order_by(columns.step)):
-                yield number, attempt, Report(step, _values(text)), received_at
+                yield number, attempt, Report(step, _values(text)), _time(received_at)
 
     def _open_events(self, connection: Connection) -> Iterable[tuple[int, int, str, TrialEnd, float]]:
         columns = tables.trial_events.c
@@ -196,7 +199,7 @@ class StudyHistory:
             of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
             for number, attempt, kind, state, message, time in connection.execute(of_open):
                 end = TrialEnd(FinalState(state) if kind == report_rows.END else FinalState.PRUNED, message)
-                yield number, attempt, kind, end, time
+                yield number, attempt, kind, end, _time(time)
 
 
 def check_trials(key: StudyKey, trials: list[FrozenTrial], first: int = 0) -> list[FrozenTrial]:
@@ -208,24 +211,66 @@ def check_trials(key: StudyKey, trials: list[FrozenTrial], first: int = 0) -> li
         Somebody else has written one, or what this project needs of it; the sentence names it.
     """
     for number, trial in enumerate(trials, first):
-        if trial.number != number or trial.state is TrialState.WAITING or not _is_ours(trial.user_attrs):
+        problem = _problem_of(trial, number)
+        if problem:
             raise StorageDamaged(
-                f"somebody else wrote a trial {trial.number} into the study {key} in the storage; delete it there, "
-                "or start a new study"
+                f"somebody else wrote a trial {trial.number} into the study {key} in the storage ({problem}); mend or "
+                "delete it there, or start a new study"
             )
     return trials
 
 
-def _is_ours(attrs: Mapping[str, Any]) -> bool:
-    """Whether a trial's attributes are what this project writes; people can write any into Optuna's tables."""
-    numbers = all(type(attrs.get(name)) is int for name in (ATTEMPT, SEED))
-    words = all(isinstance(attrs.get(name, ""), str) for name in (REASON, MESSAGE))
-    return numbers and words and type(attrs.get(RUNNING_SECONDS, 0.0)) in (int, float)
+def _problem_of(trial: FrozenTrial, number: int) -> str:
+    """Return what of a trial is not as this project writes it; people can write anything into Optuna's tables."""
+    if trial.number != number:
+        return f"it should be trial {number}"
+    if trial.state is TrialState.WAITING or trial.datetime_start is None:
+        return "it has not been started"
+    if trial.state.is_finished() and trial.datetime_complete is None:
+        return "it ended at no time"
+    values = trial.values or []
+    if len(values) > 1 or not all(map(math.isfinite, values)) or (trial.state is TrialState.COMPLETE and not values):
+        return f"its values are {values}"
+    try:
+        trial_attributes(trial.user_attrs)
+    except Unreadable as problem:
+        return str(problem)
+    return ""
+
+
+_ODD = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+"""What comes of records that are not as they should be."""
+
+
+@contextmanager
+def _readable(key: StudyKey) -> Iterator[None]:
+    """Let whatever is odd in a study's records be this study's problem, in words for people."""
+    try:
+        yield
+    except _ODD as error:
+        raise StorageDamaged(
+            f"the storage's records of the study {key} are not as this version writes them: "
+            f"{' '.join(str(error).split()) or type(error).__name__}; mend them there, restore a backup, or start a "
+            "new study"
+        ) from error
 
 
 def _seconds(trial: FrozenTrial) -> float:
     assert trial.datetime_start is not None
     return trial.datetime_start.timestamp()
+
+
+def _time(stored: float) -> float:
+    return seconds({"time": stored}, "time")
 
 
 def _values(text: str) -> dict[str, float]:

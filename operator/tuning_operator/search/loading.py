@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Column, ColumnElement, Connection, Enum, String, Table, select, type_coerce
 
 from tuning_operator.search import tables
+from tuning_operator.search.attributes import from_json
 from tuning_operator.search.times import from_stored
 
 _ROWS_AT_ONCE = 1_000
@@ -121,7 +121,7 @@ class _Details:
     def attrs(self, table: Table) -> dict[int, dict[str, Any]]:
         attrs: dict[int, dict[str, Any]] = defaultdict(dict)
         for trial_id, key, text in self._rows(table, "key", "value_json"):
-            attrs[trial_id][key] = json.loads(text)
+            attrs[trial_id][key] = from_json(text)
         return attrs
 
     def _rows(self, table: Table, *names: str, order_by: str | None = None) -> Iterator[Any]:
@@ -153,4 +153,4 @@ def _distribution(text: str) -> BaseDistribution:
 def study_attrs(connection: Connection, table: Table, study_id: int) -> dict[str, Any]:
     """Return a study's attributes; `table` says of which kind."""
     query = select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
-    return {key: json.loads(text) for key, text in connection.execute(query)}
+    return {key: from_json(text) for key, text in connection.execute(query)}

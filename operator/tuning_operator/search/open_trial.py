@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from tuning_contract import Report, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Objective
-from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial
+from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial, PodTime
+from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search.curve import Curve, Standing
 
@@ -31,7 +32,9 @@ class NewReports:
     values: Mapping[int, float]
     """The objective by step, where reported."""
     stale_steps: Sequence[int]
-    """Steps whose values of earlier attempts these replace."""
+    """Steps whose earlier values these replace."""
+    afresh_from: int | None = None
+    """The attempt's own reports of this step and later ones go too, for its container began anew; None: it did not."""
 
 
 class TrialProgress:
@@ -54,6 +57,7 @@ class TrialProgress:
         self.objective = objective
         self.attempt = attempt
         self.earlier = earlier
+        self.pod_time = PodTime()
         self.curve = Curve(objective)
         """The objective; a newer attempt replaces the steps at or after its first."""
         self.end: TrialEnd | None = None
@@ -64,6 +68,7 @@ class TrialProgress:
         """The value at each rung that the trial has come to, by the rung's step, of any attempt."""
         self.lock = asyncio.Lock()
         self._parameters = parameters
+        self._fingerprint = fingerprint_of(parameters)
         self._seed = seed
         self._asked_at = asked_at
         self._inherited: list[int] = []
@@ -89,7 +94,12 @@ class TrialProgress:
         """Let a new attempt follow the earlier ones."""
         self.attempt = attempt
         self.earlier = earlier
+        self.pod_time = PodTime()
         self.end = None
+        if attempt == earlier.first:  # what came before was another trial's
+            self.curve = Curve(self.objective)
+            self.prune_decided_at = None
+            self.undecided.clear()
         self._inherited = sorted(self.curve.steps)
         self._steps.clear()
         self._last_step = None
@@ -97,32 +107,43 @@ class TrialProgress:
         self._first_report_at = self._last_report_at = None
         self._view = None
 
-    def sift(self, reports: Iterable[Report]) -> NewReports:
-        """Return what a batch of the newest attempt's reports adds."""
+    def keep_pod_time(self, time: PodTime) -> None:
+        """Take what is stored of the newest attempt's pods."""
+        self.pod_time = time
+        self._view = None
+
+    def sift(self, reports: Iterable[Report], *, afresh: bool = False) -> NewReports:
+        """Return what a batch of the newest attempt's reports adds; `afresh`: its container began anew with them."""
         new: dict[int, Report] = {}
         for report in reports:
-            if report.step not in self._steps:
+            if afresh or report.step not in self._steps:
                 new.setdefault(report.step, report)
-        metric = self.objective.metric
+        metric, earlier = self.objective.metric, sorted(self.curve.steps) if afresh else self._inherited
         return NewReports(
             reports=tuple(new.values()),
             values={step: report.values[metric] for step, report in new.items() if metric in report.values},
-            stale_steps=self._inherited[bisect_left(self._inherited, min(new)) :] if new else (),
+            stale_steps=earlier[bisect_left(earlier, min(new)) :] if new else (),
+            afresh_from=min(new) if new and afresh else None,
         )
 
     def check_room(self, new: NewReports) -> None:
         """Raise `TooManySteps` when there is no room for reports."""
-        kept = len(self._steps) + len(self._inherited) - len(new.stale_steps)
+        if new.afresh_from is None:
+            kept = len(self._steps) + len(self._inherited) - len(new.stale_steps)
+        else:
+            kept = sum(step < new.afresh_from for step in (*self._steps, *self._inherited))
         if new.reports and kept + len(new.reports) > MAX_STEPS:
             raise TooManySteps(
-                f"a trial may report at most {MAX_STEPS} steps; report less often, for example once an epoch"
+                f"a trial may report at most {MAX_STEPS:,} steps; report less often, for example once an epoch"
             )
 
     def accept(self, new: NewReports, first_at: float, last_at: float) -> None:
         """Take reports that are stored."""
+        if new.afresh_from is not None:
+            self._forget_from(new.afresh_from)
         if new.stale_steps:
             self.curve.remove(new.stale_steps)
-            del self._inherited[-len(new.stale_steps) :]
+            del self._inherited[bisect_left(self._inherited, new.stale_steps[0]) :]
         for step, value in sorted(new.values.items()):
             self.curve.add({step: value})
             self.undecided += filter(None, [self.curve.standing])
@@ -152,8 +173,10 @@ class TrialProgress:
             self._view = OpenTrial(
                 number=self.number,
                 parameters=self._parameters,
+                fingerprint=self._fingerprint,
                 attempt=self.attempt,
                 earlier=self.earlier,
+                pod_time=self.pod_time,
                 seed=self._seed,
                 asked_at=self._asked_at,
                 first_report_at=self._first_report_at,
@@ -165,6 +188,14 @@ class TrialProgress:
                 end=self.end,
             )
         return self._view
+
+    def _forget_from(self, first: int) -> None:
+        """Forget that the newest attempt reported a step and later ones; without any it has not reported at all."""
+        self._steps = {step for step in self._steps if step < first}
+        self._last_step = max(self._steps, default=None)
+        if not self._steps:
+            self._metrics.clear()
+            self._first_report_at = None
 
     def _keep_metrics(self, reports: Sequence[Report]) -> None:
         for report in reports:

@@ -43,6 +43,8 @@ class AttemptKey(NamedTuple):
 class ReportRows:
     """Rows of any number of trials, written with at most five statements."""
 
+    stale_reports: list[dict[str, str | int]] = field(default_factory=list)
+    """Reports of an attempt whose container began anew, which go before new ones come."""
     reports: list[Row] = field(default_factory=list)
     stale_values: list[dict[str, int]] = field(default_factory=list)
     """Values of earlier attempts, which go before new ones come."""
@@ -56,12 +58,17 @@ class ReportRows:
         """Return the rows of several batches together."""
         all_rows = cls()
         for part in parts:
+            all_rows.stale_reports += part.stale_reports
             all_rows.reports += part.reports
             all_rows.stale_values += part.stale_values
             all_rows.values += part.values
             all_rows.events += part.events
             all_rows.attrs |= part.attrs
         return all_rows
+
+    def forget_reports(self, key: AttemptKey, first: int) -> None:
+        """Remove an attempt's reports of a step and of later ones."""
+        self.stale_reports.append({"uid": key.study_uid, "of": key.trial, "in": key.attempt, "from": first})
 
     def add_reports(self, key: AttemptKey, reports: Sequence[Report], now: float) -> None:
         """Add an attempt's reports, received now."""
@@ -90,7 +97,12 @@ class ReportRows:
         self.attrs[trial_id] = attrs
 
     def write(self, connection: Connection) -> None:
-        """Write all rows; those that are there already stay as they are, but for attributes."""
+        """Write all rows; those that are there already and are not stale stay as they are, but for attributes."""
+        if self.stale_reports:
+            of = tables.reports.c
+            of_attempt = (of.study_uid == bindparam("uid"), of.trial == bindparam("of"), of.attempt == bindparam("in"))
+            stale = delete(tables.reports).where(*of_attempt, of.run == RUN, of.step >= bindparam("from"))
+            connection.execute(stale, self.stale_reports)
         values = tables.trial_intermediate_values
         if self.stale_values:
             stale = delete(values).where(values.c.trial_id == bindparam("of"), values.c.step == bindparam("at"))

@@ -17,16 +17,17 @@ from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import LeaseLost, NotFound
 from tuning_operator.fault_points import Point, reach
+from tuning_operator.interpreter import look_at_all_again, making_what_stays
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import Clock
 from tuning_operator.search import custody, tables
+from tuning_operator.search.attributes import CREATED, created_at, from_json
 from tuning_operator.search.database import Database
 from tuning_operator.search.deletion import delete_part, delete_reports_part
 from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.repository import StudyRepository, Workers
 from tuning_operator.search.resumption import Earlier, Resumption, find_earlier, interrupt
 from tuning_operator.search.study_record import (
-    CREATED,
     create_study,
     find_reports_uid,
     find_study,
@@ -85,7 +86,8 @@ class StudyRepositories:
                 await self._resume(Resumption(study, spec, resume, self.owner))
             repository = self._open.get(study.uid)
             if repository is None or await repository.gives_way_to(spec):
-                repository = await asyncio.to_thread(self._load, study, spec)
+                with making_what_stays():
+                    repository = await asyncio.to_thread(self._load, study, spec)
                 reach(Point.STUDY_STORED)
                 self._open[study.uid] = repository
             else:
@@ -100,8 +102,9 @@ class StudyRepositories:
         repository = self._open.get(uid)
         if repository is not None:
             await repository.retire()
-        self._open.pop(uid, None)
         self._policies.pop(uid, None)
+        if self._open.pop(uid, None) is not None:
+            look_at_all_again()
 
     async def secret_key(self) -> bytes:
         """Return the key that credentials are derived from; it is made at the first call and kept in the storage."""
@@ -233,7 +236,8 @@ class StudyRepositories:
             .where(attrs.c.key == CREATED)
         )
         with self._database.reading() as connection:
-            found = [StoredStudy(key_of(name), float(created)) for name, created in connection.execute(query)]
+            named = [(key_of(name), from_json(created)) for name, created in connection.execute(query)]
+        found = [StoredStudy(key, created_at({CREATED: created})) for key, created in named if key is not None]
         return sorted(found, key=lambda study: study.created_at)
 
 

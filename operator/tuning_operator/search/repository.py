@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,23 +17,41 @@ from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
 from tuning_operator.errors import NotFound
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
-from tuning_operator.ports import Clock, NewAttempt, Outcome, ReportAnswer
+from tuning_operator.ports import NO_ATTEMPTS, Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking
-from tuning_operator.search.attributes import ACTIVE_TIME, EARLIER_ATTEMPTS, RUNGS, rungs, written, written_rungs
+from tuning_operator.search.attributes import (
+    ACTIVE_TIME,
+    ATTEMPT,
+    EARLIER_ATTEMPTS,
+    POD_TIME,
+    RUNGS,
+    rungs,
+    written,
+    written_pod_time,
+    written_rungs,
+)
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
-from tuning_operator.search.history import ATTEMPT, StudyHistory, check_trials
+from tuning_operator.search.history import StudyHistory, check_trials
 from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import judge, make_pruner, take_back
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.times import to_local
-from tuning_operator.search.trial_rows import TrialEnding, find_trials, finish_trials, insert_trials, set_user_attrs
+from tuning_operator.search.trial_rows import (
+    TrialEnding,
+    find_trials,
+    finish_trials,
+    forget_values,
+    insert_trials,
+    set_user_attrs,
+)
 from tuning_operator.search.verdicts import Verdict
 from tuning_operator.search.writer import GroupCommit
 
@@ -65,6 +83,11 @@ class StudyRepository(StudyHistory):
         self._ask_in_doubt = False
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
         self._use(spec)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing could be written the last time; empty: it could."""
+        return self._workers.writer.trouble
 
     async def gives_way_to(self, spec: StudySpec) -> bool:
         """Return whether the study should be loaded anew for a spec: its search is another one, and it has no trial."""
@@ -106,10 +129,10 @@ class StudyRepository(StudyHistory):
             if trial.state is TrialState.COMPLETE:
                 self._pruner.add_complete(trial)
 
-    async def ask(self, count: int) -> Sequence[OpenTrial]:
+    async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials in one transaction; fewer once the space is exhausted or when the sampler is slow."""
         # Shielded: a caller that goes away must not leave drafts behind.
-        task = asyncio.create_task(self._ask(count))
+        task = asyncio.create_task(self._ask(count, first_attempts))
         self._asks.add(task)
         task.add_done_callback(self._asks.discard)
         return await asyncio.shield(task)
@@ -120,17 +143,26 @@ class StudyRepository(StudyHistory):
         if trial is None:
             raise NotFound(f"the study {self.key} has no open trial {new.number}")
         async with trial.lock:
-            if new.attempt <= trial.attempt or trial.prune_decided_at is not None or trial.end != new.after_end:
+            if new.attempt <= trial.attempt or not still_holds(new, trial.view()):
                 return False
-            attrs = {ATTEMPT: new.attempt, EARLIER_ATTEMPTS: written(new.earlier)}
+            attrs: dict[str, Any] = {ATTEMPT: new.attempt, EARLIER_ATTEMPTS: written(new.earlier)}
+            is_another = new.attempt == new.earlier.first  # what came before was another trial's
+            if is_another and trial.rungs:
+                attrs[RUNGS] = {}
 
             def follow(_: None) -> None:
                 trial.start(new.attempt, new.earlier)
-                known = self._storage.get_trial(trial.trial_id).user_attrs
-                self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
+                if is_another:
+                    self._pruner.remove_rungs(trial.number, trial.rungs)
+                    trial.rungs.clear()
+                self._take_attrs(trial, attrs)
 
-            rows = {trial.trial_id: attrs}
-            await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), follow)
+            def store(connection: Connection) -> None:
+                set_user_attrs(connection, {trial.trial_id: attrs})
+                if is_another:
+                    forget_values(connection, trial.trial_id)
+
+            await self._workers.writer.run(store, follow)
             return True
 
     async def keep_active_time(self, active: ActiveTime) -> None:
@@ -144,24 +176,55 @@ class StudyRepository(StudyHistory):
             lambda connection: set_attrs(connection, tables.study_user_attributes, study_id, attrs), keep
         )
 
-    async def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Store how trials ended, all in one transaction."""
+    async def keep_pod_times(self, times: Sequence[KeptPodTime]) -> None:
+        """Store how long attempts have had a running pod, all in one transaction."""
+        async with AsyncExitStack() as stack:
+            await self._lock_open(stack, [kept.number for kept in times])
+            of_newest = [
+                (trial, kept.time)
+                for kept in times
+                if (trial := self._open.get(kept.number)) is not None and trial.attempt == kept.attempt
+            ]
+            rows = {trial.trial_id: {POD_TIME: written_pod_time(time, trial.attempt)} for trial, time in of_newest}
+
+            def keep(_: None) -> None:
+                for trial, time in of_newest:
+                    trial.keep_pod_time(time)
+                    self._take_attrs(trial, rows[trial.trial_id])
+
+            await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), keep)
+
+    async def tell(self, outcomes: Sequence[Outcome]) -> Set[int]:
+        """Store how trials ended, all in one transaction; return those whose outcomes do not hold."""
         first = {outcome.number: outcome for outcome in reversed(outcomes)}
         async with AsyncExitStack() as stack:
-            for number in sorted(first):
-                if number in self._open:
-                    await stack.enter_async_context(self._open[number].lock)
-                elif self.finished(number) is None:
+            for number in first:
+                if number not in self._open and self.finished(number) is None:
                     raise NotFound(f"the study {self.key} has no trial {number}")
+            await self._lock_open(stack, first)
             now = round(self._workers.clock.now(), 6)  # what the database keeps
-            open_now = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
-            endings = [ending_of(outcome, trial, now) for outcome, trial in open_now if trial is not None]
+            found = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
+            still_open = [(outcome, trial) for outcome, trial in found if trial is not None]
+            holding = [(outcome, trial) for outcome, trial in still_open if still_holds(outcome, trial.view())]
+            endings = [ending_of(with_all_reports(outcome, trial.view()), trial, now) for outcome, trial in holding]
             if endings:
                 await self._workers.writer.run(
                     lambda connection: finish_trials(connection, endings), lambda _: self._finish(endings)
                 )
+            return {trial.number for _, trial in still_open} - {trial.number for _, trial in holding}
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def _lock_open(self, stack: AsyncExitStack, numbers: Iterable[int]) -> None:
+        """Lock those of these trials that are open, always in the same order."""
+        for number in sorted(numbers):
+            if number in self._open:
+                await stack.enter_async_context(self._open[number].lock)
+
+    def _take_attrs(self, trial: TrialProgress, attrs: Mapping[str, Any]) -> None:
+        """Let memory have user attributes that are stored."""
+        known = self._storage.get_trial(trial.trial_id).user_attrs
+        self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
+
+    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop."""
         trial = self._open.get(number)
         if trial is None:
@@ -175,16 +238,18 @@ class StudyRepository(StudyHistory):
                 return ReportAnswer(ReportReply(stop=True, reason="Superseded"), wake=False)
             if trial.end is not None:
                 return ReportAnswer(_reply(trial), wake=False)
-            return await self._take(trial, batch)
+            return await self._take(trial, batch, afresh)
 
-    async def _take(self, trial: TrialProgress, batch: ReportBatch) -> ReportAnswer:
-        new = trial.sift(batch.reports)
+    async def _take(self, trial: TrialProgress, batch: ReportBatch, afresh: bool) -> ReportAnswer:
+        new = trial.sift(batch.reports, afresh=afresh)
         trial.check_room(new)
-        is_first = bool(new.reports) and not trial.has_reported
+        is_first = bool(new.reports) and (afresh or not trial.has_reported)
         if new.reports or batch.end is not None:
             now = self._workers.clock.now()
             key = AttemptKey(self.reports_uid, trial.number, trial.attempt)
             rows = ReportRows()
+            if new.afresh_from is not None:
+                rows.forget_reports(key, new.afresh_from)
             rows.add_reports(key, new.reports, now)
             rows.add_values(trial.trial_id, new.values, new.stale_steps)
             if batch.end is not None:
@@ -232,8 +297,7 @@ class StudyRepository(StudyHistory):
 
         def accept() -> None:
             if verdict.rungs:
-                known = self._storage.get_trial(trial.trial_id).user_attrs
-                self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
+                self._take_attrs(trial, attrs)
             if verdict.prune:
                 trial.accept_prune_decision(now)
 
@@ -248,7 +312,7 @@ class StudyRepository(StudyHistory):
         reason = "Pruned" if trial.state is EndState.PRUNED else "Ended"
         return ReportAnswer(ReportReply(stop=True, reason=reason), wake=False)
 
-    async def _ask(self, count: int) -> Sequence[OpenTrial]:
+    async def _ask(self, count: int, first_attempts: Mapping[int, int]) -> Sequence[OpenTrial]:
         async with self._turn_to_ask:
             if self._ask_in_doubt:
                 found = await self._find_unknown()
@@ -257,7 +321,9 @@ class StudyRepository(StudyHistory):
             now = round(self._workers.clock.now(), 6)  # what the database keeps
             loop = asyncio.get_running_loop()
             try:
-                drafts = await loop.run_in_executor(self._workers.askers, self._asking.draft, count, to_local(now))
+                drafts = await loop.run_in_executor(
+                    self._workers.askers, self._asking.draft, count, to_local(now), first_attempts
+                )
                 return await self._insert(drafts) if drafts else []
             finally:
                 self._storage.drop_drafts(self._record.study_id)

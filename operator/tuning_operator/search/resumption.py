@@ -10,19 +10,18 @@ from sqlalchemy import Connection, exists, select
 
 from tuning_operator.api.names import RESUME_ANNOTATION
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.pod_time import attempt_seconds
 from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import ActiveTime, StudyKey
-from tuning_operator.decisions.trial_end import attempt_seconds
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.search import tables
+from tuning_operator.search.attributes import created_at
 from tuning_operator.search.custody import goes_with_its_object, owner_of
 from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.repository import StudyRepository
 from tuning_operator.search.study_record import (
-    CREATED,
     differences,
     find_study,
-    key_of,
     read_record,
     same_template,
     study_name,
@@ -94,8 +93,8 @@ def _earlier_studies(connection: Connection, study: StudyKey) -> list[Earlier]:
         system_attrs = study_attrs(connection, tables.study_system_attributes, study_id)
         user_attrs = study_attrs(connection, tables.study_user_attributes, study_id)
         if not goes_with_its_object(system_attrs):
-            created_at = float(user_attrs.get(CREATED, 0.0))
-            found.append(Earlier(study_id, key_of(full_name), created_at, system_attrs))
+            key = StudyKey(study.namespace, study.name, full_name.rpartition("/")[2])
+            found.append(Earlier(study_id, key, created_at(user_attrs), system_attrs))
     return sorted(found, key=lambda earlier: earlier.created_at)
 
 

@@ -15,11 +15,10 @@ from tuning_operator.api.study import Objective, StudySpec
 from tuning_operator.api.trial_template import fingerprint
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import InvalidStudy, StorageDamaged
-from tuning_operator.search import tables
+from tuning_operator.search import attributes, tables
+from tuning_operator.search.attributes import CREATED, NAME, NAMESPACE, UID
 from tuning_operator.search.seeds import random_seed
 
-NAMESPACE, NAME, UID, CREATED = "tuning:namespace", "tuning:name", "tuning:uid", "tuning:created"
-"""User attributes of a study, which notebooks and dashboards show; `CREATED` is in seconds since 1970."""
 _SEARCH, _SEED, _TEMPLATE, _REPORTS_UID = (f"tuning:{name}" for name in ("search", "seed", "template", "reports_uid"))
 """System attributes of a study."""
 _METRIC_NAMES = "study:metric_names"
@@ -44,9 +43,10 @@ def study_name(key: StudyKey) -> str:
     return f"{key.namespace}/{key.name}/{key.uid}"
 
 
-def key_of(name: str) -> StudyKey:
-    """Return which study a name in Optuna's storage is of."""
-    return StudyKey(*name.split("/", 2))
+def key_of(name: str) -> StudyKey | None:
+    """Return which study a name in Optuna's storage is of; None: one that this project did not write."""
+    parts = name.split("/", 2)
+    return StudyKey(*parts) if len(parts) == 3 else None
 
 
 def find_study(connection: Connection, key: StudyKey) -> int | None:
@@ -91,11 +91,21 @@ def rename_study(connection: Connection, study_id: int, key: StudyKey, reports_u
 
 
 def find_reports_uid(connection: Connection, key: StudyKey, study_id: int | None) -> str:
-    """Return under which uid our own tables have a study's reports; without an id, of one that is not stored."""
-    attrs = tables.study_system_attributes.c
-    query = select(attrs.value_json).where(attrs.study_id == study_id, attrs.key == _REPORTS_UID)
+    """Return under which uid our own tables have a study's reports; without an id, of one that is not stored.
+
+    Raises
+    ------
+    StorageDamaged
+        What is stored is no uid.
+    """
+    columns = tables.study_system_attributes.c
+    query = select(columns.value_json).where(columns.study_id == study_id, columns.key == _REPORTS_UID)
     stored = connection.execute(query).scalar_one_or_none()
-    return key.uid if stored is None else str(json.loads(stored))
+    attrs = {} if stored is None else {_REPORTS_UID: attributes.from_json(stored)}
+    try:
+        return attributes.text(attrs, _REPORTS_UID, key.uid)
+    except attributes.Unreadable as problem:
+        raise StorageDamaged(f"the storage's study {study_id} was not written by this version: {problem}") from problem
 
 
 def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -> StudyRecord:
@@ -110,14 +120,14 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
         search = system_attrs[_SEARCH]
         return StudyRecord(
             study_id=study_id,
-            seed=int(system_attrs[_SEED]),
+            seed=attributes.whole(system_attrs, _SEED, 0),
             objective=Objective.model_validate(search["objective"]),
             parameters=tuple(Parameter.model_validate(parameter) for parameter in search["parameters"]),
-            reports_uid=str(system_attrs.get(_REPORTS_UID, key.uid)),
+            reports_uid=attributes.text(system_attrs, _REPORTS_UID, key.uid),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StorageDamaged(
-            f"the storage's study {study_id} was not written by this version: {error!r} is wrong in it"
+            f"the record of the study {key} in the storage was not written by this version: {error!r} is wrong in it"
         ) from error
 
 

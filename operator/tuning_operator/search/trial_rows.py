@@ -11,7 +11,7 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb.models import TrialIntermediateValueModel, TrialValueModel
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.search import tables
@@ -58,18 +58,30 @@ def find_trials(connection: Connection, study_id: int, last_id: int) -> list[Fro
 
 
 def finish_trials(connection: Connection, endings: Sequence[TrialEnding]) -> None:
-    """Write how trials ended; one that is not running any more stays as it is."""
+    """Write how trials ended.
+
+    Memory knows which are open. In the database one may have ended already, by a commit whose answer was lost: what is
+    decided now may be something else, and counts.
+    """
     finish = (
         update(tables.trials)
-        .where(tables.trials.c.trial_id == bindparam("of"), tables.trials.c.state == TrialState.RUNNING)
+        .where(tables.trials.c.trial_id == bindparam("of"))
         .values(state=bindparam("new_state"), datetime_complete=bindparam("at"))
     )
     rows = [{"of": e.trial_id, "new_state": e.state, "at": to_stored(e.completed_at)} for e in endings]
     connection.execute(finish, rows)
-    values = [_value_row(ending.trial_id, ending.value) for ending in endings if ending.value is not None]
-    if values:
-        connection.execute(tables.insert(connection, tables.trial_values).on_conflict_do_nothing(), values)
+    values, of = tables.trial_values, [ending.trial_id for ending in endings]
+    connection.execute(delete(values).where(values.c.trial_id.in_(of)))
+    new_values = [_value_row(ending.trial_id, ending.value) for ending in endings if ending.value is not None]
+    if new_values:
+        connection.execute(values.insert(), new_values)
     set_user_attrs(connection, {ending.trial_id: ending.user_attrs for ending in endings})
+
+
+def forget_values(connection: Connection, trial_id: int) -> None:
+    """Delete a trial's values by step: they are of another one."""
+    values = tables.trial_intermediate_values
+    connection.execute(delete(values).where(values.c.trial_id == trial_id))
 
 
 def set_user_attrs(connection: Connection, attrs: Mapping[int, Mapping[str, Any]]) -> None:

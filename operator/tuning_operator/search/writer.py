@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from tuning_operator.errors import LeaseLost, TuningError, Unavailable
+from tuning_operator.errors import LeaseLost, StorageUnavailable, TuningError, Unavailable
 from tuning_operator.metrics import Metrics
 from tuning_operator.search.database import Database
 from tuning_operator.search.report_rows import ReportRows
@@ -40,6 +40,8 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-writer")
         self._waiting: list[_Write] = []
         self._flushing: asyncio.Task[None] | None = None
+        self.trouble = ""
+        """Why the last transaction could not be written; empty: it was."""
 
     async def add(self, rows: ReportRows, then: Callable[[], None]) -> None:
         """Write rows of reports; they share statements with those of other trials.
@@ -91,6 +93,7 @@ class GroupCommit:
         errors = {type(result).__name__ for result in results if isinstance(result, TuningError)}
         for error in errors:
             self._metrics.storage_failed(error)
+        self.trouble = next((str(result) for result in results if isinstance(result, StorageUnavailable)), "")
         if not errors:
             self._metrics.storage_committed(seconds)
 

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import StudyKey, TrialJob
-from tuning_operator.errors import TuningError
+from tuning_operator.decisions.snapshot import Failure, StudyKey, TrialJob
+from tuning_operator.errors import TooManySteps, TuningError
 from tuning_operator.ports import TrialRepository
 from tuning_operator.trial_logs.trial_log import LogTaker, ReadingEnded, TrialLog
 
@@ -30,7 +31,7 @@ class _Reading:
 @dataclass
 class _Study:
     readings: dict[tuple[int, int], _Reading] = field(default_factory=dict)
-    read: dict[tuple[int, int], str] = field(default_factory=dict)
+    read: dict[tuple[int, int], Failure | None] = field(default_factory=dict)
 
 
 class LogReadings:
@@ -69,8 +70,8 @@ class LogReadings:
             if not job.is_active:
                 known.readings[pair].log.ended.set()
 
-    def read(self, study: StudyKey) -> Mapping[tuple[int, int], str]:
-        """Return the logs that were read -> why not to their end; empty: they were."""
+    def read(self, study: StudyKey) -> Mapping[tuple[int, int], Failure | None]:
+        """Return the logs that were read -> why not to their end; None: they were."""
         known = self._studies.get(study.uid)
         return dict(known.read) if known else {}
 
@@ -100,16 +101,18 @@ class LogReadings:
             task.add_done_callback(self._leaving.discard)
 
     async def _read(self, log: TrialLog, known: _Study) -> None:
-        why = ""
+        failure: Failure | None = None
         try:
             async with self._places:
                 await self._read_log(log)
         except ReadingEnded as end:
             _log.debug("the log of Job %s is read no further: %s", log.job.name, end, extra=log.fields)
+        except TooManySteps as error:
+            failure = FailureClass.TOO_MANY_STEPS, str(error)
         except TuningError as error:
-            why = str(error)
+            failure = FailureClass.LOG_LOST, str(error)
         except Exception:  # noqa: BLE001 - one study's log must not end unnoticed
             _log.exception("reading the log of Job %s met a defect", log.job.name, extra=log.fields)
-            why = "reading it met a defect of the operator, whose own log says more"
-        known.read[log.job.trial, log.job.attempt] = why
+            failure = FailureClass.LOG_LOST, "reading it met a defect of the operator, whose own log says more"
+        known.read[log.job.trial, log.job.attempt] = failure
         self._wake(log.study.uid)

@@ -14,7 +14,7 @@ from tuning_contract.reports import MAX_REPORTS_PER_BATCH, Report, ReportBatch
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_metrics import LogMetrics
 from tuning_operator.decisions.snapshot import StudyKey, TrialJob
-from tuning_operator.errors import NotFound, StorageUnavailable, TooManySteps, TuningError
+from tuning_operator.errors import NotFound, StorageUnavailable, TuningError
 from tuning_operator.ports import TrialRepository
 from tuning_operator.trial_logs.parser import Anchor, LogParser
 
@@ -28,7 +28,7 @@ _SMALL = 2048
 
 
 class LogLost(TuningError):
-    """A log can't be read to its end, or not all of it can be stored: its trial must not be judged by a part."""
+    """A log can't be read to its end: its trial must not be judged by a part."""
 
 
 class ReadingEnded(TuningError):
@@ -70,36 +70,37 @@ class TrialLog:
     async def open(self, *, stamped: bool, began: float = float("-inf")) -> OpenLog:
         """Begin where the last reading ended, be it this process's or one before.
 
-        `began` is when the log's container was created, in seconds since 1970: what was reported of an earlier one of
-        the same attempt says nothing of where to begin in this log.
+        `began` is when the log's container started, in seconds since 1970: what was reported of an earlier one of the
+        same attempt says nothing of where to begin in this log, and gives way to what this one prints.
         """
         if self._anchor is None:
             read = partial(asyncio.to_thread, self.taker.trials.reports, self.job.trial)
             stored = await self._patiently(read)
             self._anchor = Anchor.of(report for report in stored if report.attempt == self.job.attempt)
-        anchor = self._anchor if self._anchor.time >= began else Anchor()
-        return OpenLog(self, LogParser(self._logs, self._objective, anchor, stamped=stamped), anchor)
+        is_of_this_one = self._anchor.time >= began
+        anchor = self._anchor if is_of_this_one else Anchor()
+        afresh = not is_of_this_one and self._anchor.same_time > 0
+        return OpenLog(self, LogParser(self._logs, self._objective, anchor, stamped=stamped), anchor, afresh)
 
-    async def report(self, reports: Sequence[Report], anchor: Anchor) -> None:
-        """Store reports, however long that takes.
+    async def report(self, reports: Sequence[Report], anchor: Anchor, afresh: bool) -> None:
+        """Store reports, however long that takes; `afresh`: they are the first that a container printed.
 
         Raises
         ------
         ReadingEnded
             The trial needs no further reports.
-        LogLost
-            It has more of them than can be kept.
+        TooManySteps
+            It has more of them than are kept.
         """
         for start in range(0, len(reports), MAX_REPORTS_PER_BATCH):
-            await self._store(ReportBatch(tuple(reports[start : start + MAX_REPORTS_PER_BATCH])))
+            batch = ReportBatch(tuple(reports[start : start + MAX_REPORTS_PER_BATCH]))
+            await self._store(batch, afresh and start == 0)
         self._anchor = anchor
 
-    async def _store(self, batch: ReportBatch) -> None:
-        report = partial(self.taker.trials.report, self.job.trial, self.job.attempt, batch)
+    async def _store(self, batch: ReportBatch, afresh: bool) -> None:
+        report = partial(self.taker.trials.report, self.job.trial, self.job.attempt, batch, afresh=afresh)
         try:
             answer = await self._patiently(report)
-        except TooManySteps as error:
-            raise LogLost(str(error)) from error
         except NotFound as error:
             raise ReadingEnded(str(error)) from error
         if answer.wake:
@@ -120,9 +121,11 @@ class TrialLog:
 class OpenLog:
     """A log that is being read, from its anchor on."""
 
-    def __init__(self, log: TrialLog, parser: LogParser, anchor: Anchor) -> None:
+    def __init__(self, log: TrialLog, parser: LogParser, anchor: Anchor, afresh: bool) -> None:
         self._log = log
         self._parser = parser
+        self._afresh = afresh
+        """Whether the container has printed nothing yet that was reported."""
         self.since = anchor.time if anchor.same_time else None
         """When the first line was written that is needed, in seconds since 1970; None: the log is needed from its
         beginning."""
@@ -150,4 +153,5 @@ class OpenLog:
     async def _report(self, reports: Sequence[Report], lines: int) -> None:
         self._log.taker.on_read(lines, len(reports))
         if reports:
-            await self._log.report(reports, self._parser.anchor)
+            await self._log.report(reports, self._parser.anchor, self._afresh)
+            self._afresh = False
