@@ -44,6 +44,15 @@ ANOTHER = replace(KEY, uid="another-uid")
         ("earlier_attempts", {"retry_at": math.nan}),
         ("earlier_attempts", {"first": 2}),
         ("earlier_attempts", {"first": 0}),
+        ("pod_time", 12.5),
+        ("pod_time", {"seconds": 1.0}),
+        ("pod_time", {"attempt": 1, "seconds": math.nan}),
+        ("pod_time", {"attempt": 2}),
+        ("rungs", [1, 2]),
+        ("rungs", {"first": 0.5}),
+        ("rungs", {"1": "much"}),
+        ("rungs", {"1": math.nan}),
+        ("rungs", {"-1": 0.5}),
     ],
 )
 async def test_a_trials_attribute_makes_the_history_damaged(world: DatabaseWorld, name: str, value: Any) -> None:

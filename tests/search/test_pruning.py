@@ -358,6 +358,20 @@ async def test_a_trial_that_starts_afresh_is_not_to_be_pruned_for_what_another_o
     storage.engine.dispose()
 
 
+async def test_rungs_that_another_one_came_to_count_no_more_once_a_trial_starts_afresh(world: DatabaseWorld) -> None:
+    halving = {"name": "SuccessiveHalving", "options": {"reductionFactor": 2}}
+    world.spec = study_spec(search={"pruner": halving})
+    study = await world.open()
+    await study.ask(3)
+    await study.report(0, 1, batch((1, 0.9)))
+    assert (await study.report(1, 1, batch((1, 0.5)))).reply.reason == "Pruned"
+    assert await study.start_attempt(new_attempt(0, 2, first=2))
+    assert not (await study.report(2, 1, batch((1, 0.6)))).reply.stop, "it is better than the only other one there"
+    study = await world.reopen()
+    assert await study.start_attempt(new_attempt(2, 2, first=2))
+    assert not (await study.report(0, 2, batch((1, 0.55)))).reply.stop
+
+
 async def test_a_pruned_trial_keeps_its_last_value(world: DatabaseWorld) -> None:
     study = await _with_a_good_trial(world)
     await study.report(1, 1, batch((1, 0.1)))

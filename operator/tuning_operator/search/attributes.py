@@ -50,6 +50,8 @@ class TrialAttributes:
     earlier: EarlierAttempts
     pod_time: PodTime
     """Of the newest attempt."""
+    rungs: Mapping[int, float]
+    """Its value at each rung that it has come to, by the rung's step."""
 
 
 def from_json(text: str) -> Any:
@@ -81,6 +83,7 @@ def trial_attributes(attrs: Mapping[str, Any]) -> TrialAttributes:
         running_seconds=seconds(attrs, RUNNING_SECONDS, 0.0),
         earlier=earlier,
         pod_time=_pod_time_of(attrs, attempt),
+        rungs=rungs(attrs),
     )
 
 
@@ -94,10 +97,11 @@ def _pod_time_of(attrs: Mapping[str, Any], attempt: int) -> PodTime:
     stored = attrs.get(POD_TIME)
     if stored is None:
         return PodTime()
-    if not isinstance(stored, dict) or not 1 <= whole(stored, "attempt", 1, _MOST_ATTEMPTS) <= attempt:
+    of = stored.get("attempt") if isinstance(stored, dict) else None
+    if type(of) is not int or not 1 <= of <= attempt:
         raise _unreadable(POD_TIME, stored)
     known: PodTime = _read(_pod_time, POD_TIME, {name: value for name, value in stored.items() if name != "attempt"})
-    return known if stored["attempt"] == attempt else PodTime()
+    return known if of == attempt else PodTime()
 
 
 def written_rungs(values: Mapping[int, float]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from tuning_operator.decisions.tally import Tally
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.ports import StoredReport
 from tuning_operator.search import report_rows, tables
-from tuning_operator.search.attributes import Unreadable, active_time, rungs, seconds, trial_attributes
+from tuning_operator.search.attributes import Unreadable, active_time, seconds, trial_attributes
 from tuning_operator.search.database import Database
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
@@ -130,7 +130,7 @@ class StudyHistory:
             asked_at=_seconds(trial),
             attempt=attrs.attempt,
             earlier=attrs.earlier,
-            rungs=rungs(trial.user_attrs),
+            rungs=attrs.rungs,
         )
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:
