@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
@@ -12,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
@@ -30,17 +29,16 @@ from tuning_operator.search.attributes import (
     EARLIER_ATTEMPTS,
     POD_TIME,
     RUNGS,
-    rungs,
     written,
     written_pod_time,
-    written_rungs,
 )
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
 from tuning_operator.search.history import StudyHistory, check_trials
+from tuning_operator.search.judging import Judging
 from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.open_trial import NewReports, TrialProgress
-from tuning_operator.search.pruners import judge, make_pruner, take_back
+from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.times import to_local
@@ -52,7 +50,6 @@ from tuning_operator.search.trial_rows import (
     insert_trials,
     set_user_attrs,
 )
-from tuning_operator.search.verdicts import Verdict
 from tuning_operator.search.writer import GroupCommit
 
 
@@ -105,8 +102,11 @@ class StudyRepository(StudyHistory):
         """
         check_same_search(self._record, spec)
         async with self._turn_to_ask:  # the sampler must not change under a trial
-            if (spec.search, spec.parallelism) != self._used:
+            search, parallelism = self._used
+            if spec.search != search:
                 self._use(spec)
+            elif spec.parallelism != parallelism:
+                self._use_sampler(spec)
 
     async def retire(self) -> None:
         """Let nothing more be written: the study is gone. When it returns, nothing is being written."""
@@ -120,14 +120,16 @@ class StudyRepository(StudyHistory):
 
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
+        self._use_sampler(spec)
+        pruner = make_pruner(spec.search.pruner, self._study.direction, self._asking.seed)
+        self._judging = Judging(pruner, self._storage, self.reports_uid, self._workers.writer, self._workers.clock)
+        for trial in self._frozen():
+            self._judging.take(trial)
+
+    def _use_sampler(self, spec: StudySpec) -> None:
         self._asking = Asking(self._study, self._storage, self._space, self._record, spec)
         self._size = self._asking.size()
         self._used = (spec.search, spec.parallelism)
-        self._pruner = make_pruner(spec.search.pruner, self._study.direction, self._asking.seed)
-        for trial in self._frozen():
-            self._pruner.add_rungs(trial.number, rungs(trial.user_attrs))
-            if trial.state is TrialState.COMPLETE:
-                self._pruner.add_complete(trial)
 
     async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials in one transaction; fewer once the space is exhausted or when the sampler is slow."""
@@ -153,9 +155,8 @@ class StudyRepository(StudyHistory):
             def follow(_: None) -> None:
                 trial.start(new.attempt, new.earlier)
                 if is_another:
-                    self._pruner.remove_rungs(trial.number, trial.rungs)
-                    trial.rungs.clear()
-                self._take_attrs(trial, attrs)
+                    self._judging.forget_rungs(trial)
+                self._storage.add_user_attrs(trial.trial_id, attrs)
 
             def store(connection: Connection) -> None:
                 set_user_attrs(connection, {trial.trial_id: attrs})
@@ -190,7 +191,7 @@ class StudyRepository(StudyHistory):
             def keep(_: None) -> None:
                 for trial, time in of_newest:
                     trial.keep_pod_time(time)
-                    self._take_attrs(trial, rows[trial.trial_id])
+                    self._storage.add_user_attrs(trial.trial_id, rows[trial.trial_id])
 
             await self._workers.writer.run(lambda connection: set_user_attrs(connection, rows), keep)
 
@@ -218,11 +219,6 @@ class StudyRepository(StudyHistory):
         for number in sorted(numbers):
             if number in self._open:
                 await stack.enter_async_context(self._open[number].lock)
-
-    def _take_attrs(self, trial: TrialProgress, attrs: Mapping[str, Any]) -> None:
-        """Let memory have user attributes that are stored."""
-        known = self._storage.get_trial(trial.trial_id).user_attrs
-        self._storage.replace(trial.trial_id, user_attrs={**known, **attrs})
 
     async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
         """Store a batch of reports and decide whether the trial should stop."""
@@ -257,7 +253,7 @@ class StudyRepository(StudyHistory):
             storing = self._workers.writer.add(rows, partial(self._accept, trial, new, batch, now))
             await (unwaited(storing) if has(Defect.ACK_BEFORE_COMMIT) else storing)
             reach(Point.REPORTS_STORED)
-        seconds, pruned_now = await self._decide(trial)
+        seconds, pruned_now = await self._judging.decide(trial)
         wake = is_first or batch.end is not None or pruned_now or (bool(new.values) and not trial.curve.is_finite)
         return ReportAnswer(_reply(trial, ended=False), wake, seconds)
 
@@ -266,44 +262,6 @@ class StudyRepository(StudyHistory):
             trial.accept(new, now, now)
         if batch.end is not None:
             trial.accept_end(batch.end)
-
-    async def _decide(self, trial: TrialProgress) -> tuple[float | None, bool]:
-        """Decide whether to prune on values that came in; return how long it took, and whether it was decided now.
-
-        The decision is stored before anybody hears of it, so that it is the same after a restart.
-        """
-        if not self._pruner.decides or not trial.undecided or trial.has_ended:
-            trial.undecided.clear()
-            return None, False
-        start = time.perf_counter()
-        verdict = judge(self._pruner, trial)
-        seconds = time.perf_counter() - start
-        if verdict.prune or verdict.rungs:
-            try:
-                await self._store(trial, verdict)
-            except Exception:  # who is cancelled has written, as far as can be known
-                take_back(self._pruner, trial, verdict)
-                raise
-        trial.undecided.clear()
-        return seconds, verdict.prune
-
-    async def _store(self, trial: TrialProgress, verdict: Verdict) -> None:
-        now, attrs = self._workers.clock.now(), {RUNGS: written_rungs(trial.rungs)}
-        rows = ReportRows()
-        if verdict.rungs:
-            rows.add_attrs(trial.trial_id, attrs)
-        if verdict.prune:
-            rows.add_prune_decision(AttemptKey(self.reports_uid, trial.number, trial.attempt), now)
-
-        def accept() -> None:
-            if verdict.rungs:
-                self._take_attrs(trial, attrs)
-            if verdict.prune:
-                trial.accept_prune_decision(now)
-
-        await self._workers.writer.add(rows, accept)
-        if verdict.prune:
-            reach(Point.PRUNING_STORED)
 
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:
         trial = self.finished(number)
@@ -382,8 +340,7 @@ class StudyRepository(StudyHistory):
                 user_attrs={**attrs, **ending.user_attrs},
             )
             self._tally.add(self._finished(told))
-            if told.state is TrialState.COMPLETE:
-                self._pruner.add_complete(told)
+            self._judging.take_end(told)
 
 
 def _reply(trial: TrialProgress, ended: bool = True) -> ReportReply:

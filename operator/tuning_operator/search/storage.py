@@ -117,6 +117,10 @@ class MirroredStorage(InMemoryStorage):
             self._update_cache(trial_id, study_id)
             return trial
 
+    def add_user_attrs(self, trial_id: int, attrs: Mapping[str, Any]) -> None:
+        """Take user attributes of a trial into memory after they were written to the database."""
+        self.replace(trial_id, user_attrs={**self.get_trial(trial_id).user_attrs, **attrs})
+
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
         with self._database.through_optuna() as optuna, self._lock:
             study_id = optuna.create_new_study(directions, study_name)
