@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.chart.helm import CHART, Helm, of_kind
-from tests.chart.test_rights import operator_roles, rights
+from tests.chart.test_rights import operator_roles
+from tests.support.rights import granted
 
 ROOT = CHART.parents[1]
 PAGE = (ROOT / "docs" / "security.md").read_text()
@@ -25,7 +26,7 @@ def _explained_rights() -> set[tuple[str, str, str]]:
 
 
 def test_the_page_explains_every_right_of_the_operator_and_no_other(helm: Helm) -> None:
-    assert _explained_rights() == rights(operator_roles(helm.render()))
+    assert _explained_rights() == granted(operator_roles(helm.render()))
 
 
 def test_the_page_names_values_of_the_chart(helm: Helm) -> None:

@@ -126,7 +126,7 @@ async def test_a_proxy_that_cuts_streams_costs_no_line_and_doubles_none(
             async with following(JobWatch(client, cache, [namespace])):
                 await ClusterTrialJobs(client, cache).create(study, printing_job(study))
                 await until(look, "the log is not read to its end")
-            assert readings.read(study) == {(0, 1): ""}
+            assert readings.read(study) == {(0, 1): None}
             await readings.close()
     assert proxy.cuts >= 2
     steps = [(report.step, report.values["accuracy"]) for report in trials.reports(0)]
