@@ -8,6 +8,7 @@ TuningError
 │   ├── ClusterUnavailable  the Kubernetes API server
 │   └── StorageUnavailable  the database
 ├── StorageDamaged          the database answers, but its content is not what this version can use
+├── StorageMismatch         the database is another one than a study's trials are in
 ├── NotFound                a study or trial that somebody asked for does not exist
 ├── TooManySteps            a trial reports more steps than are kept of it
 ├── Forbidden               the caller may not do this
@@ -58,6 +59,10 @@ class StorageUnavailable(Unavailable):
 
 class StorageDamaged(TuningError):
     """The database's content can't be read."""
+
+
+class StorageMismatch(TuningError):
+    """The study has trials, and they are in another database."""
 
 
 class NotFound(TuningError):

@@ -7,18 +7,30 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from tuning_operator.api.names import STORAGE_ANNOTATION
 from tuning_operator.api.status import read_status
-from tuning_operator.api.study import TuningStudy
+from tuning_operator.api.study import Metadata, TuningStudy
 from tuning_operator.api.validation import parse_study
 from tuning_operator.decisions.conditions import degradation
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.study_status import refused_status, unusable_status
 from tuning_operator.engine import StudyEngine, World
-from tuning_operator.errors import InvalidStudy, LeaseLost, StorageDamaged, StudyGone, TuningError, Unavailable
+from tuning_operator.errors import (
+    InvalidStudy,
+    LeaseLost,
+    StorageDamaged,
+    StorageMismatch,
+    StudyGone,
+    TuningError,
+    Unavailable,
+)
 from tuning_operator.ports import TrialRepositories, TrialRepository
 from tuning_operator.settings import Settings
 
 log = logging.getLogger(__name__)
+
+STORAGE_LETTERS = 8
+"""Of a database's read token, which a person who wants to go on with it writes into an annotation."""
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses after a step that failed, the last one for ever."""
@@ -47,7 +59,7 @@ class StudyTask:
     def change(self, resource: TuningStudy) -> None:
         """Take a new version of the resource; one that only shows our own status wakes nobody."""
         before, after = self.resource.metadata, resource.metadata
-        changed = (before.generation, before.resume) != (after.generation, after.resume)
+        changed = _asked_for(before) != _asked_for(after)
         self.resource = resource
         self._engine.refuse("", 0)
         if changed:
@@ -110,12 +122,31 @@ class StudyTask:
         resource = self.resource
         trials = self._trials
         if trials is None:
+            self._check_storage()
             trials = await self._repositories.open(self.study, resource.spec, resource.metadata.resume)
             if resource is not self.resource and resource.spec != self.resource.spec:
                 return self._world.clock.now()  # edited meanwhile: open it with the new spec
             self._trials = trials
             self._announce_resumption(trials)
         return await self._engine.step(resource, trials, woken_at)
+
+    def _check_storage(self) -> None:
+        """Raise `StorageMismatch` where the status is that of trials in another database.
+
+        An operator that was given a wrong one would begin the study anew, and delete all Jobs that run. Its key, which
+        `readToken` is made with, tells a database from another, and not from its own backup.
+        """
+        shown, token = self._engine.shown, self._world.addresses.read_token(self.study)
+        if not shown.trials.total or shown.read_token in ("", token):
+            return
+        here = token[:STORAGE_LETTERS]
+        if self.resource.metadata.storage == here:
+            return
+        raise StorageMismatch(
+            f"the study has {shown.trials.total} trials in another database than this operator uses: nothing is "
+            "started or stopped; give the operator the right storage URL, or, to go on with what this database has, "
+            f"annotate the study with {STORAGE_ANNOTATION}={here}"
+        )
 
     def _announce_resumption(self, trials: TrialRepository) -> None:
         total = trials.history().total
@@ -138,7 +169,7 @@ class StudyTask:
                 await self._engine.write(status)
         except TuningError as second:
             log.warning("the status of %s can't be written: %s", self.study, second, extra=_fields(self.study))
-        patient = isinstance(error, InvalidStudy | StorageDamaged)
+        patient = isinstance(error, InvalidStudy | StorageDamaged | StorageMismatch)
         return now + RETRY_SECONDS[-1] if patient else self._retry_at()
 
     def _retry_at(self) -> float:
@@ -273,6 +304,11 @@ def study_key(document: Mapping[str, Any]) -> StudyKey | None:
 
 def _fields(study: StudyKey) -> dict[str, str]:
     return {"namespace": study.namespace, "study": study.name}
+
+
+def _asked_for(metadata: Metadata) -> tuple[object, ...]:
+    """Return what a person changes in a study's metadata, directly or with its spec."""
+    return metadata.generation, metadata.resume, metadata.storage
 
 
 def _generation(document: Mapping[str, Any]) -> int:

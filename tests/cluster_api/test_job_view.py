@@ -55,6 +55,20 @@ def test_a_job_says_which_parameters_it_trains_unless_somebody_wrote_rubbish(tex
     assert read_job(stored_job()).job.fingerprint == ""
 
 
+@pytest.mark.parametrize("depth", [900, 960, 977, 985, 990, 995, 10_000])
+def test_parameters_however_deep_say_nothing_and_harm_nobody(depth: int) -> None:
+    document = stored_job()
+    document["metadata"]["annotations"] = {PARAMETERS_ANNOTATION: '{"x": ' + "[" * depth + "]" * depth + "}"}
+    assert read_job(document).job.fingerprint == ""
+
+
+def test_a_job_of_an_attempt_that_no_trial_has_is_not_readable() -> None:
+    job = job_manifest(STUDY, 3, attempt=10_000_000)
+    job["metadata"].update({"uid": "a", "creationTimestamp": TIME})
+    with pytest.raises(UnreadableJob, match="no trial has that many"):
+        read_job(job)
+
+
 def test_an_interim_condition_is_no_end() -> None:
     target = {"type": "FailureTarget", "status": "True", "lastTransitionTime": TIME}
     not_failed = {"type": "Failed", "status": "False", "lastTransitionTime": TIME}

@@ -72,7 +72,32 @@ def test_no_answer_makes_the_time_worse_however_slow_it_is(
         error = abs(machine.error)
 
 
-@pytest.mark.parametrize("date", [None, "", "soon", "Fri, 99 Jan 2027 08:00:00 GMT"])
+def test_one_server_or_proxy_whose_clock_is_wrong_moves_nothing() -> None:
+    machine = Machine()
+    machine.request()
+    for _ in range(200):
+        machine.passed += 1.0
+        machine.clock.hear(formatdate(TRUTH + machine.passed + 7200, usegmt=True), machine.clock.ticks())
+        machine.request()
+    assert abs(machine.error) <= 1.01
+
+
+def test_a_clock_that_was_set_is_followed_once_all_answers_have_agreed_for_a_minute() -> None:
+    machine = Machine()
+    machine.request()
+    for second in range(62):
+        machine.clock.hear(formatdate(TRUTH + machine.passed + 7200, usegmt=True), machine.clock.ticks())
+        assert abs(machine.error - (0 if second < 60 else 7200)) <= 1.01
+        machine.passed += 1.0
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        *(None, "", "soon", "Fri, 99 Jan 2027 08:00:00 GMT"),
+        *("Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ],
+)
 def test_an_answer_without_a_time_changes_nothing(date: str | None) -> None:
     machine = Machine(ahead=5.0)
     machine.clock.hear(date, machine.clock.ticks())

@@ -58,3 +58,31 @@ def test_jobs_from_before_a_restore_count_for_no_trial_after_it(studies: Studies
     notes = [note for reason, note in studies.events("restored") if reason == "StrayJob"]
     assert any(name in note for name in before for note in notes)
     studies.kubectl("delete", "tuningstudy", "restored")
+
+
+def test_an_operator_that_is_given_another_database_leaves_running_trials_alone(
+    studies: Studies, operator: InstalledOperator
+) -> None:
+    script = SCRIPT.replace("itertools.count(1)", "range(1, 400)")
+    studies.apply("elsewhere", script, maxTrials=2, parallelism=2)
+    wait_for(lambda: studies.status("elsewhere").get("trials", {}).get("running") == 2, 60, operator.log)
+    before = trained(studies.jobs("elsewhere"))
+    operator.kill()
+    right = operator.database.with_suffix(".right")
+    right.mkdir()
+    for file in operator.database.parent.glob(f"{operator.database.name}*"):
+        shutil.move(file, right)
+    operator.start()
+    studies.wait("elsewhere", "Degraded")
+    assert studies.condition("elsewhere", "Degraded")["reason"] == "StorageMismatch"
+    assert trained(studies.jobs("elsewhere")) == before
+    operator.kill()
+    for file in operator.database.parent.glob(f"{operator.database.name}*"):
+        file.unlink()
+    for file in right.iterdir():
+        shutil.move(file, operator.database.parent)
+    operator.start()
+    studies.wait("elsewhere", "Complete")
+    assert studies.status("elsewhere")["trials"]["complete"] == 2
+    assert trained(studies.jobs("elsewhere")) == before, "each trial ended with its first attempt"
+    wait_for(lambda: all(job["status"].get("succeeded") for job in studies.jobs("elsewhere")), 30, operator.log)

@@ -74,6 +74,33 @@ async def test_a_replaced_operator_shows_no_status(cluster: Cluster) -> None:
     assert cluster.tasks.alive
 
 
+def _of_another_database(**annotations: str) -> dict[str, Any]:
+    """Return a study with trials that only another database has."""
+    document = study_document()
+    document["metadata"]["annotations"] = annotations
+    return {**document, "status": {"trials": {"total": 20, "complete": 18, "running": 2}, "readToken": "another"}}
+
+
+async def test_an_operator_with_another_database_neither_starts_nor_stops_anything(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(_of_another_database())
+    await cluster.until(lambda: bool(cluster.status.written))
+    assert cluster.repositories.find(STUDY.uid) is None
+    assert cluster.jobs.manifests == {}
+    degraded = next(each for each in cluster.shown["conditions"] if each["type"] == "Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "StorageMismatch")
+    assert "20 trials in another database" in degraded["message"]
+    assert "annotate the study with tuning-operator.io/storage=read" in degraded["message"]
+    assert (cluster.shown["trials"]["complete"], cluster.shown["readToken"]) == (18, "another")
+
+
+async def test_a_person_can_let_the_study_go_on_with_another_database(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(_of_another_database())
+    await cluster.until(lambda: bool(cluster.status.written))
+    cluster.tasks.study_changed(_of_another_database(**{"tuning-operator.io/storage": "read"}))
+    await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
+    await cluster.until(lambda: cluster.shown.get("readToken") == "read")
+
+
 async def test_a_job_event_wakes_its_study(cluster: Cluster) -> None:
     cluster.tasks.study_changed(study_document())
     await cluster.until(lambda: len(cluster.jobs.manifests) == 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,8 +131,12 @@ async def running_server(
     certificate: ServingCertificate | None = None,
     pod_tokens: PodTokens | None = None,
     repositories: Any = None,
+    awaited: Collection[str] = (),
 ) -> AsyncIterator[RunningServer]:
-    """Serve the study with so many trials asked for; `repositories` puts a real storage in the fake one's place."""
+    """Serve the study with so many trials asked for; `repositories` puts a real storage in the fake one's place.
+
+    `awaited` are the studies that may be opened yet.
+    """
     repositories = FakeTrialRepositories() if repositories is None else repositories
     await (await repositories.open(STUDY, SPEC)).ask(trials)
     key, metrics, woken, deleted = await repositories.secret_key(), Metrics(), list[str](), set[str]()
@@ -145,6 +149,7 @@ async def running_server(
         key,
         wake=woken.append,
         gone=deleted.__contains__,
+        awaited=awaited.__contains__,
         find_study=find_study,
         metrics=metrics,
         limits=limits,

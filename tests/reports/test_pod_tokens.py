@@ -37,7 +37,7 @@ class Cluster:
         self.asked = 0
         self.away = False
         self.add_key("first")
-        self.tokens = PodTokens(self.issuer, AUDIENCE, {STUDY.uid: STUDY}.get, self.clock.now)
+        self.tokens = PodTokens(self.issuer, AUDIENCE, {STUDY.uid: STUDY}.get, self.clock.now, self.clock.now)
 
     def add_key(self, name: str) -> None:
         self.keys[name] = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -107,6 +107,14 @@ async def test_a_credential_that_is_not_this_attempts_is_refused(
     assert operator.rejections("Forbidden") == 1
 
 
+async def test_trials_of_a_study_that_may_be_opened_yet_come_again_whatever_their_credential() -> None:
+    """An operator with another database has another key: its answer must not end the trials."""
+    async with running_server(awaited=["not-open-yet"]) as operator:
+        answer = await operator.report(ACCURACY, uid="not-open-yet", token="of another database")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+        assert operator.rejections("NotOpen") == 1
+
+
 async def test_a_stranger_cannot_tell_which_studies_exist(operator: RunningServer) -> None:
     known = await operator.report(b"not even JSON", token="wrong")
     unknown = await operator.report(b"not even JSON", uid="no-such-study", token="wrong")

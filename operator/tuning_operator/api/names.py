@@ -43,6 +43,9 @@ PARAMETERS_ANNOTATION = f"{GROUP}/parameters"
 
 RESUME_ANNOTATION = f"{GROUP}/resume"
 """Annotation of studies: `true` resumes the newest earlier history of the study's name, a uid that study's."""
+STORAGE_ANNOTATION = f"{GROUP}/storage"
+"""Annotation of studies: the beginning of `status.readToken` in a database that a study shall go on with, although its
+status is of another one."""
 REPORT_ADDRESS_ANNOTATION = f"{GROUP}/report-address"
 """Annotation of the Lease: base URL of its holder's report endpoint, for the other operators."""
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validat
 from tuning_operator.api.conditional_parameters import why_conditions_fail, why_not_given_together
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
-from tuning_operator.api.names import RESUME_ANNOTATION, STUDY_NAME
+from tuning_operator.api.names import RESUME_ANNOTATION, STORAGE_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.samplers import GridOptions, SamplerName
 from tuning_operator.api.scalars import Number
@@ -215,6 +215,11 @@ class Metadata(ResourceModel):
         """Which earlier history of its name the study goes on with: `true` or a uid; empty: none."""
         value = self.annotations.get(RESUME_ANNOTATION, "")
         return "" if value == "false" else value
+
+    @property
+    def storage(self) -> str:
+        """Which database the study shall go on with, although its status is of another one; empty: none."""
+        return self.annotations.get(STORAGE_ANNOTATION, "")
 
 
 class TuningStudy(ResourceModel):

@@ -48,7 +48,7 @@ class ClusterEventRecorder:
         """Announce a transition of the study."""
         now = self._clock.now()
         posted = self._posted.get((study.uid, reason))
-        if posted is not None and now - posted.at < QUIET_SECONDS:
+        if posted is not None and abs(now - posted.at) < QUIET_SECONDS:  # a clock may be set back
             posted.more += 1
             return
         if posted is not None and posted.more:

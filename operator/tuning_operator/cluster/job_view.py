@@ -22,6 +22,8 @@ _EXIT_CODE = re.compile(r"failed with exit code ([0-9]{1,10})\b")
 _DISRUPTED = "has condition DisruptionTarget"
 """The Job controller's words for a FailJob rule on that condition."""
 _QUEUED = "The Job is suspended: a queue, or whoever suspended it, has to let it go."
+MAX_ATTEMPT = 1_000_000
+"""Largest attempt of a Job that is taken for a trial's; there is room for more after it."""
 _LONGEST_MESSAGE = 1000
 """Characters of a Job's words that are kept; they go into statuses and Events, which are bounded."""
 
@@ -63,6 +65,8 @@ def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
         labels = metadata["labels"]
         owner = _controller(metadata.get("ownerReferences") or ())
         trial, attempt = _number(labels[TRIAL_LABEL]), _number(labels[ATTEMPT_LABEL])
+        if attempt > MAX_ATTEMPT:
+            raise UnreadableJob(f"its label names the attempt {attempt}, and no trial has that many")
         if owner["uid"] != labels[STUDY_UID_LABEL]:
             raise UnreadableJob("its label names another study than its owner reference")
         if metadata["name"] != job_name(owner["name"], owner["uid"], trial, attempt):
@@ -85,7 +89,7 @@ def read_job(document: Mapping[str, Any], now: float = 0.0) -> SeenJob:
         return SeenJob(metadata["namespace"], owner["name"], owner["uid"], metadata["uid"], job)
     except UnreadableJob:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise UnreadableJob(f"a field is missing or has a wrong value ({type(error).__name__}: {error})") from error
 
 
@@ -95,7 +99,8 @@ def fingerprint_in(annotations: Mapping[str, Any]) -> str:
         parameters = json.loads(annotations.get(PARAMETERS_ANNOTATION, "null"))
     except (ValueError, RecursionError):
         return ""
-    return fingerprint_of(parameters) if isinstance(parameters, dict) else ""
+    is_flat = isinstance(parameters, dict) and not any(isinstance(each, dict | list) for each in parameters.values())
+    return fingerprint_of(parameters) if is_flat else ""
 
 
 def merge(seen: SeenJob, before: SeenJob | None, started_at: float | None, now: float) -> SeenJob:

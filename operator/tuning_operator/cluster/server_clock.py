@@ -15,6 +15,11 @@ _log = logging.getLogger(__name__)
 
 NOTABLE_SECONDS = 10.0
 """A difference of clocks that whoever looks after the machine should hear of."""
+CONFIRMATION_SECONDS = 60.0
+"""For so long all answers must agree on such a difference, but for the first one of all: one of several API servers, or
+a proxy that answers in their place, may be wrong."""
+_EARLIEST, _LATEST = 1_577_836_800.0, 7_258_118_400.0
+"""The years 2020 and 2200 begin: no API server of this project's lives before or after."""
 
 
 class ServerClock:
@@ -31,6 +36,9 @@ class ServerClock:
         self._monotonic = monotonic
         self._offset = machine() - monotonic()
         """What the monotonic clock lacks, in seconds since 1970."""
+        self._has_heard = False
+        self._odd_since: float | None = None
+        """Since when each answer showed a notable difference, on the monotonic clock; None: the last one did not."""
 
     def now(self) -> float:
         """Return seconds since 1970."""
@@ -43,15 +51,25 @@ class ServerClock:
     def hear(self, date: str | None, sent: float) -> None:
         """Take in the Date header of an answer that came just now; `sent` is what `ticks` said before its request."""
         written = _seconds(date)
-        if written is None:
+        if written is None or not _EARLIEST <= written < _LATEST:
             return
         # It was written after the request was sent and before now, and the server's clock showed up to a second more.
         earliest, latest = written - self._monotonic(), written + 1.0 - sent
         offset = min(max(self._offset, earliest), latest)
-        moved, self._offset = offset - self._offset, offset
-        if abs(moved) >= NOTABLE_SECONDS:
+        moved = offset - self._offset
+        is_notable = abs(moved) >= NOTABLE_SECONDS
+        if is_notable and self._has_heard and not self._is_confirmed():
+            return
+        self._has_heard, self._odd_since, self._offset = True, None, offset
+        if is_notable:
             way = "behind" if moved > 0 else "ahead"
             _log.warning("the API server's clock is taken: the one in use was %.0f s %s of it", abs(moved), way)
+
+    def _is_confirmed(self) -> bool:
+        now = self._monotonic()
+        if self._odd_since is None:
+            self._odd_since = now
+        return now - self._odd_since >= CONFIRMATION_SECONDS
 
 
 def _seconds(date: str | None) -> float | None:

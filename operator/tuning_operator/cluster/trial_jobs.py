@@ -61,6 +61,7 @@ class ClusterTrialJobs:
         except RequestRefused as refused:
             if refused.code != 409:
                 raise
+            self._cache.remove({"metadata": {"uid": seen.uid}})
             return  # another Job has the name by now
         self._cache.mark_deleting(study, name)
 

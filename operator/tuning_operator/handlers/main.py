@@ -222,6 +222,7 @@ class Operator:
             key,
             wake=self._wake,
             gone=lambda uid: self._feed is not None and self._feed.is_gone(uid),
+            awaited=self._is_awaited,
             find_study=self._find_study,
             leader=self._leader,
             metrics=self._metrics,
@@ -258,6 +259,10 @@ class Operator:
 
     def _study_of(self, uid: str) -> StudyKey | None:
         return None if self._tasks is None else self._tasks.find_by_uid(uid)
+
+    def _is_awaited(self, uid: str) -> bool:
+        """Whether a study may be opened yet: before all are known, and where the database seems to be a wrong one."""
+        return not self._follows or (self._study_of(uid) is not None and self._repositories.find(uid) is None)
 
     def _report_authority(self) -> str | None:
         return None if self._certificate is None else self._certificate.authority

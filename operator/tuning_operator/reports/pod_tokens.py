@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,7 @@ class PodTokens:
     """Checks that a bearer token is that of a pod of an attempt's Job.
 
     `fetch` asks the API server for the keys, `audience` is whom the tokens must be for; `clock` returns seconds since
-    1970 as the API server sees them, which wrote the tokens' times.
+    1970 as the API server sees them, which wrote the tokens' times, and may jump; `ticks` never does.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class PodTokens:
         audience: str,
         find_study: FindStudy,
         clock: Callable[[], float],
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetch = fetch
         self._audience = audience
         self._find_study = find_study
         self._clock = clock
+        self._ticks = ticks
         self._issuer = ""
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._asked_at = self._fresh_until = float("-inf")
@@ -104,7 +107,7 @@ class PodTokens:
             raise Refused(403, Reason.FORBIDDEN, sentence)
 
     async def _verify(self, token: str) -> Pod:
-        if seconds := self._verifications.wait("", self._clock()):
+        if seconds := self._verifications.wait("", self._ticks()):
             raise Refused(429, Reason.TOO_MANY, "too many new tokens at once; send the reports again", seconds)
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid"))
@@ -131,7 +134,7 @@ class PodTokens:
         return pod
 
     async def _key(self, name: str | None) -> jwt.PyJWK:
-        if name not in self._keys or self._clock() >= self._fresh_until:
+        if name not in self._keys or self._ticks() >= self._fresh_until:
             async with self._asking:
                 await self._refresh(name)
         if name in self._keys:
@@ -142,7 +145,7 @@ class PodTokens:
         raise _unauthorized("the API server publishes no key of the name that signed it")
 
     async def _refresh(self, name: str | None) -> None:
-        now = self._clock()
+        now = self._ticks()
         known = name in self._keys and now < self._fresh_until  # somebody else has asked meanwhile
         if known or now < self._asked_at + FETCH_SECONDS:
             return

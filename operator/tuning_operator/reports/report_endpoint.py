@@ -39,6 +39,9 @@ Wake = Callable[[str], None]
 """Told the uid of a study that should be looked at now."""
 Gone = Callable[[str], bool]
 """Whether the study with this uid is known to have been deleted; false while that is not known."""
+Awaited = Callable[[str], bool]
+"""Whether the study with this uid exists or may exist, and is not open: its trials' credentials can't be judged, for
+the database may be another one than they were made with."""
 
 
 def report_url(base: str, uid: str, trial: int, attempt: int) -> str:
@@ -55,6 +58,7 @@ class ReportEndpoint:
         key: bytes,
         wake: Wake,
         gone: Gone,
+        awaited: Awaited,
         limits: Limits,
         metrics: Metrics,
         pod_tokens: PodTokens | None = None,
@@ -63,6 +67,7 @@ class ReportEndpoint:
         self._key = key
         self._wake = wake
         self._gone = gone
+        self._awaited = awaited
         self._limits = limits
         self._metrics = metrics
         self._admission = Admission(limits)
@@ -98,6 +103,8 @@ class ReportEndpoint:
     async def _authenticate(self, token: str, uid: str, trial: int, attempt: int) -> None:
         if is_report_token(token, self._key, uid, trial, attempt):
             return  # also where pods have tokens: attempts that started before that was so go on
+        if self._pod_tokens is None and self._awaited(uid):
+            raise _not_open()
         if self._pod_tokens is None:
             raise Refused(401, Reason.FORBIDDEN, "the bearer token in `Authorization` is not this attempt's")
         await self._pod_tokens.check(token, uid, trial, attempt)
@@ -137,8 +144,7 @@ class ReportEndpoint:
         """Answer a genuine trial of a study that is not open: it was deleted, or it is not loaded yet."""
         if self._gone(uid):
             return _stop()
-        sentence = "this operator has not loaded the study yet; send the reports again"
-        raise Refused(503, Reason.NOT_OPEN, sentence, _RETRY_NOT_OPEN)
+        raise _not_open()
 
 
 def _bearer(request: web.Request) -> str:
@@ -164,6 +170,11 @@ def _parse(body: bytes) -> ReportBatch:
 
 def _too_large() -> Refused:
     return Refused(413, Reason.TOO_LARGE, f"a body may have at most {MAX_BODY_BYTES} bytes; send fewer reports at once")
+
+
+def _not_open() -> Refused:
+    sentence = "this operator has not loaded the study yet; send the reports again"
+    return Refused(503, Reason.NOT_OPEN, sentence, _RETRY_NOT_OPEN)
 
 
 def _stop() -> ReportAnswer:

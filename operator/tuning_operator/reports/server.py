@@ -21,7 +21,7 @@ from tuning_operator.reports.forwarding import Forwarding, Leader
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.read_api import TRIAL_ROUTE, TRIALS_ROUTE, FindStudy, ReadApi
 from tuning_operator.reports.refusals import answer_errors
-from tuning_operator.reports.report_endpoint import ROUTE, Gone, ReportEndpoint, Wake
+from tuning_operator.reports.report_endpoint import ROUTE, Awaited, Gone, ReportEndpoint, Wake
 
 if TYPE_CHECKING:  # a run without a cluster does without cryptography
     from tuning_operator.reports.pod_tokens import PodTokens
@@ -38,7 +38,7 @@ _protocol_log = logging.getLogger(f"{__name__}.protocol")
 _protocol_log.setLevel(logging.CRITICAL)
 
 
-def _never_gone(_uid: str) -> bool:
+def _never(_uid: str) -> bool:
     return False
 
 
@@ -63,6 +63,8 @@ class ReportServer:
         Called with a study's uid when a report means that the study should be looked at now.
     gone
         Says of a uid that its study was deleted: its trials are told to stop. It must be sure.
+    awaited
+        Says of a uid that its study may be opened yet: its trials come again, whatever their credentials are.
     find_study
         (namespace, name) -> uid and history, for the read API; by default no study can be read.
     leader
@@ -81,7 +83,8 @@ class ReportServer:
         key: bytes,
         *,
         wake: Wake,
-        gone: Gone = _never_gone,
+        gone: Gone = _never,
+        awaited: Awaited = _never,
         find_study: FindStudy = _no_study,
         leader: Leader = _here,
         metrics: Metrics | None = None,
@@ -95,7 +98,7 @@ class ReportServer:
         self._host, self._port = host, port
         self._certificate = certificate
         self._connections = Connections(limits, certificate)
-        self._endpoint = ReportEndpoint(repositories, key, wake, gone, limits, metrics, pod_tokens)
+        self._endpoint = ReportEndpoint(repositories, key, wake, gone, awaited, limits, metrics, pod_tokens)
         self._forwarding = Forwarding(leader, limits, metrics, certificate)
         self._read_api = ReadApi(find_study, key, limits)
         self._limits = limits
