@@ -128,3 +128,38 @@ async def test_trials_of_an_ask_that_failed_are_not_left_out(sqlite_world: Datab
         await study.ask(3)
     trials = await study.ask(99)
     assert [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials] == POINTS[1:]
+
+
+FINE = [
+    ({"low": 0, "high": 1, "step": 1e-9}, 20),
+    ({"low": 100000, "high": 100000.001, "step": 0.0001}, 11),
+    ({"low": 1e6, "high": 1000000.00005, "step": 0.00001}, 6),
+    ({"low": -100000, "high": 0.0001, "step": 0.0001}, 20),
+]
+"""Ranges whose numbers have few digits left for the step, and how many of their points are asked for."""
+
+
+@pytest.mark.parametrize("sampler", [{"name": "Grid"}, {"name": "BruteForce"}, {"name": "Random"}], ids=str)
+@pytest.mark.parametrize(("range_", "count"), FINE, ids=str)
+def test_no_point_of_a_very_fine_range_is_tried_twice(
+    sampler: dict[str, Any], range_: Mapping[str, Any], count: int
+) -> None:
+    options = {"unique": True} if sampler["name"] == "Random" else {}
+    drafting = Drafting(
+        study_spec(({"name": "x", "type": "Float", **range_},), {"sampler": sampler | {"options": options}})
+    )
+    size = drafting.asking.size()
+    assert size is not None
+    values = [trial["x"] for ask in (count - 5, 99) for trial in drafting.ask(min(ask, count))][:count]
+    assert len(set(values)) == min(count, size)
+    assert drafting.asking.size() == size
+
+
+@pytest.mark.parametrize(("range_", "count"), FINE, ids=str)
+def test_every_value_of_a_very_fine_range_may_be_enqueued(range_: Mapping[str, Any], count: int) -> None:
+    parameter = Parameter.model_validate({"name": "x", "type": "Float", **range_})
+    grid = Grid(Space([parameter]))
+    for index in range(0, grid.size, max(1, grid.size // 50)):
+        point = grid.point(index)
+        assert parameter.contains(point["x"])
+        assert grid.index(point) == index

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -100,7 +101,10 @@ class Asking:
         if given:
             self._study.enqueue_trial(dict(given))
         trial = self._study.ask()
-        self._space.choose(trial._suggest)
+        with warnings.catch_warnings(
+            action="ignore", category=UserWarning
+        ):  # rounding in a fine step's values, to Optuna
+            self._space.choose(trial._suggest)
         trial.set_user_attr(ATTEMPT, first_attempt)
         if first_attempt > 1:
             trial.set_user_attr(EARLIER_ATTEMPTS, written(EarlierAttempts(first=first_attempt)))

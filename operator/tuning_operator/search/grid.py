@@ -10,7 +10,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning_contract.environment import ParameterValue
-from tuning_operator.api.parameters import Parameter
+from tuning_operator.api.parameters import Parameter, rounding
 from tuning_operator.search.combinations import AxisShape, Combinations
 from tuning_operator.search.reverse_log import ReversedRange, reversed_value
 from tuning_operator.search.space import Space
@@ -77,6 +77,8 @@ class _Axis:
         self.size: int
         self._low: Decimal
         self._step: Decimal
+        self._rounding = 0.0
+        """How far a value that is counted in steps may lie beside its place."""
         self._whole = isinstance(distribution, IntDistribution)
         self._places: dict[ParameterValue, int] | None = None
         """Where the values are, of those that are listed; the others are counted from `low` in steps."""
@@ -93,7 +95,9 @@ class _Axis:
                 self._list(_log_integers(distribution, points))
             case IntDistribution(low=low, high=high, step=step) | FloatDistribution(low=low, high=high, step=step):
                 self._low, self._step = Decimal(str(low)), Decimal(str(step))
-                self.size = int((Decimal(str(high)) - self._low) / self._step) + 1
+                self.size = round((Decimal(str(high)) - self._low) / self._step) + 1
+                if not self._whole:
+                    self._rounding = rounding(low, high, float(self._step))
 
     def _list(self, values: Sequence[ParameterValue]) -> None:
         self._values, self.size = values, len(values)
@@ -102,6 +106,9 @@ class _Axis:
     def __getitem__(self, place: int) -> ParameterValue:
         if self._places is not None:
             return self._values[place]
+        return self._counted(place)
+
+    def _counted(self, place: int) -> int | float:
         value = self._low + place * self._step
         return int(value) if self._whole else float(value)
 
@@ -109,9 +116,9 @@ class _Axis:
         """Return where a value is; a stepped one up to rounding, as it may have been enqueued."""
         if self._places is not None:
             return self._places.get(value)
-        steps = (Decimal(value) - self._low) / self._step
-        place = round(steps)
-        return place if abs(steps - place) < Decimal("1e-8") else None
+        place = round((Decimal(value) - self._low) / self._step)
+        is_there = 0 <= place < self.size and abs(self._counted(place) - value) <= self._rounding
+        return place if is_there else None
 
 
 def _floats(distribution: FloatDistribution, points: int) -> list[ParameterValue]:
