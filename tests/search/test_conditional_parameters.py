@@ -78,6 +78,28 @@ async def test_a_restart_changes_no_suggestion(sqlite_world: DatabaseWorld, samp
         in_memory.tell([0.1 * number])
 
 
+def test_cma_es_goes_on_with_what_every_trial_has_when_a_conditional_parameter_is_missing_for_once() -> None:
+    layers = {"name": "layers", "type": "Int", "low": 1, "high": 10}
+    dropout = {"name": "dropout", "type": "Float", "low": 0, "high": 1, "when": {"parameter": "layers", "in": [2, 3]}}
+    width = {"name": "width", "type": "Float", "low": 0, "high": 1}
+    search = {"sampler": {"name": "CMAES"}, "enqueue": [{"layers": 2}, {"layers": 3}, {"layers": 2}]}
+    drafting = Drafting(study_spec((layers, width, dropout), search))
+    for _ in range(40):
+        (trial,) = drafting.ask(1)
+        drafting.tell([-abs(float(trial["width"]) - 0.3) - abs(float(trial["layers"]) - 8)])
+    generations = [trial.system_attrs.get("cma:generation") for trial in drafting.study.trials]
+    assert None not in generations[1:]
+    assert generations[-1] >= 4
+
+
+@pytest.mark.parametrize("changes", [{"when": {"parameter": "kind", "in": ["a"]}}, {"high": 0}], ids=str)
+def test_cma_es_needs_a_number_that_every_trial_has_and_that_varies(changes: Mapping[str, Any]) -> None:
+    kind = {"name": "kind", "type": "Categorical", "choices": ["a", "b"]}
+    x = {"name": "x", "type": "Float", "low": 0, "high": 1, **changes}
+    with pytest.raises(ValueError, match="CMAES searches only Float and Int parameters that every trial has"):
+        study_spec((kind, x), {"sampler": {"name": "CMAES"}})
+
+
 def test_the_grid_has_each_combination_of_what_trials_have_once() -> None:
     parameters = [Parameter.model_validate(parameter) for parameter in PARAMETERS]
     space = Space(parameters)

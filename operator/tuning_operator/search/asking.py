@@ -54,7 +54,8 @@ class Asking:
         self._enqueued = [space.stored(parameters) for parameters in search.enqueue]
         self._walk = _walk(search.sampler, space, order_seed(self.seed))
         self._draws = _DRAWS if search.sampler.name is SamplerName.RANDOM and self._walk is not None else 0
-        circumstances = Circumstances(order_seed(self.seed), spec.parallelism, space.sampled)
+        unconditional = [parameter.name for parameter in space.parameters if parameter.when is None]
+        circumstances = Circumstances(order_seed(self.seed), spec.parallelism, space.sampled, unconditional)
         self._sampler = make_sampler(search.sampler, circumstances)
         study.sampler = self._sampler
         self._study = as_samplers_see(study, storage, space.reversed)
