@@ -50,6 +50,24 @@ def test_a_categorical_tells_true_from_one() -> None:
     assert not parameter.contains(0)
 
 
+def test_conditions_of_many_values_on_many_choices_are_checked_without_comparing_each_with_each() -> None:
+    compared = 0
+
+    class Choice(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    choices = [f"choice-{number}" for number in range(1000)]
+    parameter = _parameter(type="Categorical", choices=choices)
+    assert all(parameter.contains(Choice(choice)) for choice in choices)
+    assert compared < 2 * len(choices)
+
+
 def test_a_fixed_parameter_contains_its_value_alone() -> None:
     parameter = _parameter(type="Fixed", value=True)
     assert parameter.contains(True)

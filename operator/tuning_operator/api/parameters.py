@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, model_validator
@@ -186,6 +187,10 @@ class Parameter(ResourceModel):
             seen.add(identity(choice))
         return self
 
+    @cached_property
+    def _identities(self) -> frozenset[tuple[bool, Any]]:
+        return frozenset(identity(choice) for choice in self.choices or ())
+
     @property
     def is_continuous(self) -> bool:
         """Whether it takes more values than can be counted."""
@@ -221,7 +226,7 @@ class Parameter(ResourceModel):
     def contains(self, value: Any) -> bool:
         """Return whether a value is one that this parameter can take; on a step's grid up to rounding."""
         if self.type is ParameterType.CATEGORICAL:
-            return any(identity(value) == identity(choice) for choice in self.choices or ())
+            return isinstance(value, Hashable) and identity(value) in self._identities
         if self.type is ParameterType.FIXED:
             return identity(value) == identity(self.value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
