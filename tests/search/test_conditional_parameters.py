@@ -113,6 +113,25 @@ def test_the_grid_has_each_combination_of_what_trials_have_once() -> None:
         assert set(point) == _expected(point)
 
 
+def test_a_grid_looks_at_each_parameter_a_few_times_only() -> None:
+    looks = 0
+
+    class Counted(Space):
+        def stored(self, given: Mapping[str, Any]) -> dict[str, Any]:
+            nonlocal looks
+            looks += len(self.parameters)
+            return super().stored(given)
+
+    choices = list(range(50))
+    parameters = [Parameter.model_validate({"name": "c0", "type": "Categorical", "choices": choices})]
+    for number in range(1, 20):
+        when = {"parameter": f"c{number - 1}", "in": choices}
+        parameter = {"name": f"c{number}", "type": "Categorical", "choices": choices, "when": when}
+        parameters.append(Parameter.model_validate(parameter))
+    assert Grid(Counted(parameters)).size == 50**20
+    assert looks < 1000
+
+
 def test_a_grid_may_pass_over_the_value_that_another_parameter_waits_for() -> None:
     spec = study_spec(
         (

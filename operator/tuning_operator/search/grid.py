@@ -13,7 +13,7 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, rounding
 from tuning_operator.search.combinations import AxisShape, Combinations
 from tuning_operator.search.reverse_log import ReversedRange, reversed_value
-from tuning_operator.search.space import Space
+from tuning_operator.search.space import Space, stored_values
 
 
 class Grid:
@@ -27,8 +27,8 @@ class Grid:
         self._axes = {
             name: _Axis(space.distributions[name], points, space.reversed.get(name)) for name in space.distributions
         }
-        shapes = (self._shape(space, parameter) for parameter in space.parameters if parameter.name in self._axes)
-        self._combinations = Combinations(dict(shapes))
+        by_name = {parameter.name: parameter for parameter in space.parameters}
+        self._combinations = Combinations({name: self._shape(by_name, name) for name in by_name if name in self._axes})
 
     @property
     def size(self) -> int:
@@ -39,15 +39,13 @@ class Grid:
         """Return a point as Optuna stores it."""
         return {name: self._axes[name][place] for name, place in self._combinations.places(index).items()}
 
-    def _shape(self, space: Space, parameter: Parameter) -> tuple[str, AxisShape]:
-        size, when = self._axes[parameter.name].size, parameter.when
+    def _shape(self, parameters: Mapping[str, Parameter], name: str) -> AxisShape:
+        size, when = self._axes[name].size, parameters[name].when
         if when is None:
-            return parameter.name, AxisShape(size)
+            return AxisShape(size)
         parent = self._axes[when.parameter]
-        places = (parent.place(space.stored({when.parameter: value})[when.parameter]) for value in when.in_)
-        return parameter.name, AxisShape(
-            size, when.parameter, frozenset(place for place in places if place is not None)
-        )
+        places = (parent.place(value) for value in stored_values(parameters[when.parameter], when.in_))
+        return AxisShape(size, when.parameter, frozenset(place for place in places if place is not None))
 
     def index(self, point: Mapping[str, Any]) -> int | None:
         """Return the number of a point, as Optuna stores it; None: it lies beside the grid."""
