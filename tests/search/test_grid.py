@@ -84,6 +84,26 @@ async def test_an_enqueued_trial_beside_the_grid_takes_no_point_of_it(sqlite_wor
     assert [trial.parameters["rate"] for trial in await study.ask(99)] == [0.3, 0.0, 0.5, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("range_", "points", "enqueued"),
+    [
+        ({"low": 1e-4, "high": 0.1, "scale": "Log"}, 4, [0.001, 0.01]),
+        ({"low": 1e-4, "high": 0.1, "scale": "Log"}, 4, [0.0010000000000000002]),
+        ({"low": 0, "high": 0.7}, 8, [0.3, 0.4, 0.6]),
+        ({"low": -0.3, "high": 0.3}, 7, [0, 0.1, -0.2]),
+        ({"low": 0.001, "high": 1, "scale": "ReverseLog"}, 4, [0.991, 0.901]),
+    ],
+    ids=str,
+)
+def test_a_value_of_points_that_was_enqueued_is_not_tried_again_with_other_last_digits(
+    range_: Mapping[str, Any], points: int, enqueued: list[float]
+) -> None:
+    search = {"sampler": {"name": "Grid", "options": {"points": points}}, "enqueue": [{"x": x} for x in enqueued]}
+    trials = Drafting(study_spec(({"name": "x", "type": "Float", **range_},), search)).ask(99)
+    assert len(trials) == points
+    assert all(len(repr(trial["x"])) < 8 for trial in trials[len(enqueued) :])
+
+
 @pytest.mark.parametrize("sampler", [{"name": "BruteForce"}, {"name": "Random", "options": {"unique": True}}], ids=str)
 async def test_other_samplers_try_every_point_once_too_in_a_random_order(
     sqlite_world: DatabaseWorld, sampler: dict[str, Any]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -80,15 +81,23 @@ class _Axis:
         self._whole = isinstance(distribution, IntDistribution)
         self._places: dict[ParameterValue, int] | None = None
         """Where the values are, of those that are listed; the others are counted from `low` in steps."""
+        self._rounded: Callable[[float], float] | None = None
+        """Takes the dust off listed floats."""
         self._values: Sequence[ParameterValue] = ()
         match distribution:
             case FloatDistribution() | IntDistribution() if backwards is not None and (points or not self._whole):
                 ahead = _Axis(backwards, points, None)
-                self._list([reversed_value(backwards, ahead[place]) for place in reversed(range(ahead.size))])
+                values = [reversed_value(backwards, ahead[place]) for place in reversed(range(ahead.size))]
+                if isinstance(backwards, FloatDistribution):
+                    self._rounded = partial(_rounded, largest=backwards.high)
+                    values = _tidy(values, self._rounded)
+                self._list(values)
             case CategoricalDistribution(choices=choices):
                 self._list([choice for choice in choices if choice is not None])
             case FloatDistribution(step=None):
-                self._list(_floats(distribution, points or 1))
+                largest = None if distribution.log else max(abs(distribution.low), abs(distribution.high))
+                self._rounded = partial(_rounded, largest=largest)
+                self._list(_tidy(_floats(distribution, points or 1), self._rounded))
             case IntDistribution(log=True) if points is not None:
                 self._list(_log_integers(distribution, points))
             case IntDistribution(low=low, high=high, step=step) | FloatDistribution(low=low, high=high, step=step):
@@ -111,15 +120,28 @@ class _Axis:
         return int(value) if self._whole else float(value)
 
     def place(self, value: Any) -> int | None:
-        """Return where a value is; a stepped one up to rounding, as it may have been enqueued."""
+        """Return where a value is; a number up to rounding, as it may have been enqueued."""
         if self._places is not None:
-            return self._places.get(value)
+            place = self._places.get(value)
+            return self._places.get(self._rounded(value)) if place is None and self._rounded is not None else place
         place = round((Decimal(value) - self._low) / self._step)
         is_there = 0 <= place < self.size and abs(self._counted(place) - value) <= self._rounding
         return place if is_there else None
 
 
-def _floats(distribution: FloatDistribution, points: int) -> list[ParameterValue]:
+def _rounded(value: float, largest: float | None) -> float:
+    """Return a number with 15 significant digits, counted from those of `largest`, None: its own."""
+    size = abs(value) if largest is None else largest
+    return value if size == 0 else round(value, 14 - math.floor(math.log10(size)))
+
+
+def _tidy(values: Sequence[float], rounded: Callable[[float], float]) -> list[ParameterValue]:
+    """Return ascending values without the dust of floats, as 0.001 for 0.0010000000000000002; the ends as they are."""
+    low, high = values[0], values[-1]
+    return list(dict.fromkeys([low, *(min(max(rounded(value), low), high) for value in values[1:-1]), high]))
+
+
+def _floats(distribution: FloatDistribution, points: int) -> list[float]:
     low, high = distribution.low, distribution.high
     if low == high or points == 1:
         return [low]
@@ -128,9 +150,9 @@ def _floats(distribution: FloatDistribution, points: int) -> list[ParameterValue
         inner = [math.exp(math.log(low) * (1 - share) + math.log(high) * share) for share in shares]
     else:
         inner = [low * (1 - share) + high * share for share in shares]
-    return list(dict.fromkeys([low, *(min(max(value, low), high) for value in inner[1:-1]), high]))
+    return [low, *inner[1:-1], high]
 
 
 def _log_integers(distribution: IntDistribution, points: int) -> list[ParameterValue]:
     spread = _floats(FloatDistribution(distribution.low, distribution.high, log=True), points)
-    return sorted({round(float(value)) for value in spread})
+    return sorted({round(value) for value in spread})
