@@ -11,6 +11,7 @@ from tests.search.drafting import Drafting
 from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.api.parameters import Parameter
+from tuning_operator.errors import InvalidStudy
 from tuning_operator.search.grid import Grid
 from tuning_operator.search.space import Space
 
@@ -142,6 +143,15 @@ def test_a_grid_may_pass_over_the_value_that_another_parameter_waits_for() -> No
     )
     trials = Drafting(spec).ask(99)
     assert trials == [{"units": 1}, {"units": 10, "depth": 1}, {"units": 10, "depth": 2}, {"units": 100}]
+
+
+@pytest.mark.parametrize("child", [{"type": "Float", "low": 0, "high": 1}, {"type": "Fixed", "value": 1}], ids=str)
+def test_a_grid_that_passes_over_all_values_that_a_parameter_waits_for_is_refused(child: Mapping[str, Any]) -> None:
+    units = {"name": "units", "type": "Int", "low": 1, "high": 9, "scale": "Log"}
+    waiting = {"name": "waiting", "when": {"parameter": "units", "in": [2]}, **child}
+    search = {"sampler": {"name": "Grid", "options": {"points": 3}}}
+    with pytest.raises(InvalidStudy, match="Grid never tries `waiting`, for none of the few values of `units`"):
+        Drafting(study_spec((units, waiting), search))
 
 
 def test_an_enqueued_trial_keeps_what_it_gives_and_gets_the_rest() -> None:

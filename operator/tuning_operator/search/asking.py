@@ -39,7 +39,7 @@ class Asking:
     Raises
     ------
     InvalidStudy
-        The sampler needs a library that is not installed.
+        The sampler needs a library that is not installed, or a grid has no place for a parameter.
     """
 
     def __init__(

@@ -12,6 +12,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, rounding
+from tuning_operator.api.when import When
+from tuning_operator.errors import InvalidStudy
 from tuning_operator.search.combinations import AxisShape, Combinations
 from tuning_operator.search.reverse_log import ReversedRange, reversed_value
 from tuning_operator.search.space import Space, stored_values
@@ -24,12 +26,20 @@ class Grid:
         """`points` is how many values to take of each continuous range, and of each logarithmic one.
 
         Without it the latter have all their whole numbers, and of the former there may be none: see `is_finite`.
+
+        Raises
+        ------
+        InvalidStudy
+            With so few values, no point has a certain parameter.
         """
         self._axes = {
             name: _Axis(space.distributions[name], points, space.reversed.get(name)) for name in space.distributions
         }
         by_name = {parameter.name: parameter for parameter in space.parameters}
         self._combinations = Combinations({name: self._shape(by_name, name) for name in by_name if name in self._axes})
+        for parameter in space.parameters:
+            if parameter.when is not None and not self._places(by_name, parameter.when):
+                raise _never_searched(parameter.name, parameter.when)
 
     @property
     def size(self) -> int:
@@ -44,9 +54,13 @@ class Grid:
         size, when = self._axes[name].size, parameters[name].when
         if when is None:
             return AxisShape(size)
+        return AxisShape(size, when.parameter, self._places(parameters, when))
+
+    def _places(self, parameters: Mapping[str, Parameter], when: When) -> frozenset[int]:
+        """Return the places of a parent at which a condition holds."""
         parent = self._axes[when.parameter]
         places = (parent.place(value) for value in stored_values(parameters[when.parameter], when.in_))
-        return AxisShape(size, when.parameter, frozenset(place for place in places if place is not None))
+        return frozenset(place for place in places if place is not None)
 
     def index(self, point: Mapping[str, Any]) -> int | None:
         """Return the number of a point, as Optuna stores it; None: it lies beside the grid."""
@@ -57,6 +71,14 @@ class Grid:
                 return None
             places[name] = place
         return self._combinations.index(places)
+
+
+def _never_searched(name: str, when: When) -> InvalidStudy:
+    problem = (
+        f"`search.sampler`: Grid never tries `{name}`, for none of the few values of `{when.parameter}` that it takes "
+        f"is in the `when` of `{name}`; raise the option `points`, or change the `when` or the range"
+    )
+    return InvalidStudy([problem])
 
 
 def is_finite(space: Space) -> bool:
