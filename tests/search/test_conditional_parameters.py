@@ -79,6 +79,27 @@ async def test_a_restart_changes_no_suggestion(sqlite_world: DatabaseWorld, samp
         in_memory.tell([0.1 * number])
 
 
+def test_a_restart_changes_no_group_when_trials_end_in_another_order() -> None:
+    kind = {"name": "kind", "type": "Categorical", "choices": ["a", "b"]}
+    of_kinds = tuple(
+        {"name": name, "type": "Float", "low": 0, "high": 1, "when": {"parameter": "kind", "in": [name[0]]}}
+        for name in ("a1", "a2", "b1", "b2")
+    )
+    sampler = {"name": "TPE", "options": {"group": True, "nStartupTrials": 2}}
+    suggested = []
+    for restarts in (False, True):
+        search = {"sampler": sampler, "enqueue": [{"kind": "a"}, {"kind": "b"}]}
+        drafting = Drafting(study_spec((kind, *of_kinds), search))
+        drafting.ask(6)
+        for number in (1, 3, 0, 2, 5, 4):
+            drafting.tell_trial(number, 0.1 * number)
+            if restarts:
+                drafting.restart()
+            drafting.ask(1)
+        suggested.append([trial.params for trial in drafting.study.trials])
+    assert suggested[0] == suggested[1]
+
+
 def test_cma_es_goes_on_with_what_every_trial_has_when_a_conditional_parameter_is_missing_for_once() -> None:
     layers = {"name": "layers", "type": "Int", "low": 1, "high": 10}
     dropout = {"name": "dropout", "type": "Float", "low": 0, "high": 1, "when": {"parameter": "layers", "in": [2, 3]}}

@@ -30,6 +30,7 @@ from optuna.samplers import (
     TPESampler,
     nsgaii,
 )
+from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
@@ -77,9 +78,18 @@ def _random(_options: ResourceModel, _circumstances: Circumstances) -> BaseSampl
     return RandomSampler()
 
 
+class StatelessTPESampler(TPESampler):
+    """Groups parameters by the trials alone: Optuna's splits its groups at each ask, which a restart forgets."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        if self._group:
+            self._group_decomposed_search_space = _GroupDecomposedSearchSpace(include_pruned=True)
+        return super().infer_relative_search_space(study, trial)
+
+
 def _tpe(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, TPEOptions)
-    return TPESampler(
+    return StatelessTPESampler(
         n_startup_trials=options.n_startup_trials,
         n_ei_candidates=options.n_ei_candidates,
         multivariate=options.multivariate,
