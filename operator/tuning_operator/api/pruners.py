@@ -36,7 +36,7 @@ class MedianOptions(ResourceModel):
     n_startup_trials: Annotated[int, Field(ge=0, le=10_000)] = 5
     """Trials that must be complete before the rule is used."""
     n_warmup_steps: Annotated[int, Field(ge=0, le=MAX_STEP)] = 0
-    """Steps of each trial during which it is never pruned."""
+    """A trial is never pruned before this step; with epochs that are counted from 1, write one more."""
     interval_steps: Steps = 1
     """Steps between two checks."""
     n_min_trials: Trials = 1
@@ -93,7 +93,7 @@ class ThresholdOptions(ResourceModel):
     upper: Number | None = None
     """A trial with a larger value is stopped."""
     n_warmup_steps: Annotated[int, Field(ge=0, le=MAX_STEP)] = 0
-    """Steps of each trial during which it is never pruned."""
+    """A trial is never pruned before this step; with epochs that are counted from 1, write one more."""
     interval_steps: Steps = 1
     """Steps between two checks."""
 
