@@ -76,6 +76,12 @@ async def test_enqueued_trials_come_first_and_the_grid_goes_on_with_what_they_le
     assert study.history().exhausted
 
 
+@pytest.mark.parametrize("sampler", ["BruteForce", "Grid"])
+def test_a_continuous_range_of_one_value_is_one_point(sampler: str) -> None:
+    parameter = {"name": "x", "type": "Float", "low": 0.5, "high": 0.5}
+    assert Drafting(study_spec((parameter,), {"sampler": {"name": sampler}})).ask(9) == [{"x": 0.5}]
+
+
 async def test_an_enqueued_trial_beside_the_grid_takes_no_point_of_it(sqlite_world: DatabaseWorld) -> None:
     rate = {"name": "rate", "type": "Float", "low": 0, "high": 1}
     search = {"sampler": {"name": "Grid", "options": {"points": 3}}, "enqueue": [{"rate": 0.3}]}

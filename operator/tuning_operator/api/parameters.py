@@ -194,7 +194,7 @@ class Parameter(ResourceModel):
     @property
     def is_continuous(self) -> bool:
         """Whether it takes more values than can be counted."""
-        return self.type is ParameterType.FLOAT and self.step is None
+        return self.type is ParameterType.FLOAT and self.step is None and self.low != self.high
 
     @model_validator(mode="after")
     def _otherwise_has_its_type(self) -> Parameter:
