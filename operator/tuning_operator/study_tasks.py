@@ -207,6 +207,11 @@ class StudyTasks:
         if document["metadata"].get("deletionTimestamp"):
             self.study_deleted(key.uid)
             return
+        metadata = document["metadata"]
+        if key.uid in self._studies:
+            known = self._studies[key.uid][0].resource.metadata
+            if (known.generation, known.annotations) == (metadata.get("generation"), metadata.get("annotations") or {}):
+                return  # each status that this process writes comes back, and parsing a large spec takes its time
         try:
             resource = parse_study(document)
         except InvalidStudy as error:

@@ -24,9 +24,10 @@ def test_a_stepped_float_contains_nothing_else(value: Any) -> None:
 
 
 def test_the_whole_range_of_floats_does_not_overflow() -> None:
-    parameter = _parameter(type="Float", low=-1e300, high=1e300, step=1e-300)
-    assert not parameter.contains(1e300)
+    parameter = _parameter(type="Float", low=-1e300, high=1e300, step=1e290)
     assert parameter.contains(-1e300)
+    assert parameter.contains(1e300)
+    assert not parameter.contains(5e289)
 
 
 def test_an_int_contains_whole_numbers_of_its_range() -> None:
@@ -49,7 +50,37 @@ def test_a_categorical_tells_true_from_one() -> None:
     assert not parameter.contains(0)
 
 
+def test_conditions_of_many_values_on_many_choices_are_checked_without_comparing_each_with_each() -> None:
+    compared = 0
+
+    class Choice(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    choices = [f"choice-{number}" for number in range(1000)]
+    parameter = _parameter(type="Categorical", choices=choices)
+    assert all(parameter.contains(Choice(choice)) for choice in choices)
+    assert compared < 2 * len(choices)
+
+
 def test_a_fixed_parameter_contains_its_value_alone() -> None:
     parameter = _parameter(type="Fixed", value=True)
     assert parameter.contains(True)
     assert not parameter.contains(1)
+
+
+def test_an_int_contains_exact_multiples_of_a_large_step_only() -> None:
+    parameter = _parameter(type="Int", low=0, high=2**52, step=2**40)
+    assert parameter.contains(2**50)
+    assert not parameter.contains(2**50 + 1)
+
+
+@pytest.mark.parametrize(("low", "high", "step"), [(0, 1, 1e-15), (-1e9, 0, 1e-7), (0, 1e300, 1.0)])
+def test_a_step_that_floats_cannot_tell_apart_is_refused(low: float, high: float, step: float) -> None:
+    with pytest.raises(ValueError, match="is too small for floating-point numbers as large as"):
+        _parameter(type="Float", low=low, high=high, step=step)

@@ -153,6 +153,17 @@ async def test_a_wrong_edit_of_a_running_study_is_named_and_the_last_good_spec_g
     await cluster.until(lambda: cluster.shown.get("phase") == "Running")
 
 
+async def test_an_object_that_shows_no_new_spec_is_not_read_again(cluster: Cluster) -> None:
+    cluster.tasks.study_changed(study_document())
+    document = study_document()
+    document["metadata"]["annotations"] = None
+    cluster.tasks.study_changed(document | {"spec": "what is not read cannot be wrong"})
+    assert cluster.tasks._refused == {}
+    document["metadata"]["annotations"] = {"a": "b"}
+    cluster.tasks.study_changed(document | {"spec": "this is read"})
+    assert list(cluster.tasks._refused) == [STUDY.uid]
+
+
 async def test_an_edit_while_the_history_is_opened_is_not_lost(cluster: Cluster) -> None:
     opening, go_on = asyncio.Event(), asyncio.Event()
     really_open = cluster.repositories.open

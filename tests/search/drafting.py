@@ -28,9 +28,14 @@ class Drafting:
         self._storage = MirroredStorage(Database("sqlite:///never-opened.db"))
         self._study_id = InMemoryStorage.create_new_study(self._storage, [StudyDirection.MAXIMIZE], "study")
         self._space = Space(spec.parameters)
+        self._spec = spec
+        self.restart()
+
+    def restart(self) -> None:
+        """Ask from now on as a new process does, which knows only the trials."""
         self.study = optuna.load_study(study_name="study", storage=self._storage)
-        record = StudyRecord(self._study_id, 11, spec.objective, tuple(spec.parameters), "uid")
-        self.asking = Asking(self.study, self._storage, self._space, record, spec)
+        record = StudyRecord(self._study_id, 11, self._spec.objective, tuple(self._spec.parameters), "uid")
+        self.asking = Asking(self.study, self._storage, self._space, record, self._spec)
 
     def ask(self, count: int) -> list[Mapping[str, ParameterValue]]:
         """Return the next trials' parameters as their trainers get them."""

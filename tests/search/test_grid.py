@@ -76,12 +76,38 @@ async def test_enqueued_trials_come_first_and_the_grid_goes_on_with_what_they_le
     assert study.history().exhausted
 
 
+@pytest.mark.parametrize("sampler", ["BruteForce", "Grid"])
+def test_a_continuous_range_of_one_value_is_one_point(sampler: str) -> None:
+    parameter = {"name": "x", "type": "Float", "low": 0.5, "high": 0.5}
+    assert Drafting(study_spec((parameter,), {"sampler": {"name": sampler}})).ask(9) == [{"x": 0.5}]
+
+
 async def test_an_enqueued_trial_beside_the_grid_takes_no_point_of_it(sqlite_world: DatabaseWorld) -> None:
     rate = {"name": "rate", "type": "Float", "low": 0, "high": 1}
     search = {"sampler": {"name": "Grid", "options": {"points": 3}}, "enqueue": [{"rate": 0.3}]}
     sqlite_world.spec = study_spec((rate,), search)
     study = await sqlite_world.open()
     assert [trial.parameters["rate"] for trial in await study.ask(99)] == [0.3, 0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("range_", "points", "enqueued"),
+    [
+        ({"low": 1e-4, "high": 0.1, "scale": "Log"}, 4, [0.001, 0.01]),
+        ({"low": 1e-4, "high": 0.1, "scale": "Log"}, 4, [0.0010000000000000002]),
+        ({"low": 0, "high": 0.7}, 8, [0.3, 0.4, 0.6]),
+        ({"low": -0.3, "high": 0.3}, 7, [0, 0.1, -0.2]),
+        ({"low": 0.001, "high": 1, "scale": "ReverseLog"}, 4, [0.991, 0.901]),
+    ],
+    ids=str,
+)
+def test_a_value_of_points_that_was_enqueued_is_not_tried_again_with_other_last_digits(
+    range_: Mapping[str, Any], points: int, enqueued: list[float]
+) -> None:
+    search = {"sampler": {"name": "Grid", "options": {"points": points}}, "enqueue": [{"x": x} for x in enqueued]}
+    trials = Drafting(study_spec(({"name": "x", "type": "Float", **range_},), search)).ask(99)
+    assert len(trials) == points
+    assert all(len(repr(trial["x"])) < 8 for trial in trials[len(enqueued) :])
 
 
 @pytest.mark.parametrize("sampler", [{"name": "BruteForce"}, {"name": "Random", "options": {"unique": True}}], ids=str)
@@ -128,3 +154,38 @@ async def test_trials_of_an_ask_that_failed_are_not_left_out(sqlite_world: Datab
         await study.ask(3)
     trials = await study.ask(99)
     assert [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials] == POINTS[1:]
+
+
+FINE = [
+    ({"low": 0, "high": 1, "step": 1e-9}, 20),
+    ({"low": 100000, "high": 100000.001, "step": 0.0001}, 11),
+    ({"low": 1e6, "high": 1000000.00005, "step": 0.00001}, 6),
+    ({"low": -100000, "high": 0.0001, "step": 0.0001}, 20),
+]
+"""Ranges whose numbers have few digits left for the step, and how many of their points are asked for."""
+
+
+@pytest.mark.parametrize("sampler", [{"name": "Grid"}, {"name": "BruteForce"}, {"name": "Random"}], ids=str)
+@pytest.mark.parametrize(("range_", "count"), FINE, ids=str)
+def test_no_point_of_a_very_fine_range_is_tried_twice(
+    sampler: dict[str, Any], range_: Mapping[str, Any], count: int
+) -> None:
+    options = {"unique": True} if sampler["name"] == "Random" else {}
+    drafting = Drafting(
+        study_spec(({"name": "x", "type": "Float", **range_},), {"sampler": sampler | {"options": options}})
+    )
+    size = drafting.asking.size()
+    assert size is not None
+    values = [trial["x"] for ask in (count - 5, 99) for trial in drafting.ask(min(ask, count))][:count]
+    assert len(set(values)) == min(count, size)
+    assert drafting.asking.size() == size
+
+
+@pytest.mark.parametrize(("range_", "count"), FINE, ids=str)
+def test_every_value_of_a_very_fine_range_may_be_enqueued(range_: Mapping[str, Any], count: int) -> None:
+    parameter = Parameter.model_validate({"name": "x", "type": "Float", **range_})
+    grid = Grid(Space([parameter]))
+    for index in range(0, grid.size, max(1, grid.size // 50)):
+        point = grid.point(index)
+        assert parameter.contains(point["x"])
+        assert grid.index(point) == index

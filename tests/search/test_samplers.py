@@ -9,7 +9,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import numpy
 import pytest
+from cmaes import CMA, SepCMA
 from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
@@ -171,6 +173,29 @@ def test_a_strategys_state_that_somebody_else_wrote_is_not_executed() -> None:
     drafting.study.get_trials(deepcopy=False)[-1].system_attrs["cma:optimizer:0"] = pickle.dumps(Evil()).hex()
     assert drafting.ask(1)
     assert not hasattr(sys, "evil")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"0": pickle.dumps(5).hex()},
+        {"0": pickle.dumps(numpy.zeros(3)).hex()},
+        {"0": pickle.dumps(CMA(mean=numpy.zeros(7), sigma=1.0)).hex()},
+        {"0": pickle.dumps(CMA.__new__(CMA)).hex()},
+        {"0": pickle.dumps(SepCMA(mean=numpy.zeros(2), sigma=1.0)).hex()},
+        {"1": "80"},
+        {"0": 5},
+        {"0": "no hexadecimal number"},
+    ],
+    ids=["number", "array", "other dimensions", "empty", "other kind", "part missing", "no text", "not hexadecimal"],
+)
+def test_a_state_that_is_no_strategy_of_the_study_counts_as_none(parts: dict[str, Any]) -> None:
+    drafting = Drafting(study_spec(SQUARE, {"sampler": {"name": "CMAES"}}))
+    drafting.tell([_square(trial) for trial in drafting.ask(2)])
+    attributes = drafting.study.get_trials(deepcopy=False)[-1].system_attrs
+    attributes.update({f"cma:optimizer:{part}": value for part, value in parts.items()})
+    drafting.ask(1)
+    assert drafting.study.get_trials(deepcopy=False)[-1].system_attrs["cma:generation"] == 0
 
 
 def test_without_pytorch_the_sampler_gp_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:

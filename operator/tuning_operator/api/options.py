@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, WithJsonSchema
 
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.sentences import problems, shown
+from tuning_operator.api.sentences import one_line, problems, shown
 
 Options = Annotated[
     dict[str, Any],
@@ -19,6 +19,13 @@ Options = Annotated[
 
 class NoOptions(ResourceModel):
     """A method without options."""
+
+
+def not_a_name_alone(value: Any) -> Any:
+    """Return a method as it was written; `ValueError` if that is only its name."""
+    if isinstance(value, str):
+        raise ValueError(f"must be an object with fields; write `{{name: {one_line(value)}}}`")
+    return value
 
 
 def parse_options(method: str, model: type[ResourceModel], options: dict[str, Any]) -> ResourceModel:

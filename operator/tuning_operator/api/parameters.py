@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, model_validator
@@ -55,6 +56,11 @@ _REQUIRED = {
 
 _INEXACT = 2**53
 """Whole numbers below this are exact as floats, which Optuna stores and the API server compares."""
+
+_ROUNDING_ULPS = 8
+"""What a few sums and products of floats may be off by."""
+_SMALLEST_STEP_ULPS = 4 * _ROUNDING_ULPS
+"""With a smaller step, neighbouring values can't be told apart."""
 
 _RULES = [
     cel(
@@ -141,7 +147,18 @@ class Parameter(ResourceModel):
             self._logarithms_exist(self.low, self.scale)
         if self.type is ParameterType.INT:
             self._numbers_are_whole()
+        elif self.step is not None:
+            self._floats_are_fine_enough(max(abs(self.low), abs(self.high)), self.step)
         return self
+
+    @staticmethod
+    def _floats_are_fine_enough(largest: float, step: float) -> None:
+        smallest = _SMALLEST_STEP_ULPS * math.ulp(largest)
+        if step < smallest:
+            raise ValueError(
+                f"`step` ({step!r}) is too small for floating-point numbers as large as {largest!r}, which would "
+                f"differ by nothing else than rounding; raise it to {smallest:.1g} at least, or remove it"
+            )
 
     def _logarithms_exist(self, low: int | float, scale: Scale) -> None:
         if low <= 0:
@@ -170,10 +187,14 @@ class Parameter(ResourceModel):
             seen.add(identity(choice))
         return self
 
+    @cached_property
+    def _identities(self) -> frozenset[tuple[bool, Any]]:
+        return frozenset(identity(choice) for choice in self.choices or ())
+
     @property
     def is_continuous(self) -> bool:
         """Whether it takes more values than can be counted."""
-        return self.type is ParameterType.FLOAT and self.step is None
+        return self.type is ParameterType.FLOAT and self.step is None and self.low != self.high
 
     @model_validator(mode="after")
     def _otherwise_has_its_type(self) -> Parameter:
@@ -205,7 +226,7 @@ class Parameter(ResourceModel):
     def contains(self, value: Any) -> bool:
         """Return whether a value is one that this parameter can take; on a step's grid up to rounding."""
         if self.type is ParameterType.CATEGORICAL:
-            return any(identity(value) == identity(choice) for choice in self.choices or ())
+            return isinstance(value, Hashable) and identity(value) in self._identities
         if self.type is ParameterType.FIXED:
             return identity(value) == identity(self.value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -216,8 +237,15 @@ class Parameter(ResourceModel):
             return False
         if self.step is None:
             return True
-        steps = (value - self.low) / self.step
-        return math.isfinite(steps) and math.isclose(steps, round(steps), abs_tol=1e-8)
+        if self.type is ParameterType.INT:
+            return (int(value) - int(self.low)) % int(self.step) == 0
+        nearest = self.low + round((value - self.low) / self.step) * self.step
+        return abs(value - nearest) <= rounding(self.low, self.high, self.step)
+
+
+def rounding(low: float, high: float, step: float) -> float:
+    """Return how far a value of a Float with a step may lie beside it: what floats make of the sum of many steps."""
+    return max(1e-8 * step, _ROUNDING_ULPS * math.ulp(max(abs(low), abs(high))))
 
 
 def _kind(value: Any) -> type:

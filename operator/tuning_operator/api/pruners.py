@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.options import NoOptions, Options, parse_options
+from tuning_operator.api.options import NoOptions, Options, not_a_name_alone, parse_options
 from tuning_operator.api.scalars import NonNegativeNumber, Number
 
 MAX_STEP = 2**31 - 1
@@ -36,7 +36,7 @@ class MedianOptions(ResourceModel):
     n_startup_trials: Annotated[int, Field(ge=0, le=10_000)] = 5
     """Trials that must be complete before the rule is used."""
     n_warmup_steps: Annotated[int, Field(ge=0, le=MAX_STEP)] = 0
-    """Steps of each trial during which it is never pruned."""
+    """A trial is never pruned before this step; with epochs that are counted from 1, write one more."""
     interval_steps: Steps = 1
     """Steps between two checks."""
     n_min_trials: Trials = 1
@@ -93,7 +93,7 @@ class ThresholdOptions(ResourceModel):
     upper: Number | None = None
     """A trial with a larger value is stopped."""
     n_warmup_steps: Annotated[int, Field(ge=0, le=MAX_STEP)] = 0
-    """Steps of each trial during which it is never pruned."""
+    """A trial is never pruned before this step; with epochs that are counted from 1, write one more."""
     interval_steps: Steps = 1
     """Steps between two checks."""
 
@@ -135,6 +135,11 @@ class Pruner(ResourceModel):
     def _options_are_known(self) -> Pruner:
         self.parsed_options()
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_name_alone(cls, written: Any) -> Any:
+        return not_a_name_alone(written)
 
     def parsed_options(self) -> ResourceModel:
         """Return the options as the model of this pruner."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.options import NoOptions, Options, parse_options
+from tuning_operator.api.options import NoOptions, Options, not_a_name_alone, parse_options
 
 StartupTrials = Annotated[int, Field(ge=0, le=10_000)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -94,7 +94,7 @@ class CMAESOptions(ResourceModel):
     n_startup_trials: StartupTrials = 1
     """Trials that must be complete before the strategy starts; until then points are random."""
     popsize: Annotated[int, Field(ge=4, le=10_000)] | None = None
-    """Trials of a generation; unset: 4 + 3 ln(number of Float and Int parameters), and at least `parallelism`."""
+    """Trials of a generation; unset: 4 + 3 ln(number of Float and Int without `when`), and at least `parallelism`."""
     consider_pruned_trials: bool = False
     """Learn from pruned trials by their last value too; for Hyperband and SuccessiveHalving, which prune most."""
     use_separable_cma: bool = False
@@ -191,6 +191,11 @@ class Sampler(ResourceModel):
     def _options_are_known(self) -> Sampler:
         self.parsed_options()
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_name_alone(cls, written: Any) -> Any:
+        return not_a_name_alone(written)
 
     def parsed_options(self) -> ResourceModel:
         """Return the options as the model of this sampler."""

@@ -166,8 +166,12 @@ class StudySpec(ResourceModel):
     @model_validator(mode="after")
     def _cma_es_has_numbers(self) -> StudySpec:
         numbers = (ParameterType.FLOAT, ParameterType.INT)
-        if self.search.sampler.name is SamplerName.CMA_ES and not any(p.type in numbers for p in self.parameters):
-            raise ValueError("CMAES searches Float and Int parameters only, and there are none; take another sampler")
+        searched = [p for p in self.parameters if p.type in numbers and p.when is None and p.low != p.high]
+        if self.search.sampler.name is SamplerName.CMA_ES and not searched:
+            raise ValueError(
+                "CMAES searches only Float and Int parameters that every trial has, and there are none; "
+                "take another sampler"
+            )
         return self
 
     @model_validator(mode="after")

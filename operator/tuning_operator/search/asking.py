@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -38,7 +39,7 @@ class Asking:
     Raises
     ------
     InvalidStudy
-        The sampler needs a library that is not installed.
+        The sampler needs a library that is not installed, or a grid has no place for a parameter.
     """
 
     def __init__(
@@ -53,7 +54,8 @@ class Asking:
         self._enqueued = [space.stored(parameters) for parameters in search.enqueue]
         self._walk = _walk(search.sampler, space, order_seed(self.seed))
         self._draws = _DRAWS if search.sampler.name is SamplerName.RANDOM and self._walk is not None else 0
-        circumstances = Circumstances(order_seed(self.seed), spec.parallelism, space.sampled)
+        unconditional = [parameter.name for parameter in space.parameters if parameter.when is None]
+        circumstances = Circumstances(order_seed(self.seed), spec.parallelism, space.sampled, unconditional)
         self._sampler = make_sampler(search.sampler, circumstances)
         study.sampler = self._sampler
         self._study = as_samplers_see(study, storage, space.reversed)
@@ -100,7 +102,10 @@ class Asking:
         if given:
             self._study.enqueue_trial(dict(given))
         trial = self._study.ask()
-        self._space.choose(trial._suggest)
+        with warnings.catch_warnings(
+            action="ignore", category=UserWarning
+        ):  # rounding in a fine step's values, to Optuna
+            self._space.choose(trial._suggest)
         trial.set_user_attr(ATTEMPT, first_attempt)
         if first_attempt > 1:
             trial.set_user_attr(EARLIER_ATTEMPTS, written(EarlierAttempts(first=first_attempt)))

@@ -10,9 +10,12 @@ import copy
 import io
 import math
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
+from cmaes import CMA, CMAwM, SepCMA
 from optuna import Study
+from optuna.distributions import BaseDistribution
 from optuna.samplers import CmaEsSampler
 from optuna.trial import FrozenTrial, TrialState
 
@@ -31,7 +34,19 @@ _HARMLESS = {
 
 
 class CheckedCmaEsSampler(CmaEsSampler):
-    """Reads only what a strategy's state consists of; another state counts as none."""
+    """Searches the same space from the first trial on, and reads only what a strategy's state consists of.
+
+    Optuna's searches what all complete trials share. Where that shrinks, for a parameter turns out to be conditional,
+    the stored strategy has too many dimensions, and everything is random from then on.
+    """
+
+    def __init__(self, space: Mapping[str, BaseDistribution], **options: Any) -> None:
+        """`space` has numeric parameters that all trials have, and that have more than one value."""
+        super().__init__(**options)
+        self._space = dict(sorted(space.items()))
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._space
 
     def _get_trials(self, study: Study) -> list[FrozenTrial]:
         """Return the trials to learn from. Optuna's makes deep copies of pruned ones, and lets NaN into the ranking."""
@@ -51,16 +66,18 @@ class CheckedCmaEsSampler(CmaEsSampler):
         prefix = self._attr_key_optimizer
         for trial in reversed(completed_trials):
             parts = {key: part for key, part in trial.system_attrs.items() if key.startswith(prefix)}
-            if parts and (state := _unpickled(self._concat_optimizer_attrs(parts))) is not None:
+            if parts and (state := self._strategy(parts)) is not None:
                 return state
         return None
 
-
-def _unpickled(text: str) -> Any:
-    try:
-        return _Unpickler(io.BytesIO(bytes.fromhex(text))).load()
-    except Exception:  # noqa: BLE001 - a pickle of somebody else's may raise anything
-        return None
+    def _strategy(self, parts: dict[str, Any]) -> Any:
+        """Return the strategy that attributes hold; None: they hold none that this sampler wrote."""
+        kind = SepCMA if self._use_separable_cma else CMAwM if self._with_margin else CMA
+        try:
+            state = _Unpickler(io.BytesIO(bytes.fromhex(self._concat_optimizer_attrs(parts)))).load()
+            return state if type(state) is kind and state.dim == len(self._space) else None
+        except Exception:  # noqa: BLE001 - a pickle of somebody else's may raise anything
+            return None
 
 
 class _Unpickler(pickle.Unpickler):

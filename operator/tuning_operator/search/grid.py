@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning_contract.environment import ParameterValue
-from tuning_operator.api.parameters import Parameter
+from tuning_operator.api.parameters import Parameter, rounding
+from tuning_operator.api.when import When
+from tuning_operator.errors import InvalidStudy
 from tuning_operator.search.combinations import AxisShape, Combinations
 from tuning_operator.search.reverse_log import ReversedRange, reversed_value
-from tuning_operator.search.space import Space
+from tuning_operator.search.space import Space, stored_values
 
 
 class Grid:
@@ -23,12 +26,20 @@ class Grid:
         """`points` is how many values to take of each continuous range, and of each logarithmic one.
 
         Without it the latter have all their whole numbers, and of the former there may be none: see `is_finite`.
+
+        Raises
+        ------
+        InvalidStudy
+            With so few values, no point has a certain parameter.
         """
         self._axes = {
             name: _Axis(space.distributions[name], points, space.reversed.get(name)) for name in space.distributions
         }
-        shapes = (self._shape(space, parameter) for parameter in space.parameters if parameter.name in self._axes)
-        self._combinations = Combinations(dict(shapes))
+        by_name = {parameter.name: parameter for parameter in space.parameters}
+        self._combinations = Combinations({name: self._shape(by_name, name) for name in by_name if name in self._axes})
+        for parameter in space.parameters:
+            if parameter.when is not None and not self._places(by_name, parameter.when):
+                raise _never_searched(parameter.name, parameter.when)
 
     @property
     def size(self) -> int:
@@ -39,15 +50,17 @@ class Grid:
         """Return a point as Optuna stores it."""
         return {name: self._axes[name][place] for name, place in self._combinations.places(index).items()}
 
-    def _shape(self, space: Space, parameter: Parameter) -> tuple[str, AxisShape]:
-        size, when = self._axes[parameter.name].size, parameter.when
+    def _shape(self, parameters: Mapping[str, Parameter], name: str) -> AxisShape:
+        size, when = self._axes[name].size, parameters[name].when
         if when is None:
-            return parameter.name, AxisShape(size)
+            return AxisShape(size)
+        return AxisShape(size, when.parameter, self._places(parameters, when))
+
+    def _places(self, parameters: Mapping[str, Parameter], when: When) -> frozenset[int]:
+        """Return the places of a parent at which a condition holds."""
         parent = self._axes[when.parameter]
-        places = (parent.place(space.stored({when.parameter: value})[when.parameter]) for value in when.in_)
-        return parameter.name, AxisShape(
-            size, when.parameter, frozenset(place for place in places if place is not None)
-        )
+        places = (parent.place(value) for value in stored_values(parameters[when.parameter], when.in_))
+        return frozenset(place for place in places if place is not None)
 
     def index(self, point: Mapping[str, Any]) -> int | None:
         """Return the number of a point, as Optuna stores it; None: it lies beside the grid."""
@@ -58,6 +71,14 @@ class Grid:
                 return None
             places[name] = place
         return self._combinations.index(places)
+
+
+def _never_searched(name: str, when: When) -> InvalidStudy:
+    problem = (
+        f"`search.sampler`: Grid never tries `{name}`, for none of the few values of `{when.parameter}` that it takes "
+        f"is in the `when` of `{name}`; raise the option `points`, or change the `when` or the range"
+    )
+    return InvalidStudy([problem])
 
 
 def is_finite(space: Space) -> bool:
@@ -77,23 +98,35 @@ class _Axis:
         self.size: int
         self._low: Decimal
         self._step: Decimal
+        self._rounding = 0.0
+        """How far a value that is counted in steps may lie beside its place."""
         self._whole = isinstance(distribution, IntDistribution)
         self._places: dict[ParameterValue, int] | None = None
         """Where the values are, of those that are listed; the others are counted from `low` in steps."""
+        self._rounded: Callable[[float], float] | None = None
+        """Takes the dust off listed floats."""
         self._values: Sequence[ParameterValue] = ()
         match distribution:
             case FloatDistribution() | IntDistribution() if backwards is not None and (points or not self._whole):
                 ahead = _Axis(backwards, points, None)
-                self._list([reversed_value(backwards, ahead[place]) for place in reversed(range(ahead.size))])
+                values = [reversed_value(backwards, ahead[place]) for place in reversed(range(ahead.size))]
+                if isinstance(backwards, FloatDistribution):
+                    self._rounded = partial(_rounded, largest=backwards.high)
+                    values = _tidy(values, self._rounded)
+                self._list(values)
             case CategoricalDistribution(choices=choices):
                 self._list([choice for choice in choices if choice is not None])
             case FloatDistribution(step=None):
-                self._list(_floats(distribution, points or 1))
+                largest = None if distribution.log else max(abs(distribution.low), abs(distribution.high))
+                self._rounded = partial(_rounded, largest=largest)
+                self._list(_tidy(_floats(distribution, points or 1), self._rounded))
             case IntDistribution(log=True) if points is not None:
                 self._list(_log_integers(distribution, points))
             case IntDistribution(low=low, high=high, step=step) | FloatDistribution(low=low, high=high, step=step):
                 self._low, self._step = Decimal(str(low)), Decimal(str(step))
-                self.size = int((Decimal(str(high)) - self._low) / self._step) + 1
+                self.size = round((Decimal(str(high)) - self._low) / self._step) + 1
+                if not self._whole:
+                    self._rounding = rounding(low, high, float(self._step))
 
     def _list(self, values: Sequence[ParameterValue]) -> None:
         self._values, self.size = values, len(values)
@@ -102,19 +135,35 @@ class _Axis:
     def __getitem__(self, place: int) -> ParameterValue:
         if self._places is not None:
             return self._values[place]
+        return self._counted(place)
+
+    def _counted(self, place: int) -> int | float:
         value = self._low + place * self._step
         return int(value) if self._whole else float(value)
 
     def place(self, value: Any) -> int | None:
-        """Return where a value is; a stepped one up to rounding, as it may have been enqueued."""
+        """Return where a value is; a number up to rounding, as it may have been enqueued."""
         if self._places is not None:
-            return self._places.get(value)
-        steps = (Decimal(value) - self._low) / self._step
-        place = round(steps)
-        return place if abs(steps - place) < Decimal("1e-8") else None
+            place = self._places.get(value)
+            return self._places.get(self._rounded(value)) if place is None and self._rounded is not None else place
+        place = round((Decimal(value) - self._low) / self._step)
+        is_there = 0 <= place < self.size and abs(self._counted(place) - value) <= self._rounding
+        return place if is_there else None
 
 
-def _floats(distribution: FloatDistribution, points: int) -> list[ParameterValue]:
+def _rounded(value: float, largest: float | None) -> float:
+    """Return a number with 15 significant digits, counted from those of `largest`, None: its own."""
+    size = abs(value) if largest is None else largest
+    return value if size == 0 else round(value, 14 - math.floor(math.log10(size)))
+
+
+def _tidy(values: Sequence[float], rounded: Callable[[float], float]) -> list[ParameterValue]:
+    """Return ascending values without the dust of floats, as 0.001 for 0.0010000000000000002; the ends as they are."""
+    low, high = values[0], values[-1]
+    return list(dict.fromkeys([low, *(min(max(rounded(value), low), high) for value in values[1:-1]), high]))
+
+
+def _floats(distribution: FloatDistribution, points: int) -> list[float]:
     low, high = distribution.low, distribution.high
     if low == high or points == 1:
         return [low]
@@ -123,9 +172,9 @@ def _floats(distribution: FloatDistribution, points: int) -> list[ParameterValue
         inner = [math.exp(math.log(low) * (1 - share) + math.log(high) * share) for share in shares]
     else:
         inner = [low * (1 - share) + high * share for share in shares]
-    return list(dict.fromkeys([low, *(min(max(value, low), high) for value in inner[1:-1]), high]))
+    return [low, *inner[1:-1], high]
 
 
 def _log_integers(distribution: IntDistribution, points: int) -> list[ParameterValue]:
     spread = _floats(FloatDistribution(distribution.low, distribution.high, log=True), points)
-    return sorted({round(float(value)) for value in spread})
+    return sorted({round(value) for value in spread})

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from optuna.samplers import (
     TPESampler,
     nsgaii,
 )
+from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
@@ -57,6 +58,8 @@ class Circumstances:
     """For what is the same in all trials."""
     parallelism: int
     distributions: Mapping[str, BaseDistribution]
+    unconditional: Collection[str]
+    """The parameters that every trial has."""
 
 
 def make_sampler(spec: Sampler, circumstances: Circumstances) -> BaseSampler:
@@ -75,9 +78,18 @@ def _random(_options: ResourceModel, _circumstances: Circumstances) -> BaseSampl
     return RandomSampler()
 
 
+class StatelessTPESampler(TPESampler):
+    """Groups parameters by the trials alone: Optuna's splits its groups at each ask, which a restart forgets."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        if self._group:
+            self._group_decomposed_search_space = _GroupDecomposedSearchSpace(include_pruned=True)
+        return super().infer_relative_search_space(study, trial)
+
+
 def _tpe(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, TPEOptions)
-    return TPESampler(
+    return StatelessTPESampler(
         n_startup_trials=options.n_startup_trials,
         n_ei_candidates=options.n_ei_candidates,
         multivariate=options.multivariate,
@@ -118,13 +130,16 @@ def _qmc(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
 
 def _cma_es(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, CMAESOptions)
-    numeric = [
-        distribution
-        for distribution in circumstances.distributions.values()
-        if not isinstance(distribution, CategoricalDistribution) and not distribution.single()
-    ]
+    numeric = {
+        name: distribution
+        for name, distribution in circumstances.distributions.items()
+        if name in circumstances.unconditional
+        and not isinstance(distribution, CategoricalDistribution)
+        and not distribution.single()
+    }
     usual_popsize = 4 + int(3 * math.log(max(1, len(numeric))))
     return CheckedCmaEsSampler(
+        numeric,
         n_startup_trials=options.n_startup_trials,
         # In a smaller generation than what runs at once, most trials would end too late to count.
         popsize=options.popsize or max(usual_popsize, circumstances.parallelism),

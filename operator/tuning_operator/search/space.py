@@ -69,7 +69,7 @@ class Space:
     def stored(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
         """Return given parameters as Optuna has them."""
         return {
-            parameter.name: _choice_text(given[parameter.name]) if _is_ambiguous(parameter) else given[parameter.name]
+            parameter.name: stored_values(parameter, [given[parameter.name]])[0]
             for parameter in self.parameters
             if parameter.name in given and parameter.name in self.distributions
         }
@@ -86,6 +86,11 @@ class Space:
         if parameter.type is ParameterType.FLOAT:
             return _on_grid(parameter, float(value))
         return value
+
+
+def stored_values(parameter: Parameter, values: Sequence[ParameterValue]) -> Sequence[ParameterValue]:
+    """Return values of a parameter as Optuna has them."""
+    return [_choice_text(value) for value in values] if _is_ambiguous(parameter) else values
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:

@@ -60,9 +60,9 @@ class Walk:
         """Return the next new point; None: there is none."""
         while self._place < self._grid.size:
             index = self._order(self._place)
-            if index not in self._tried and index not in self._drafted:
-                return self._grid.point(index)
             if index in self._tried and self._place == self._begin:
                 self._begin += 1
             self._place += 1
+            if index not in self._tried and index not in self._drafted:
+                return self._grid.point(index)
         return None
