@@ -22,7 +22,8 @@ pytestmark = pytest.mark.training
 def shortened(example: Path, folder: Path) -> Path:
     """Write a copy with fewer trials."""
     document = load_study(example)
-    document["spec"]["maxTrials"] = TRIALS
+    spec = document["spec"]
+    spec["maxTrials"], spec["parallelism"] = TRIALS, min(TRIALS, spec.get("parallelism", 1))
     copy = folder / example.name
     copy.write_text(yaml.safe_dump(document))
     return copy
