@@ -59,8 +59,8 @@ _INEXACT = 2**53
 
 _ROUNDING_ULPS = 8
 """What a few sums and products of floats may be off by."""
-_SMALLEST_STEP_ULPS = 4 * _ROUNDING_ULPS
-"""With a smaller step, neighbouring values can't be told apart."""
+_SMALLEST_STEP = 2.0**-47
+"""Of the largest number of a range, some 32 to 64 ulps: with a smaller step, neighbours can't be told apart."""
 
 _RULES = [
     cel(
@@ -79,6 +79,15 @@ _RULES = [
     cel(
         "!has(self.scale) || self.scale == 'Linear' || !has(self.step)",
         "`step` and a Log or ReverseLog `scale` exclude each other; remove one",
+    ),
+    cel(
+        "self.type != 'Float' || !has(self.step) || !has(self.low) || !has(self.high) || ("
+        + " && ".join(
+            f"self.step >= {sign}self.{name} * {_SMALLEST_STEP!r}" for name in ("low", "high") for sign in ("", "-")
+        )
+        + ")",
+        "`step` is too small for floating-point numbers as large as `low` or `high`; raise it or remove it",
+        ".step",
     ),
     *(
         cel(
@@ -153,7 +162,7 @@ class Parameter(ResourceModel):
 
     @staticmethod
     def _floats_are_fine_enough(largest: float, step: float) -> None:
-        smallest = _SMALLEST_STEP_ULPS * math.ulp(largest)
+        smallest = _SMALLEST_STEP * largest
         if step < smallest:
             raise ValueError(
                 f"`step` ({step!r}) is too small for floating-point numbers as large as {largest!r}, which would "
