@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import statistics
+import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -230,3 +231,10 @@ async def test_what_a_sampler_notes_about_the_study_is_stored_with_the_trials_of
     assert [*noted.keys() - before.keys()] == ["NSGAIISampler:parent:1"]
     study = await sqlite_world.reopen()
     assert study._storage.get_study_system_attrs(study_id) == noted
+
+
+def test_libraries_of_one_sampler_are_loaded_only_where_it_is_used() -> None:
+    """SciPy takes a second and 80 MB, PyTorch more."""
+    script = "import sys, tuning_operator.search.repositories; print({'scipy', 'cmaes', 'torch'} & sys.modules.keys())"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "set()"

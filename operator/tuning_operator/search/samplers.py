@@ -47,7 +47,6 @@ from tuning_operator.api.samplers import (
     TPEOptions,
 )
 from tuning_operator.errors import InvalidStudy
-from tuning_operator.search.cma_es import CheckedCmaEsSampler
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,8 @@ def _qmc(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
 
 def _cma_es(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, CMAESOptions)
+    from tuning_operator.search.cma_es import CheckedCmaEsSampler  # with SciPy: a second, and 80 MB
+
     numeric = {
         name: distribution
         for name, distribution in circumstances.distributions.items()
