@@ -78,8 +78,7 @@ class Settings:
     """Seconds between two listings of all studies and Jobs: a watch that had a gap never tells of deletions."""
 
     coalesce_seconds: float = 0.02
-    """Least seconds between two looks at a study: one that rested acts at once, and what happens right after is acted
-    on together."""
+    """Seconds that a study waits for more events before it acts; a freed slot waits as long."""
 
     status_seconds: float = 10.0
     """Least seconds between two status patches that only change counters; transitions are written at once."""

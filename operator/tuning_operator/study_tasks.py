@@ -52,8 +52,6 @@ class StudyTask:
         self._mail = asyncio.Event()
         self._woken_at: float | None = None
         self._failures = 0
-        self._rested_since = float("-inf")
-        """The event loop's time at the end of the last step."""
         self.wake()
 
     def change(self, resource: TuningStudy) -> None:
@@ -102,7 +100,6 @@ class StudyTask:
             except Exception:
                 log.exception("the study can't be worked on: this is a defect", extra=_fields(self.study))
                 due = self._retry_at()
-            self._rested_since = asyncio.get_running_loop().time()
 
     async def _wait(self, due: float | None) -> None:
         now = self._world.clock.now()
@@ -112,8 +109,7 @@ class StudyTask:
                 await self._mail.wait()
         except TimeoutError:
             return
-        # One that rested for long acts at once; one that just acted lets events gather, to act once for all of them.
-        await asyncio.sleep(self._rested_since + self._settings.coalesce_seconds - asyncio.get_running_loop().time())
+        await asyncio.sleep(self._settings.coalesce_seconds)
 
     async def _step(self) -> float | None:
         woken_at = self._woken_at if self._woken_at is not None else self._world.clock.now()

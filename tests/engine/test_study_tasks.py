@@ -28,7 +28,7 @@ AGAIN = replace(STUDY, uid="99992222-3333-4444-5555-666677778888")
 class Cluster:
     """Study tasks in a world of fakes that really runs."""
 
-    def __init__(self, coalesce_seconds: float = 0.0) -> None:
+    def __init__(self) -> None:
         clock = SystemClock()
         self.logs = FakeTrialLogs()
         self.status = FakeStudyStatusWriter()
@@ -39,7 +39,7 @@ class Cluster:
         self.fair_use = FairUse(Settings(namespace_parallelism=100), lambda uid: self.tasks.wake(uid))
         ports = (self.jobs, self.logs, self.status, self.events, FakeAddresses(), clock, self.metrics)
         world = World(*ports, self.fair_use)
-        self.tasks = StudyTasks(world, self.repositories, Settings(status_seconds=0, coalesce_seconds=coalesce_seconds))
+        self.tasks = StudyTasks(world, self.repositories, Settings(status_seconds=0, coalesce_seconds=0))
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -106,16 +106,6 @@ async def test_a_job_event_wakes_its_study(cluster: Cluster) -> None:
     await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
     cluster.jobs.fail(next(iter(cluster.jobs.manifests)))
     await cluster.until(lambda: len(cluster.jobs.manifests) == 3)
-
-
-async def test_a_study_that_rested_acts_at_once_and_one_that_just_acted_lets_events_gather() -> None:
-    cluster = Cluster(coalesce_seconds=3_600)
-    cluster.tasks.study_changed(study_document())
-    await cluster.until(lambda: len(cluster.jobs.manifests) == 2)
-    cluster.jobs.fail(next(iter(cluster.jobs.manifests)))
-    await asyncio.sleep(0.05)
-    assert len(cluster.jobs.manifests) == 2
-    await cluster.tasks.close()
 
 
 async def test_a_changed_spec_acts_at_once(cluster: Cluster) -> None:
