@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from abc import abstractmethod
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, WithJsonSchema
+from pydantic import Field, ValidationError, WithJsonSchema, model_validator
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.sentences import one_line, problems, shown
@@ -21,11 +22,24 @@ class NoOptions(ResourceModel):
     """A method without options."""
 
 
-def not_a_name_alone(value: Any) -> Any:
-    """Return a method as it was written; `ValueError` if that is only its name."""
-    if isinstance(value, str):
-        raise ValueError(f"must be an object with fields; write `{{name: {one_line(value)}}}`")
-    return value
+class Method(ResourceModel):
+    """A sampler or pruner by name, with its options."""
+
+    @abstractmethod
+    def parsed_options(self) -> ResourceModel:
+        """Return the options as the model of this method; `ValueError` names what is wrong with them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_name_alone(cls, written: Any) -> Any:
+        if isinstance(written, str):
+            raise ValueError(f"must be an object with fields; write `{{name: {one_line(written)}}}`")
+        return written
+
+    @model_validator(mode="after")
+    def _options_are_known(self) -> Self:
+        self.parsed_options()
+        return self
 
 
 def parse_options(method: str, model: type[ResourceModel], options: dict[str, Any]) -> ResourceModel:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.options import NoOptions, Options, not_a_name_alone, parse_options
+from tuning_operator.api.options import Method, NoOptions, Options, parse_options
 from tuning_operator.api.scalars import NonNegativeNumber, Number
 
 MAX_STEP = 2**31 - 1
@@ -123,23 +123,13 @@ class PatientOptions(ResourceModel):
         return self
 
 
-class Pruner(ResourceModel):
+class Pruner(Method):
     """The pruner and its options."""
 
     name: Annotated[PrunerName, Strict(False)] = PrunerName.NONE
     """None (default), Median, Percentile, SuccessiveHalving, Hyperband, Threshold or Patient."""
     options: Options = Field(default_factory=dict)
     """The pruner's own options; an unknown one is an error that lists the known."""
-
-    @model_validator(mode="after")
-    def _options_are_known(self) -> Pruner:
-        self.parsed_options()
-        return self
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_no_name_alone(cls, written: Any) -> Any:
-        return not_a_name_alone(written)
 
     def parsed_options(self) -> ResourceModel:
         """Return the options as the model of this pruner."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.options import NoOptions, Options, not_a_name_alone, parse_options
+from tuning_operator.api.options import Method, NoOptions, Options, parse_options
 
 StartupTrials = Annotated[int, Field(ge=0, le=10_000)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -179,23 +179,13 @@ SAMPLER_OPTIONS: dict[SamplerName, type[ResourceModel]] = {
 }
 
 
-class Sampler(ResourceModel):
+class Sampler(Method):
     """The sampler and its options."""
 
     name: Annotated[SamplerName, Strict(False)] = SamplerName.TPE
     """TPE (default), Random, Grid, BruteForce, QMC, GP, CMAES, NSGAII or NSGAIII."""
     options: Options = Field(default_factory=dict)
     """The sampler's own options; an unknown one is an error that lists the known."""
-
-    @model_validator(mode="after")
-    def _options_are_known(self) -> Sampler:
-        self.parsed_options()
-        return self
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_no_name_alone(cls, written: Any) -> Any:
-        return not_a_name_alone(written)
 
     def parsed_options(self) -> ResourceModel:
         """Return the options as the model of this sampler."""
