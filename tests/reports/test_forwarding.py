@@ -195,8 +195,10 @@ def hold_reports(active: RunningServer) -> tuple[asyncio.Event, asyncio.Event]:
     async def slow_report(*arguments: object) -> object:
         reached.set()
         await opened.wait()
+        # What it is called with is passed on as it came.
         return await real(*arguments)  # type: ignore[arg-type]
 
+    # In the place of the method, on this one object.
     repository.report = slow_report  # type: ignore[method-assign, assignment]
     return reached, opened
 

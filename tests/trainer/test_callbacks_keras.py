@@ -80,7 +80,7 @@ def test_a_further_attempt_reports_the_epochs_that_are_left(tmp_path: Path) -> N
     from tuning_trainer.callbacks.keras import TuningCallback
 
     def train(checkpoints: Path, epochs: int) -> None:
-        class Killed(keras.callbacks.Callback):  # type: ignore[misc]
+        class Killed(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
                 if epoch == epochs:
                     raise InterruptedError

@@ -126,6 +126,7 @@ class Asking:
         """Return a new point as the sampler draws it; None: it drew none, or does not draw."""
         for draw in range(self._draws):
             reseed(self._sampler, self.seed, number, draw)
+            # The sampler is a random one, which looks at no trial.
             sample = partial(self._sampler.sample_independent, self._study, None)  # type: ignore[arg-type]
             point = self._space.choose(sample)
             if walk.is_new(point):

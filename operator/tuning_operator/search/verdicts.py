@@ -50,10 +50,10 @@ class TrialPruner(ABC):
     def add_complete(self, trial: FrozenTrial) -> None:  # noqa: B027 - most rules look at one kind of past only
         """Take a complete trial, once."""
 
-    def add_rungs(self, number: int, rungs: Mapping[int, float]) -> None:  # noqa: B027
+    def add_rungs(self, number: int, rungs: Mapping[int, float]) -> None:  # noqa: B027 - few rules have rungs
         """Take rungs that a trial has come to, of any state, once."""
 
-    def remove_rungs(self, number: int, rungs: Mapping[int, float]) -> None:  # noqa: B027
+    def remove_rungs(self, number: int, rungs: Mapping[int, float]) -> None:  # noqa: B027 - few rules have rungs
         """Forget rungs that could not be stored."""
 
     @abstractmethod
