@@ -29,6 +29,7 @@ def test_the_page_names_every_variable_that_a_container_gets() -> None:
         checkpoint_dir="c",
         resume_from="c",
         seed=1,
+        budget=1,
         objective="m",
     )
     documented = set(re.findall(r"`(TUNING_\w+)`", PAGE))

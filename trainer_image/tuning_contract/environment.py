@@ -58,11 +58,13 @@ class TrialEnvironment:
     checkpoint_dir: str | None = None
     """Directory for this trial's checkpoints."""
     resume_from: str | None = None
-    """Directory to resume from: an earlier attempt's, or the parent's."""
+    """Directory to resume from where `checkpoint_dir` has nothing: an earlier attempt's, or the parent trial's, whose
+    parameters may be others."""
     seed: int | None = None
     """Seed of this run."""
     budget: int | None = None
-    """How much resource (epochs) to spend, where the strategy sets it."""
+    """Steps (epochs) that the net shall have had at the trial's end, those of its ancestors included, where the study's
+    strategy says so: a trial that resumes after step 9 with a budget of 27 does the steps 10 to 27."""
     objective: str | None = None
     """Metric of the study's only objective, for scripts that report a bare value; None with several objectives."""
 

@@ -58,7 +58,10 @@ class Trial:
 
     @property
     def budget(self) -> int | None:
-        """How many epochs to train, where the study's strategy decides it; None: the script decides."""
+        """The last step (epoch) to train, where the study's strategy decides it; None: the script decides.
+
+        Steps go on where the resumed checkpoint's ended: after step 9, a budget of 27 means the steps 10 to 27.
+        """
         return self._environment.budget if self._environment else None
 
     @property
@@ -81,7 +84,10 @@ class Trial:
 
     @property
     def resume_from(self) -> Path | None:
-        """Directory to continue from where `checkpoint_dir` is empty; None: start afresh. It may be empty or absent."""
+        """Directory to continue from where `checkpoint_dir` is empty; None: start afresh. It may be empty or absent.
+
+        An earlier attempt's, or another trial's: a strategy's trial may go on from its parent, with other parameters.
+        """
         return _path(self._environment.resume_from) if self._environment else None
 
     def report(self, values: Mapping[str, SupportsFloat], step: int) -> None:
