@@ -139,8 +139,32 @@ def test_an_own_checkpoint_comes_before_the_one_of_the_directory_to_resume_from(
     assert names(parent) == ["attempt-1-step-20.pt"]
 
 
-def test_the_directory_to_resume_from_need_not_exist(tmp_path: Path) -> None:
+def test_a_checkpoint_says_whether_it_is_another_trials(tmp_path: Path) -> None:
+    parent, own = tmp_path / "parent", tmp_path / "own"
+    saved(parent, 20)
+    for number, resume_from, inherited in ((1, parent, True), (2, parent, False), (3, own, False)):
+        with attempt(own, number, resume_from=resume_from) as trial:
+            checkpoint = trial.resume()
+            assert checkpoint is not None
+            assert checkpoint.inherited is inherited
+            trial.save({}, step=20 + number)
+
+
+def test_when_no_own_checkpoint_can_be_read_the_training_goes_on_from_the_parents_again(tmp_path: Path) -> None:
+    parent, own = tmp_path / "parent", tmp_path / "own"
+    saved(parent, 20)
+    saved(own, 21)
+    (own / "attempt-1-step-21.pt").write_bytes(b"rubbish")
+    assert resumed_step(own, resume_from=parent) == 20
+
+
+def test_the_directory_to_resume_from_need_not_exist(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert resumed_step(tmp_path / "own", resume_from=tmp_path / "own") is None
+    assert caplog.messages == []
     assert resumed_step(tmp_path / "own", resume_from=tmp_path / "nowhere") is None
+    assert caplog.messages == [
+        f"There is no checkpoint to go on from in {tmp_path / 'nowhere'}: the training starts afresh"
+    ]
 
 
 # Damage

@@ -4,34 +4,17 @@ import math
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import tuning_trainer as tuning
+from tests.trainer.digits_training import trained
 from tests.trainer.fake_operator import FakeOperator
 from tests.trainer.scripts import Script
 from tuning_contract import FinalState, TrialEnd
-from tuning_trainer.tasks.digits_mlp import CLASSES, DIGITS_MLP, PIXELS, VALIDATION_IMAGES, load_digits, train
-from tuning_trainer.tasks.parameters import read_all
-from tuning_trainer.testing import FakeStudy, fake_study
+from tuning_trainer.tasks.digits import CLASSES, PIXELS, VALIDATION_IMAGES, load_digits
+from tuning_trainer.tasks.mlp import ACTIVATIONS
 
 pytestmark = pytest.mark.training
-
-
-def trained(
-    seed: int = 0,
-    prune_at: int | None = None,
-    budget: int | None = None,
-    attempt: int = 1,
-    checkpoint_dir: Path | None = None,
-    **parameters: Any,
-) -> FakeStudy:
-    with fake_study(
-        parameters, seed=seed, budget=budget, prune_at=prune_at, attempt=attempt, checkpoint_dir=checkpoint_dir
-    ) as study:
-        train(tuning.current_trial(), read_all(DIGITS_MLP.parameters, parameters))
-    return study
 
 
 def test_the_digits_are_those_of_scikit_learn_in_a_fixed_split() -> None:
@@ -60,7 +43,10 @@ def test_good_parameters_recognise_97_of_100_digits() -> None:
     assert study.end == TrialEnd(FinalState.COMPLETE)
 
 
-@pytest.mark.parametrize(("optimizer", "learning_rate"), [("sgd", 0.05), ("rmsprop", 0.0005), ("adam", 0.002)])
+@pytest.mark.parametrize(
+    ("optimizer", "learning_rate"),
+    [("sgd", 0.05), ("rmsprop", 0.0005), ("adam", 0.002), ("adamw", 0.002), ("adadelta", 1.0)],
+)
 def test_every_optimizer_learns(optimizer: str, learning_rate: float) -> None:
     study = trained(optimizer=optimizer, learning_rate=learning_rate, momentum=0.8, epochs=5)
     assert study.values("val_accuracy")[-1] > 0.85
@@ -71,6 +57,20 @@ def test_momentum_matters_to_sgd_and_not_to_adam() -> None:
     adam = [trained(optimizer="adam", momentum=momentum, epochs=1).values("val_loss") for momentum in (0.0, 0.9)]
     assert sgd[0] != sgd[1]
     assert adam[0] == adam[1]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_learns(activation: str) -> None:
+    study = trained(activation_1=activation, hidden_layers=1, learning_rate=0.01, epochs=4)
+    assert study.values("val_accuracy")[-1] > 0.85
+
+
+def test_the_loss_is_per_image_whatever_the_batch_size() -> None:
+    """A batch of another size, or a last one that is not full, is no advantage."""
+    losses = [
+        trained(batch_size=size, dropout=0.0, learning_rate=1e-8, epochs=1).values("train_loss") for size in (7, 1000)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_the_seed_decides_the_result() -> None:

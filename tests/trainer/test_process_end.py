@@ -33,6 +33,7 @@ PRUNED = TrialEnd(FinalState.PRUNED)
         ("trial.complete()\nsys.exit(0)", 0, COMPLETE),
         ("trial.complete()\nraise OSError('while cleaning up')", 1, COMPLETE),
         ("raise ValueError('the images are gone')", 1, TrialEnd(FinalState.FAILED, "ValueError: the images are gone")),
+        ("raise tuning.TrialFailed('too few images')", 1, TrialEnd(FinalState.FAILED, "too few images")),
         ("raise tuning.TrialPruned()", 0, PRUNED),
         ("import optuna\nraise optuna.TrialPruned()", 0, PRUNED),
         ("trial.prune()", 0, PRUNED),
@@ -63,6 +64,12 @@ def test_how_a_process_ends_is_told(
 def test_an_uncaught_exception_is_still_shown_and_pruning_is_not(script: Script) -> None:
     assert "ValueError: boom" in script.run(OPEN + "raise ValueError('boom')").stderr
     assert script.run(OPEN + "raise tuning.TrialPruned()").stderr == ""
+
+
+def test_a_failure_that_the_script_explains_is_a_line_without_a_traceback(script: Script) -> None:
+    shown = script.run(OPEN + "raise tuning.TrialFailed('too few images')").stderr
+    assert shown.splitlines()[-1] == "the trial failed: too few images"
+    assert "Traceback" not in shown
 
 
 def test_the_scripts_own_exception_hook_is_called(script: Script, operator: FakeOperator) -> None:

@@ -17,7 +17,7 @@ imports `tuning_operator`.
 """
 
 from tuning_trainer.checkpoints import Checkpoint
-from tuning_trainer.errors import CheckpointError, ParameterError, ReportError, TrialPruned
+from tuning_trainer.errors import CheckpointError, ParameterError, ReportError, TrialFailed, TrialPruned
 from tuning_trainer.optuna_adapter import OptunaTrial, optuna_trial
 from tuning_trainer.session import current_trial
 from tuning_trainer.trial import Trial
@@ -29,6 +29,7 @@ __all__ = [
     "ParameterError",
     "ReportError",
     "Trial",
+    "TrialFailed",
     "TrialPruned",
     "current_trial",
     "optuna_trial",

@@ -33,6 +33,8 @@ class Checkpoint:
     """Steps done: the training goes on with the next one."""
     state: Any
     """What was saved; its tensors are in the CPU's memory."""
+    inherited: bool = False
+    """Whether another trial saved it, this one's parent, whose parameters may have been others."""
 
 
 class _File(NamedTuple):
@@ -117,7 +119,9 @@ class Checkpoints:
                     continue
                 self._last = file.path
                 _log.info("The training goes on from %s", file.path)
-                return Checkpoint(file.step, state)
+                return Checkpoint(file.step, state, inherited=directory != self._directory)
+        if self._resume_from not in (None, self._directory):
+            _log.warning("There is no checkpoint to go on from in %s: the training starts afresh", self._resume_from)
         return None
 
     def _remove(self, directory: Path, ending: str, kept: Collection[Path | None] = ()) -> None:

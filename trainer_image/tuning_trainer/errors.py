@@ -8,6 +8,7 @@ RuntimeError
 +-- CheckpointError    a checkpoint cannot be kept, or not be resumed from
 Exception
 +-- TrialPruned        raised by the script: the trial stops here
++-- TrialFailed        raised by the script: the trial can come to nothing, for this reason
 """
 
 from __future__ import annotations
@@ -29,4 +30,12 @@ class TrialPruned(Exception):
     """Raised by a training script to stop its trial; uncaught, it ends the process with status 0.
 
     It can be used in place of `optuna.TrialPruned`, which is understood as well.
+    """
+
+
+class TrialFailed(Exception):
+    """Raised by a training script whose trial can come to nothing; uncaught, it ends the process with status 1.
+
+    The study shows its message, a sentence, and the log shows it without a traceback: for parameters that make no
+    model, say, which is no fault of the code.
     """

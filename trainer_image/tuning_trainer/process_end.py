@@ -4,6 +4,7 @@
 |---|---|
 | reaches the end of its main script | Complete |
 | ends by an uncaught exception | Failed, with the exception's type and message |
+| ends by an uncaught `TrialFailed` | Failed, with its message; no traceback is shown |
 | ends by an uncaught `TrialPruned`, Optuna's or the SDK's | Pruned, with exit status 0 |
 | calls `sys.exit` or raises `SystemExit`, gets SIGTERM or Ctrl-C, is killed | nothing: the Job's own end speaks |
 
@@ -24,7 +25,7 @@ from types import FrameType, TracebackType
 from tuning_contract import ExitCode, FinalState, TrialEnd
 from tuning_contract.reports import MAX_MESSAGE_LENGTH
 from tuning_trainer.channels import ReportChannel
-from tuning_trainer.errors import TrialPruned
+from tuning_trainer.errors import TrialFailed, TrialPruned
 
 
 class ProcessEnd:
@@ -55,6 +56,9 @@ class ProcessEnd:
             self._failed = True
             if isinstance(error, Exception):
                 self._channel.end(TrialEnd(FinalState.FAILED, failure_message(error)))
+            if isinstance(error, TrialFailed):
+                sys.stderr.write(f"the trial failed: {error}\n")
+                return
         self._previous_hook(kind, error, traceback)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
@@ -84,8 +88,8 @@ def is_pruning(error: BaseException) -> bool:
 
 
 def failure_message(error: BaseException) -> str:
-    """Return `Type: message` as the operator shows it, cut to what the wire format allows."""
-    text = f"{type(error).__name__}: {error}"
+    """Return what the operator shows of an exception, cut to what the wire format allows."""
+    text = str(error) if isinstance(error, TrialFailed) else f"{type(error).__name__}: {error}"
     return text.encode("utf-8", "replace").decode()[:MAX_MESSAGE_LENGTH]
 
 
