@@ -92,7 +92,7 @@ def run_study(trials: int, script: str, folder: Path) -> tuple[float, float]:
 
 def measure(options: argparse.Namespace) -> list[Figure]:
     """Run both."""
-    trials = sized(options, "trials", 40, 10)
+    trials = sized(options, "trials", 100, 10)
     script = SCRIPT.format(seconds=options.seconds)
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -112,7 +112,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
 def main() -> None:
     """Read the command line and measure."""
     made = parser(__doc__)
-    made.add_argument("--trials", type=int, help="trials (40)")
+    made.add_argument("--trials", type=int, help="trials (100)")
     made.add_argument("--seconds", type=float, default=1.0, help="how long a trial sleeps (1)")
     run(measure, made.parse_args())
 

@@ -16,8 +16,11 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
 MAX_BODY_BYTES = 256 * 1024
@@ -47,6 +50,8 @@ METRIC_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@:-]{0,127}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """All control characters but tab and new line."""
 
+_BATCH_FIELDS = frozenset({"reports", "end"})
+_REPORT_FIELDS = frozenset({"step", "values", "time"})
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -110,13 +115,13 @@ class ReportBatch:
         """
         if len(body) > MAX_BODY_BYTES:
             raise WireError(f"the body is longer than {MAX_BODY_BYTES} bytes; send fewer reports at a time")
-        document = _object(_parse(body), "the body", {"reports", "end"})
+        document = _object(_parse(body), "the body", _BATCH_FIELDS)
         reports = document.get("reports", [])
         if not isinstance(reports, list) or len(reports) > MAX_REPORTS_PER_BATCH:
             raise WireError(f"`reports` must be a list of at most {MAX_REPORTS_PER_BATCH} reports")
         end = document.get("end")
         return cls(
-            reports=tuple(_report_from_json(report, f"reports[{i}]") for i, report in enumerate(reports)),
+            reports=tuple(map(_report_from_json, reports, count())),
             end=None if end is None else _end_from_json(end),
         )
 
@@ -131,7 +136,7 @@ class ReportReply:
     """Why: a CamelCase word such as Pruned, Superseded or Stopped; empty when it should go on."""
 
     def to_json(self) -> bytes:
-        return to_json({"stop": self.stop, "reason": self.reason}).encode()
+        return _reply_to_json(self.stop, self.reason)
 
     @classmethod
     def from_json(cls, body: bytes) -> ReportReply:
@@ -139,6 +144,12 @@ class ReportReply:
         if not isinstance(document, dict) or not isinstance(document.get("stop"), bool):
             raise WireError("the reply has no boolean `stop`")
         return cls(stop=document["stop"], reason=_storable(str(document.get("reason", "")))[:MAX_REASON_LENGTH])
+
+
+@lru_cache(maxsize=64)
+def _reply_to_json(stop: bool, reason: str) -> bytes:
+    """Most replies are the same few."""
+    return to_json({"stop": stop, "reason": reason}).encode()
 
 
 def _parse(body: bytes) -> Any:
@@ -158,7 +169,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 """`json.loads` would make one for each body."""
 
 
-def _object(value: Any, place: str, allowed: set[str]) -> dict[str, Any]:
+def _object(value: Any, place: str, allowed: Set[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise WireError(f"{place} must be a JSON object")
     unknown = value.keys() - allowed
@@ -177,8 +188,9 @@ def _report_to_json(report: Report) -> dict[str, Any]:
     return document
 
 
-def _report_from_json(value: Any, place: str) -> Report:
-    document = _object(value, place, {"step", "values", "time"})
+def _report_from_json(value: Any, index: int) -> Report:
+    place = f"reports[{index}]"
+    document = _object(value, place, _REPORT_FIELDS)
     step = document.get("step")
     if isinstance(step, float) and step.is_integer():
         step = int(step)  # JSON has one kind of number: some languages write 4.0
@@ -193,7 +205,7 @@ def _report_from_json(value: Any, place: str) -> Report:
     time = document.get("time")
     return Report(
         step=step,
-        values={name: number_from_json(number, f"{place}.values.{name}") for name, number in values.items()},
+        values={name: number_from_json(number, place, "values", name) for name, number in values.items()},
         time=None if time is None else _time_from_json(time, f"{place}.time"),
     )
 
@@ -230,13 +242,15 @@ def number_to_json(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def number_from_json(value: Any, place: str) -> float:
-    """Return the number that `number_to_json` wrote; raise `WireError` for anything else."""
+def number_from_json(value: Any, *place: str) -> float:
+    """Return the number that `number_to_json` wrote; raise `WireError` for anything else, naming its place."""
+    if type(value) is float:
+        return value
     if isinstance(value, str) and value in _NON_FINITE:
         return _NON_FINITE[value]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise WireError(f'{place} must be a number, "NaN", "Infinity" or "-Infinity"')
+        raise WireError(f'{".".join(place)} must be a number, "NaN", "Infinity" or "-Infinity"')
     try:
         return float(value)
     except OverflowError:
-        raise WireError(f"{place} is too large for a 64-bit float") from None
+        raise WireError(f"{'.'.join(place)} is too large for a 64-bit float") from None
