@@ -38,6 +38,8 @@ class Load:
     """Reports per second of all callers together; None: as fast as the answers come."""
     first_step: int = 1
     """Step of each trial's first report: a step is stored once."""
+    bundle: int = 1
+    """Reports in a request: the SDK sends together what a trial reported while it waited for an answer."""
 
     @property
     def warm_up(self) -> float:
@@ -127,7 +129,8 @@ class _Caller:
         round_, position = divmod(number, len(self._targets))
         path, token = self._targets[position]
         # A trial better than all others is never pruned and goes on reporting.
-        body = ReportBatch((Report(self._load.first_step + round_, {"accuracy": 2.0}),)).to_json()
+        first, bundle = self._load.first_step + round_ * self._load.bundle, self._load.bundle
+        body = ReportBatch(tuple(Report(first + i, {"accuracy": 2.0}) for i in range(bundle))).to_json()
         head = f"POST {path} HTTP/1.1\r\nHost: operator\r\nAuthorization: Bearer {token}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self._writer.write(head.encode() + body)

@@ -28,7 +28,7 @@ LOCAL = {
     "local_run": (["--trials=3", "--seconds=0.1"], 1),
     "pruning": (["--finished=20", "--decisions=5"], 3),
     "report_latency": (["--finished=20", "--running=5", "--rate=20", "--seconds=0.3", "--databases", "SQLite"], 4),
-    "durable_reports": (["--connections=20", "--seconds=0.3", "--databases", "SQLite"], 1),
+    "durable_reports": (["--connections=20", "--seconds=0.3", "--databases", "SQLite"], 2),
 }
 """Programs that need no control plane: their sizes here, and how many figures they find."""
 
