@@ -2,63 +2,63 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-import optuna
-from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import StudySpec
-from tuning_operator.search.asking import Asking
-from tuning_operator.search.database import Database
+from tuning_operator.search.asking import Asking, Past
+from tuning_operator.search.attributes import TOLD_AFTER
 from tuning_operator.search.space import Space
-from tuning_operator.search.storage import MirroredStorage
-from tuning_operator.search.study_record import StudyRecord
 
 STARTED_AT = datetime(2027, 1, 15, 8)  # noqa: DTZ001 - Optuna's trials have naive local time
 
 
 class Drafting:
-    """A study whose drafts are adopted at once."""
+    """A study whose suggestions become trials at once."""
 
     def __init__(self, spec: StudySpec) -> None:
-        self._storage = MirroredStorage(Database("sqlite:///never-opened.db"))
-        self._study_id = InMemoryStorage.create_new_study(self._storage, [StudyDirection.MAXIMIZE], "study")
-        self._space = Space(spec.parameters)
+        self.trials: list[FrozenTrial] = []
+        """As they are stored."""
+        self.notes: dict[str, Any] = {}
         self._spec = spec
+        self._space = Space(spec.parameters)
         self.restart()
 
     def restart(self) -> None:
         """Ask from now on as a new process does, which knows only the trials."""
-        self.study = optuna.load_study(study_name="study", storage=self._storage)
-        record = StudyRecord(self._study_id, 11, self._spec.objective, tuple(self._spec.parameters), "uid")
-        self.asking = Asking(self.study, self._storage, self._space, record, self._spec)
+        seed = 11 if self._spec.search.seed is None else self._spec.search.seed
+        self._ended: list[FrozenTrial] = []
+        self.asking = Asking(Past("study", [StudyDirection.MAXIMIZE], seed, self._spec, [*self.trials], self.notes))
 
     def ask(self, count: int) -> list[Mapping[str, ParameterValue]]:
         """Return the next trials' parameters as their trainers get them."""
-        known = len(self.study.trials)
-        self.asking.draft(count, STARTED_AT)
-        drafts = self._storage.drafts(self._study_id)
-        adopted = self._storage.adopt(self._study_id, range(known, known + len(drafts)))
-        return [self._space.typed(trial.params) for trial in adopted]
+        suggestions = self.asking.suggest(self._ended, count, seconds=1e9)
+        self._ended = []
+        for suggestion in suggestions:
+            trial = copy.copy(suggestion.trial)
+            trial._trial_id, trial.datetime_start = 1000 + trial.number, STARTED_AT
+            self.trials.append(trial)
+            self.notes |= suggestion.notes
+        return [self._space.typed(suggestion.trial.params) for suggestion in suggestions]
 
     def tell(self, values: Sequence[float | None]) -> None:
         """Complete the oldest open trials with these values; without one, a trial fails."""
-        for trial, value in zip(self._open(), values, strict=False):
+        running = [trial for trial in self.trials if trial.state is TrialState.RUNNING]
+        for trial, value in zip(running, values, strict=False):
             self.tell_trial(trial.number, value, TrialState.FAIL if value is None else TrialState.COMPLETE)
 
     def tell_trial(self, number: int, value: float | None, state: TrialState = TrialState.COMPLETE) -> None:
         """End a trial, which reported its value at step 1."""
-        self._storage.replace(
-            self.study.get_trials(deepcopy=False)[number]._trial_id,
-            state=state,
-            values=None if value is None or state is TrialState.FAIL else [value],
-            intermediate_values={} if value is None else {1: value},
-            datetime_complete=STARTED_AT,
-        )
-
-    def _open(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        told = copy.copy(self.trials[number])
+        told.state, told.datetime_complete = state, STARTED_AT
+        told.values = None if value is None or state is TrialState.FAIL else [value]
+        told.intermediate_values = {} if value is None else {1: value}
+        told.user_attrs = {**told.user_attrs, TOLD_AFTER: len(self.trials)}
+        self.trials[number] = told
+        self._ended.append(told)

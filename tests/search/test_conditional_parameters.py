@@ -61,7 +61,7 @@ def test_a_trial_has_the_parameters_whose_conditions_hold(sampler: dict[str, Any
     for round_ in range(8):
         trials += drafting.ask(3)
         drafting.tell([0.1 * round_, 0.5, 0.9])
-    for trial, stored in zip(trials, drafting.study.trials, strict=True):
+    for trial, stored in zip(trials, drafting.trials, strict=True):
         assert set(trial) == _expected(trial), trial
         assert set(stored.params) == set(stored.distributions) == _expected(trial) - {"epochs"}
     assert len({frozenset(trial) for trial in trials}) >= 4, "these parameters make trials of several shapes"
@@ -96,7 +96,7 @@ def test_a_restart_changes_no_group_when_trials_end_in_another_order() -> None:
             if restarts:
                 drafting.restart()
             drafting.ask(1)
-        suggested.append([trial.params for trial in drafting.study.trials])
+        suggested.append([trial.params for trial in drafting.trials])
     assert suggested[0] == suggested[1]
 
 
@@ -109,7 +109,7 @@ def test_cma_es_goes_on_with_what_every_trial_has_when_a_conditional_parameter_i
     for _ in range(40):
         (trial,) = drafting.ask(1)
         drafting.tell([-abs(float(trial["width"]) - 0.3) - abs(float(trial["layers"]) - 8)])
-    generations = [trial.system_attrs.get("cma:generation") for trial in drafting.study.trials]
+    generations = [trial.system_attrs.get("cma:generation") for trial in drafting.trials]
     assert None not in generations[1:]
     assert generations[-1] >= 4
 

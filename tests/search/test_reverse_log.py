@@ -31,9 +31,9 @@ def test_equal_ratios_of_the_distance_are_equally_likely() -> None:
 def test_optunas_tables_have_the_users_values_in_an_ordinary_range() -> None:
     drafting = Drafting(study_spec(PARAMETERS, {"sampler": TPE}))
     trials = drafting.ask(3)
-    for trial, stored in zip(trials, drafting.study.trials, strict=True):
+    for trial, stored in zip(trials, drafting.trials, strict=True):
         assert stored.params == trial
-    assert drafting.study.trials[0].distributions == {
+    assert drafting.trials[0].distributions == {
         "decay": FloatDistribution(1e-4, 1.0),
         "units": IntDistribution(1, 1000),
         "rate": FloatDistribution(1e-4, 1.0, log=True),

@@ -21,7 +21,6 @@ from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.samplers import Crossover, SamplerName
 from tuning_operator.errors import InvalidStudy, StorageUnavailable
-from tuning_operator.search import asking
 
 MIXED: tuple[Mapping[str, Any], ...] = (
     {"name": "continuous", "type": "Float", "low": -1.5, "high": 2},
@@ -139,7 +138,7 @@ def test_a_generation_of_cma_es_is_no_smaller_than_what_runs_at_once() -> None:
     generations = []
     for _ in range(6):
         drafting.tell([_square(trial) for trial in drafting.ask(20)])
-        newest = drafting.study.get_trials(deepcopy=False)[-1]
+        newest = drafting.trials[-1]
         generations.append(newest.system_attrs.get("cma:generation"))
     assert generations == [None, 0, 1, 2, 3, 4]
 
@@ -154,9 +153,9 @@ def test_cma_es_learns_from_pruned_trials_if_it_is_told_to_but_not_from_nan(cons
     for number, _ in enumerate(drafting.ask(2), start=5):
         drafting.tell_trial(number, math.nan, TrialState.PRUNED)
     drafting.ask(1)
-    trials = drafting.study.get_trials(deepcopy=False)
+    trials = drafting.trials
     assert trials[-1].system_attrs["cma:generation"] == considers
-    assert {trial.number for trial in drafting.asking._sampler._get_trials(drafting.study)} == (
+    assert {trial.number for trial in drafting.asking._sampler._get_trials(drafting.asking._study)} == (
         {0, 1, 2, 3, 4} if considers else {0}
     )
     assert trials[1].state is TrialState.PRUNED
@@ -171,7 +170,8 @@ def test_a_strategys_state_that_somebody_else_wrote_is_not_executed() -> None:
             return exec, ("import sys; sys.evil = True",)
 
     drafting.tell([_square(trial) for trial in drafting.ask(1)])
-    drafting.study.get_trials(deepcopy=False)[-1].system_attrs["cma:optimizer:0"] = pickle.dumps(Evil()).hex()
+    drafting.trials[-1].system_attrs["cma:optimizer:0"] = pickle.dumps(Evil()).hex()
+    drafting.restart()
     assert drafting.ask(1)
     assert not hasattr(sys, "evil")
 
@@ -193,10 +193,11 @@ def test_a_strategys_state_that_somebody_else_wrote_is_not_executed() -> None:
 def test_a_state_that_is_no_strategy_of_the_study_counts_as_none(parts: dict[str, Any]) -> None:
     drafting = Drafting(study_spec(SQUARE, {"sampler": {"name": "CMAES"}}))
     drafting.tell([_square(trial) for trial in drafting.ask(2)])
-    attributes = drafting.study.get_trials(deepcopy=False)[-1].system_attrs
+    attributes = drafting.trials[-1].system_attrs
     attributes.update({f"cma:optimizer:{part}": value for part, value in parts.items()})
+    drafting.restart()
     drafting.ask(1)
-    assert drafting.study.get_trials(deepcopy=False)[-1].system_attrs["cma:generation"] == 0
+    assert drafting.trials[-1].system_attrs["cma:generation"] == 0
 
 
 def test_without_pytorch_the_sampler_gp_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,12 +207,13 @@ def test_without_pytorch_the_sampler_gp_is_refused_with_a_way_out(monkeypatch: p
     assert refused.value.reason == "SamplerNotInstalled"
 
 
-def test_a_slow_sampler_hands_over_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_sampler_hands_over_what_it_has() -> None:
     spec = study_spec(SQUARE, {"sampler": {"name": "TPE"}})
     all_at_once = Drafting(spec).ask(3)
-    monkeypatch.setattr(asking, "_PATIENCE_SECONDS", -1.0)
-    drafting = Drafting(spec)
-    assert [drafting.ask(3) for _ in range(3)] == [[trial] for trial in all_at_once]
+    slow = Drafting(spec).asking
+    assert [[dict(each.trial.params) for each in slow.suggest([], 3, -1.0)] for _ in range(3)] == [
+        [trial] for trial in all_at_once
+    ]
 
 
 async def test_what_a_sampler_notes_about_the_study_is_stored_with_the_trials_of_the_ask(

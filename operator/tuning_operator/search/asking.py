@@ -1,40 +1,79 @@
-"""Asking the sampler: drafts of the next trials."""
+"""Asking the sampler: what the next trials try."""
 
 from __future__ import annotations
 
+import heapq
 import time
 import warnings
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
 
-from optuna import Study
+import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EarlierAttempts
-from tuning_operator.ports import NO_ATTEMPTS
-from tuning_operator.search.attributes import ATTEMPT, EARLIER_ATTEMPTS, SEED, written
 from tuning_operator.search.grid import Grid, is_finite
-from tuning_operator.search.reverse_log import as_samplers_see
+from tuning_operator.search.horizon import first_to_see
+from tuning_operator.search.reverse_log import reversed_values
 from tuning_operator.search.samplers import Circumstances, make_sampler
-from tuning_operator.search.seeds import order_seed, reseed, training_seed
+from tuning_operator.search.seeds import order_seed, reseed
+from tuning_operator.search.seen_trials import SeenTrials
 from tuning_operator.search.shuffle import Shuffle
 from tuning_operator.search.space import Space
-from tuning_operator.search.storage import MirroredStorage
-from tuning_operator.search.study_record import StudyRecord
 from tuning_operator.search.walk import Walk
 
-_PATIENCE_SECONDS = 5.0
-"""After so long the trials that a slow sampler has drafted are handed over; the others are asked for after them."""
 _DRAWS = 100
 """How often a point is drawn that must be new; after that, one that is left is taken in a random order."""
 
 
+@dataclass(frozen=True)
+class Past:
+    """A study as it is when somebody begins to suggest trials for it."""
+
+    name: str
+    directions: Sequence[StudyDirection]
+    seed: int
+    spec: StudySpec
+    trials: Sequence[FrozenTrial]
+    """By number. They are replaced, never changed."""
+    notes: Mapping[str, Any]
+    """What its sampler noted: system attributes of the study."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A trial that is not stored yet."""
+
+    trial: FrozenTrial
+    """With its number, and the attributes that a sampler gave it."""
+    notes: Mapping[str, Any]
+    """What the sampler noted about the study meanwhile: system attributes."""
+
+
+class Suggester(Protocol):
+    """Suggests a study's next trials, one after the other. One thread at a time uses it; the event loop never does."""
+
+    def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
+        """Return the next suggestions: fewer, but at least one, after so many seconds; none: there is nothing to try.
+
+        `ended` are trials that came to their ends since the last call. The same trials give the same suggestions,
+        whatever was asked in one call, and whichever process asks.
+        """
+
+    def size(self) -> int | None:
+        """Return how many trials the search can have, enqueued ones included; None: endlessly many.
+
+        Until the enqueued trials are asked for it is what remains at most. Not to be called while trials are suggested.
+        """
+
+
 class Asking:
-    """Makes a study's next trials. One thread at a time uses it; the event loop never does.
+    """The suggester with one of Optuna's samplers.
 
     Raises
     ------
@@ -42,77 +81,71 @@ class Asking:
         The sampler needs a library that is not installed, or a grid has no place for a parameter.
     """
 
-    def __init__(
-        self, study: Study, storage: MirroredStorage, space: Space, record: StudyRecord, spec: StudySpec
-    ) -> None:
-        search = spec.search
-        self._storage = storage
-        self._space = space
-        self._study_id = record.study_id
-        self.seed = record.seed if search.seed is None else search.seed
-        """The study's seed."""
-        self._enqueued = [space.stored(parameters) for parameters in search.enqueue]
-        self._walk = _walk(search.sampler, space, order_seed(self.seed))
+    def __init__(self, past: Past) -> None:
+        spec, self._seed = past.spec, past.seed
+        search, self._spec = spec.search, spec
+        self._space = Space(spec.parameters)
+        self._enqueued = [self._space.stored(parameters) for parameters in search.enqueue]
+        self._walk = _walk(search.sampler, self._space, order_seed(self._seed))
         self._draws = _DRAWS if search.sampler.name is SamplerName.RANDOM and self._walk is not None else 0
-        unconditional = [parameter.name for parameter in space.parameters if parameter.when is None]
-        circumstances = Circumstances(order_seed(self.seed), spec.parallelism, space.sampled, unconditional)
+        unconditional = [parameter.name for parameter in self._space.parameters if parameter.when is None]
+        circumstances = Circumstances(order_seed(self._seed), spec.parallelism, self._space.sampled, unconditional)
         self._sampler = make_sampler(search.sampler, circumstances)
-        study.sampler = self._sampler
-        self._study = as_samplers_see(study, storage, space.reversed)
+        self._seen = SeenTrials(past.name, past.directions, past.notes, self._space.reversed)
+        self._study = optuna.load_study(study_name=past.name, storage=self._seen, sampler=self._sampler)
+        self._unseen: list[tuple[int, int, FrozenTrial]] = []
+        """Trials that have ended, by the first one that may know of it, and their own numbers: a heap."""
+        for trial in past.trials:
+            self._remember(trial, before=len(past.trials))
+
+    def _remember(self, trial: FrozenTrial, before: int) -> None:
+        unseen = trial.state.is_finished() and first_to_see(trial, self._spec) > before
+        self._seen.add(trial, as_running=unseen)
+        if unseen:
+            self._learn(trial)
+        if self._walk is not None:
+            self._walk.add(trial)
+
+    def _learn(self, ended: FrozenTrial) -> None:
+        heapq.heappush(self._unseen, (first_to_see(ended, self._spec), ended.number, ended))
 
     def size(self) -> int | None:
-        """Return how many trials the search can have, enqueued ones included; None: endlessly many.
-
-        Until the enqueued trials are asked for it is what remains at most. Not to be called while trials are drafted.
-        """
         if self._walk is None:
             return None
-        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        self._walk.see(trials)
-        return max(len(trials), len(self._enqueued)) + self._walk.left
+        return max(self._seen.count, len(self._enqueued)) + self._walk.left
 
-    def draft(
-        self, count: int, started_at: datetime, first_attempts: Mapping[int, int] = NO_ATTEMPTS
-    ) -> list[FrozenTrial]:
-        """Return drafts of the next trials, fewer when the space is exhausted or the sampler is slow.
+    def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
+        for trial in ended:
+            self._learn(trial)
+        suggestions: list[Suggestion] = []
+        until = time.monotonic() + seconds
+        while len(suggestions) < count and not (suggestions and time.monotonic() > until):
+            suggestion = self._next()
+            if suggestion is None:
+                break
+            suggestions.append(suggestion)
+        return suggestions
 
-        The caller adopts or drops them. The same seed and the same trials so far give the same drafts, whatever was
-        asked in one call, and whichever process asks.
-        """
-        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        first = len(trials)
-        if self._walk is not None:
-            self._walk.see(trials)
-        patient_until = time.monotonic() + _PATIENCE_SECONDS
-        with self._storage.drafting():
-            for number in range(first, first + count):
-                if not self._draft(number, first_attempts.get(number, 1)) or time.monotonic() > patient_until:
-                    break
-        drafts = self._storage.drafts(self._study_id)
-        for draft in drafts:
-            draft.datetime_start = started_at
-        return drafts
-
-    def _draft(self, number: int, first_attempt: int) -> bool:
-        """Draft a trial; return whether there was a point for it."""
+    def _next(self) -> Suggestion | None:
+        """Suggest a trial; None: there is no point left to try."""
+        number = self._seen.count
         given = self._given(number)
         if given is None:
-            return False
-        reseed(self._sampler, self.seed, number)
+            return None
+        while self._unseen and self._unseen[0][0] <= number:
+            self._seen.tell(heapq.heappop(self._unseen)[-1])
+        reseed(self._sampler, self._seed, number)
         if given:
-            self._study.enqueue_trial(dict(given))
-        trial = self._study.ask()
+            self._study.enqueue_trial(reversed_values(given, self._space.reversed))
+        asked = self._study.ask()
         with warnings.catch_warnings(
             action="ignore", category=UserWarning
         ):  # rounding in a fine step's values, to Optuna
-            self._space.choose(trial._suggest)
-        trial.set_user_attr(ATTEMPT, first_attempt)
-        if first_attempt > 1:
-            trial.set_user_attr(EARLIER_ATTEMPTS, written(EarlierAttempts(first=first_attempt)))
-        trial.set_user_attr(SEED, training_seed(self.seed, number))
+            self._space.choose(asked._suggest)
+        trial = self._seen.made(number, given)
         if self._walk is not None:
-            self._walk.draft(self._storage.get_trial(trial._trial_id))
-        return True
+            self._walk.add(trial)
+        return Suggestion(trial, self._seen.new_notes())
 
     def _given(self, number: int) -> Mapping[str, ParameterValue] | None:
         """Return the parameters that are not the sampler's to choose; None: there is nothing left to try."""
@@ -125,7 +158,7 @@ class Asking:
     def _drawn(self, number: int, walk: Walk) -> Mapping[str, ParameterValue] | None:
         """Return a new point as the sampler draws it; None: it drew none, or does not draw."""
         for draw in range(self._draws):
-            reseed(self._sampler, self.seed, number, draw)
+            reseed(self._sampler, self._seed, number, draw)
             # The sampler is a random one, which looks at no trial.
             sample = partial(self._sampler.sample_independent, self._study, None)  # type: ignore[arg-type]
             point = self._space.choose(sample)

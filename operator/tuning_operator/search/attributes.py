@@ -22,6 +22,8 @@ ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUN
 )
 """User attributes of a trial, which notebooks and dashboards show; `POD_TIME` is there only where a queue had to
 do with it, `RUNGS` where a pruner has rungs."""
+TOLD_AFTER = "tuning:told_after"
+"""User attribute of a finished trial: how many trials had been asked for when its result was told."""
 NAMESPACE, NAME, UID, CREATED, ACTIVE_TIME = (
     f"tuning:{name}" for name in ("namespace", "name", "uid", "created", "active_time")
 )
@@ -52,6 +54,7 @@ class TrialAttributes:
     """Of the newest attempt."""
     rungs: Mapping[int, float]
     """Its value at each rung that it has come to, by the rung's step."""
+    told_after: int
 
 
 def from_json(text: str) -> Any:
@@ -84,7 +87,24 @@ def trial_attributes(attrs: Mapping[str, Any]) -> TrialAttributes:
         earlier=earlier,
         pod_time=_pod_time_of(attrs, attempt),
         rungs=rungs(attrs),
+        told_after=told_after(attrs),
     )
+
+
+def asked_attributes(seed: int, first_attempt: int) -> dict[str, Any]:
+    """Return the attributes of a trial that is asked for."""
+    attrs: dict[str, Any] = {ATTEMPT: first_attempt, SEED: seed}
+    if first_attempt > 1:
+        attrs[EARLIER_ATTEMPTS] = written(EarlierAttempts(first=first_attempt))
+    return attrs
+
+
+def told_after(trial_attrs: Mapping[str, Any]) -> int:
+    """Return after how many asks a trial's result was told; one of an earlier version was told before all that matter.
+
+    Raises `Unreadable`.
+    """
+    return whole(trial_attrs, TOLD_AFTER, 0) if TOLD_AFTER in trial_attrs else 0
 
 
 def written_pod_time(value: PodTime, attempt: int) -> dict[str, Any]:

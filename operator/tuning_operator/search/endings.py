@@ -8,14 +8,14 @@ from optuna.trial import TrialState
 
 from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.ports import Outcome
-from tuning_operator.search.attributes import ATTEMPT, MESSAGE, REASON, RUNNING_SECONDS
+from tuning_operator.search.attributes import ATTEMPT, MESSAGE, REASON, RUNNING_SECONDS, TOLD_AFTER
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import TrialEnding
 
 
-def ending_of(outcome: Outcome, trial: TrialProgress, now: float) -> TrialEnding:
-    """Return what is written for an outcome.
+def ending_of(outcome: Outcome, trial: TrialProgress, now: float, asked: int) -> TrialEnding:
+    """Return what is written for an outcome that is told after so many trials were asked for.
 
     Optuna takes an infinite value for the best one and refuses NaN: a trial can't be complete with either, nor without
     a value, and is written as failed.
@@ -31,6 +31,7 @@ def ending_of(outcome: Outcome, trial: TrialProgress, now: float) -> TrialEnding
             MESSAGE: outcome.message,
             RUNNING_SECONDS: outcome.running_seconds,
             ATTEMPT: trial.attempt,
+            TOLD_AFTER: asked,
         },
     )
 

@@ -98,7 +98,7 @@ class StudyHistory:
     def trials(self, after: int, limit: int) -> Sequence[OpenTrial | FinishedTrial]:
         """Return at most `limit` trials with numbers above `after`, in the order of their numbers."""
         known = itertools.islice(self._frozen(), max(0, after + 1), max(0, after + 1 + limit))
-        found = ((trial, self._open.get(trial.number)) for trial in known if trial._trial_id >= 0)
+        found = ((trial, self._open.get(trial.number)) for trial in known)
         return [self._finished(trial) if progress is None else progress.view() for trial, progress in found]
 
     def reports(self, number: int) -> Sequence[StoredReport]:

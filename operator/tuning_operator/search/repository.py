@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection
 
@@ -22,25 +23,29 @@ from tuning_operator.errors import NotFound
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
 from tuning_operator.ports import NO_ATTEMPTS, Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
-from tuning_operator.search.asking import Asking
+from tuning_operator.search.asking import Asking, Past, Suggestion
 from tuning_operator.search.attributes import (
     ACTIVE_TIME,
     ATTEMPT,
     EARLIER_ATTEMPTS,
     POD_TIME,
     RUNGS,
+    asked_attributes,
     written,
     written_pod_time,
 )
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
 from tuning_operator.search.history import StudyHistory, check_trials
+from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.judging import Judging
 from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
+from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
+from tuning_operator.search.suggestions import Suggestions
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import (
     TrialEnding,
@@ -72,10 +77,8 @@ class StudyRepository(StudyHistory):
     def __init__(self, database: Database, key: StudyKey, study_id: int, spec: StudySpec, workers: Workers) -> None:
         super().__init__(database, key, study_id)
         self._workers = workers
-        self._study = optuna.load_study(
-            study_name=self._storage.get_study_name_from_id(study_id), storage=self._storage
-        )
-        self._turn_to_ask = asyncio.Lock()
+        self._in_order = asyncio.Lock()
+        """Asks, tells and changes of the sampler come one after the other: what is suggested depends on their order."""
         self._asks: set[asyncio.Task[Sequence[OpenTrial]]] = set()
         self._ask_in_doubt = False
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
@@ -101,17 +104,20 @@ class StudyRepository(StudyHistory):
             Its search space or its objective is another one.
         """
         check_same_search(self._record, spec)
-        async with self._turn_to_ask:  # the sampler must not change under a trial
-            search, parallelism = self._used
-            if spec.search != search:
+        async with self._in_order:
+            before, suggestions = self._spec, self._suggestions
+            if spec.search != before.search:
                 self._use(spec)
-            elif spec.parallelism != parallelism:
+            elif spec.parallelism != before.parallelism:
                 self._use_sampler(spec)
+            if self._suggestions is not suggestions:
+                suggestions.drop()
 
     async def retire(self) -> None:
         """Let nothing more be written: the study is gone. When it returns, nothing is being written."""
         if self._asks:
             await asyncio.wait(self._asks)
+        self._suggestions.drop()
         trials = [*self._open.values()]
         self._open.clear()
         for trial in trials:
@@ -121,19 +127,31 @@ class StudyRepository(StudyHistory):
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
         self._use_sampler(spec)
-        pruner = make_pruner(spec.search.pruner, self._study.direction, self._asking.seed)
+        pruner = make_pruner(spec.search.pruner, self._directions()[0], self._seed)
         self._judging = Judging(pruner, self._storage, self.reports_uid, self._workers.writer, self._workers.clock)
         for trial in self._frozen():
             self._judging.take(trial)
 
     def _use_sampler(self, spec: StudySpec) -> None:
-        self._asking = Asking(self._study, self._storage, self._space, self._record, spec)
-        self._size = self._asking.size()
-        self._used = (spec.search, spec.parallelism)
+        """Suggest anew from what is stored."""
+        past = Past(
+            name=str(self.key),
+            directions=self._directions(),
+            seed=self._record.seed if spec.search.seed is None else spec.search.seed,
+            spec=spec,
+            trials=[*self._frozen()],
+            notes=self._storage.get_study_system_attrs(self._record.study_id),
+        )
+        self._suggestions = Suggestions(Asking(past), self._workers.askers, ahead_of(spec))
+        self._size = self._suggestions.size()
+        self._spec, self._seed = spec, past.seed
+
+    def _directions(self) -> list[StudyDirection]:
+        return self._storage.get_study_directions(self._record.study_id)
 
     async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials in one transaction; fewer once the space is exhausted or when the sampler is slow."""
-        # Shielded: a caller that goes away must not leave drafts behind.
+        # Shielded: a caller that goes away must not leave open what was stored.
         task = asyncio.create_task(self._ask(count, first_attempts))
         self._asks.add(task)
         task.add_done_callback(self._asks.discard)
@@ -204,10 +222,14 @@ class StudyRepository(StudyHistory):
                     raise NotFound(f"the study {self.key} has no trial {number}")
             await self._lock_open(stack, first)
             now = round(self._workers.clock.now(), 6)  # what the database keeps
+            await stack.enter_async_context(self._in_order)
             found = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
             still_open = [(outcome, trial) for outcome, trial in found if trial is not None]
             holding = [(outcome, trial) for outcome, trial in still_open if still_holds(outcome, trial.view())]
-            endings = [ending_of(with_all_reports(outcome, trial.view()), trial, now) for outcome, trial in holding]
+            asked = len(self._frozen())
+            endings = [
+                ending_of(with_all_reports(outcome, trial.view()), trial, now, asked) for outcome, trial in holding
+            ]
             if endings:
                 await self._workers.writer.run(
                     lambda connection: finish_trials(connection, endings), lambda _: self._finish(endings)
@@ -271,34 +293,46 @@ class StudyRepository(StudyHistory):
         return ReportAnswer(ReportReply(stop=True, reason=reason), wake=False)
 
     async def _ask(self, count: int, first_attempts: Mapping[int, int]) -> Sequence[OpenTrial]:
-        async with self._turn_to_ask:
+        async with self._in_order:
             if self._ask_in_doubt:
                 found = await self._find_unknown()
                 if found:
                     return found
-            now = round(self._workers.clock.now(), 6)  # what the database keeps
-            loop = asyncio.get_running_loop()
             try:
-                drafts = await loop.run_in_executor(
-                    self._workers.askers, self._asking.draft, count, to_local(now), first_attempts
-                )
-                return await self._insert(drafts) if drafts else []
-            finally:
-                self._storage.drop_drafts(self._record.study_id)
+                suggestions = await self._suggestions.take(count)
+                now = round(self._workers.clock.now(), 6)  # what the database keeps
+                trials = [self._asked(suggestion.trial, now, first_attempts) for suggestion in suggestions]
+                return await self._insert(trials, suggestions) if trials else []
+            except BaseException:
+                self._suggestions.drop()  # what was taken is not stored
+                self._use_sampler(self._spec)
+                raise
 
-    async def _insert(self, drafts: Sequence[FrozenTrial]) -> Sequence[OpenTrial]:
-        study_id, last_id = self._record.study_id, self._last_id(before=drafts[0].number)
-        attrs = self._storage.draft_attrs(study_id)
+    def _asked(self, suggested: FrozenTrial, now: float, first_attempts: Mapping[int, int]) -> FrozenTrial:
+        trial = copy.copy(suggested)
+        trial.datetime_start = to_local(now)
+        seed = training_seed(self._seed, trial.number)
+        trial.user_attrs = {**trial.user_attrs, **asked_attributes(seed, first_attempts.get(trial.number, 1))}
+        return trial
+
+    async def _insert(self, trials: Sequence[FrozenTrial], suggestions: Sequence[Suggestion]) -> Sequence[OpenTrial]:
+        study_id, last_id = self._record.study_id, self._last_id(before=trials[0].number)
+        notes = {name: value for suggestion in suggestions for name, value in suggestion.notes.items()}
 
         def insert(connection: Connection) -> list[int]:
-            if attrs:
-                set_attrs(connection, tables.study_system_attributes, study_id, attrs)
-            return insert_trials(connection, study_id, last_id, drafts)
+            if notes:
+                set_attrs(connection, tables.study_system_attributes, study_id, notes)
+            return insert_trials(connection, study_id, last_id, trials)
+
+        def take(ids: list[int]) -> None:
+            for trial, trial_id in zip(trials, ids, strict=True):
+                trial._trial_id = trial_id
+            self._take_asked(trials, notes)
 
         self._ask_in_doubt = True
-        ids = await self._workers.writer.run(insert, lambda ids: self._open_all(self._storage.adopt(study_id, ids)))
+        await self._workers.writer.run(insert, take)
         self._ask_in_doubt = False
-        return [self._open[draft.number].view() for draft, _ in zip(drafts, ids, strict=True)]
+        return [self._open[trial.number].view() for trial in trials]
 
     async def _find_unknown(self) -> Sequence[OpenTrial]:
         """Take the trials of an ask whose commit succeeded although its connection was lost."""
@@ -309,20 +343,21 @@ class StudyRepository(StudyHistory):
             trials = check_trials(self.key, find_trials(connection, study_id, last_id), first)
             return trials, study_attrs(connection, tables.study_system_attributes, study_id)
 
-        def take(found: tuple[list[FrozenTrial], dict[str, Any]]) -> None:
-            trials, attrs = found
-            self._storage.note(study_id, attrs)
-            self._storage.append(study_id, trials)
-            self._open_all(trials)
-
-        found, _ = await self._workers.writer.run(find, take)
+        found, _ = await self._workers.writer.run(find, lambda found: self._take_asked(*found))
         self._ask_in_doubt = False
+        if found:
+            self._suggestions.drop()
+            self._use_sampler(self._spec)
         return [self._open[trial.number].view() for trial in found]
 
-    def _open_all(self, trials: Sequence[FrozenTrial]) -> None:
+    def _take_asked(self, trials: Sequence[FrozenTrial], notes: Mapping[str, Any]) -> None:
+        """Take trials, and what their sampler noted about the study, which are in the database."""
+        study_id = self._record.study_id
+        self._storage.note(study_id, notes)
+        self._storage.append(study_id, trials)
         for trial in trials:
             self._open[trial.number] = self._progress(trial)
-        self._size = self._asking.size()
+        self._size = self._suggestions.size()
 
     def _last_id(self, before: int) -> int:
         return self._frozen()[before - 1]._trial_id if before else -1
@@ -341,6 +376,7 @@ class StudyRepository(StudyHistory):
             )
             self._tally.add(self._finished(told))
             self._judging.take_end(told)
+            self._suggestions.learn(told)
 
 
 def _reply(trial: TrialProgress, ended: bool = True) -> ReportReply:

@@ -6,15 +6,11 @@ What is stored is what the trial gets, from an ordinary range, so that dashboard
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
-from optuna import Study
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
-
-from tuning_operator.search.storage import MirroredStorage
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial
 
 ReversedRange = FloatDistribution | IntDistribution
 
@@ -36,63 +32,36 @@ def ordinary(range_: ReversedRange, *, log: bool) -> ReversedRange:
     return FloatDistribution(range_.low, range_.high, log=log)
 
 
-def as_samplers_see(study: Study, storage: MirroredStorage, ranges: Mapping[str, ReversedRange]) -> Study:
-    """Return the study to ask; `ranges` are the logarithmic ones that run backwards, by parameter."""
+def backwards(trial: FrozenTrial, ranges: Mapping[str, ReversedRange]) -> FrozenTrial:
+    """Return a stored trial as samplers see it; `ranges` are the logarithmic ones that run backwards, by parameter."""
     if not ranges:
-        return study
-    view = copy.copy(study)
-    view._storage = cast(BaseStorage, _SamplersView(storage, ranges))
-    return view
+        return trial
+    seen = copy.copy(trial)
+    seen.params = reversed_values(trial.params, ranges)
+    seen.distributions = {name: ranges.get(name, range_) for name, range_ in trial.distributions.items()}
+    if _FIXED in trial.system_attrs:
+        seen.system_attrs = {**trial.system_attrs, _FIXED: reversed_values(trial.system_attrs[_FIXED], ranges)}
+    return seen
 
 
-class _SamplersView:
-    """A study's storage in which some parameters run backwards; whatever else is asked of it, the storage answers."""
+def forwards(trial: FrozenTrial, ranges: Mapping[str, ReversedRange], given: Mapping[str, Any]) -> FrozenTrial:
+    """Return a trial that a sampler made as it is stored; `given` are the values that no sampler chose.
 
-    def __init__(self, storage: MirroredStorage, ranges: Mapping[str, ReversedRange]) -> None:
-        self._storage = storage
-        self._ranges = ranges
-        self._seen: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
-        """Trials by id, as they are stored and as they are seen; stored ones are replaced, never changed."""
+    There and back would round these.
+    """
+    stored = copy.copy(trial)
+    stored.params = reversed_values(trial.params, ranges) | {
+        name: given[name] for name in given if name in trial.params
+    }
+    stored.distributions = {
+        name: ordinary(ranges[name], log=False) if name in ranges else range_
+        for name, range_ in trial.distributions.items()
+    }
+    if given:
+        stored.system_attrs = {**trial.system_attrs, _FIXED: dict(given)}
+    return stored
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
 
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        return self._as_seen(self._storage.get_trial(trial_id))
-
-    def get_all_trials(
-        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
-    ) -> list[FrozenTrial]:
-        stored = self._storage.get_all_trials(study_id, deepcopy=False, states=states)
-        seen = [self._remembered(trial) for trial in stored]
-        return copy.deepcopy(seen) if deepcopy else seen
-
-    def set_trial_param(self, trial_id: int, name: str, internal: float, distribution: BaseDistribution) -> None:
-        if name in self._ranges:
-            given = self._storage.get_trial(trial_id).system_attrs.get(_FIXED, {})
-            # There and back would round what a user gave.
-            value = given.get(name, reversed_value(self._ranges[name], distribution.to_external_repr(internal)))
-            distribution = ordinary(self._ranges[name], log=False)
-            internal = distribution.to_internal_repr(value)
-        self._storage.set_trial_param(trial_id, name, internal, distribution)
-
-    def _remembered(self, trial: FrozenTrial) -> FrozenTrial:
-        stored, seen = self._seen.get(trial._trial_id, (None, None))
-        if seen is None or stored is not trial:
-            seen = self._as_seen(trial)
-            self._seen[trial._trial_id] = trial, seen
-        return seen
-
-    def _as_seen(self, trial: FrozenTrial) -> FrozenTrial:
-        seen = copy.copy(trial)
-        seen.params = self._reversed(trial.params)
-        seen.distributions = {name: self._ranges.get(name, range_) for name, range_ in trial.distributions.items()}
-        if _FIXED in trial.system_attrs:
-            seen.system_attrs = {**trial.system_attrs, _FIXED: self._reversed(trial.system_attrs[_FIXED])}
-        return seen
-
-    def _reversed(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: reversed_value(self._ranges[name], value) if name in self._ranges else value
-            for name, value in values.items()
-        }
+def reversed_values(values: Mapping[str, Any], ranges: Mapping[str, ReversedRange]) -> dict[str, Any]:
+    """Return parameters with those turned round that run backwards."""
+    return {name: reversed_value(ranges[name], value) if name in ranges else value for name, value in values.items()}

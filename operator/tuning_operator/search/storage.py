@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna._typing import JSONSerializable
@@ -24,18 +22,13 @@ class MirroredStorage(InMemoryStorage):
     """Optuna's memory storage as a mirror of the database, of whose studies nobody else may be a writer.
 
     What Optuna itself calls goes to its database storage first and then to memory, so that an error leaves memory as
-    it was. That is slow and rare. Trials that are asked for are *drafts* until their rows are committed: trials in
-    memory alone, recognised by negative ids; so is what a sampler notes about the study meanwhile. The repository
-    writes them, and reports and ends, with few statements of its own and then calls `adopt` and `replace`, which change
-    memory only.
+    it was. That is slow and rare. The repository writes new trials, reports and ends with few statements of its own and
+    then calls `append`, `note` and `replace`, which change memory only.
     """
 
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._database = database
-        self._drafting = False
-        self._draft_attrs: dict[int, dict[str, Any]] = defaultdict(dict)
-        """Studies' system attributes, by id."""
 
     def load(self, study_id: int) -> None:
         """Read a study into memory; `KeyError` when there is none."""
@@ -61,50 +54,8 @@ class MirroredStorage(InMemoryStorage):
     def note(self, study_id: int, system_attrs: Mapping[str, Any]) -> None:
         """Take system attributes of a study that are in the database already."""
         with self._lock:
-            self._studies[study_id].system_attrs.update(system_attrs)
-
-    @contextmanager
-    def drafting(self) -> Iterator[None]:
-        """Let trials that are created in the block be drafts; only the thread that asks may enter it."""
-        self._drafting = True
-        try:
-            yield
-        finally:
-            self._drafting = False
-
-    def drafts(self, study_id: int) -> list[FrozenTrial]:
-        """Return the study's drafts in the order of their numbers: they are its last trials."""
-        with self._lock:
-            trials = self._studies[study_id].trials
-            first = len(trials)
-            while first and trials[first - 1]._trial_id < 0:
-                first -= 1
-            return trials[first:]
-
-    def draft_attrs(self, study_id: int) -> dict[str, Any]:
-        """Return what was noted about the study together with its drafts: system attributes."""
-        return dict(self._draft_attrs[study_id])
-
-    def adopt(self, study_id: int, trial_ids: Sequence[int]) -> list[FrozenTrial]:
-        """Give the drafts the ids of their rows, which are committed; return them."""
-        with self._lock:
-            adopted = [copy.copy(trial) for trial in self.drafts(study_id)]
-            self.note(study_id, self._draft_attrs[study_id])
-            self.drop_drafts(study_id)
-            for trial, trial_id in zip(adopted, trial_ids, strict=True):
-                trial._trial_id = trial_id
-            self.append(study_id, adopted)
-            return adopted
-
-    def drop_drafts(self, study_id: int) -> None:
-        """Forget the drafts: their rows could not be written."""
-        with self._lock:
-            self._draft_attrs.pop(study_id, None)
-            trials = self._studies[study_id].trials
-            for draft in self.drafts(study_id):
-                del self._trial_id_to_study_id_and_number[draft._trial_id]
-                trials.pop()
-            self._prev_waiting_trial_number[study_id] = min(self._prev_waiting_trial_number[study_id], len(trials))
+            study = self._studies[study_id]
+            study.system_attrs = {**study.system_attrs, **system_attrs}
 
     def replace(self, trial_id: int, **fields: Any) -> FrozenTrial:
         """Change a trial in memory after the database was changed; who holds the old object keeps it as it was."""
@@ -139,13 +90,7 @@ class MirroredStorage(InMemoryStorage):
             optuna.set_study_user_attr(study_id, key, value)
         super().set_study_user_attr(study_id, key, value)
 
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        return {**super().get_study_system_attrs(study_id), **self._draft_attrs[study_id]}
-
     def set_study_system_attr(self, study_id: int, key: str, value: JSONSerializable) -> None:
-        if self._drafting:
-            self._draft_attrs[study_id][key] = value
-            return
         with self._database.through_optuna() as optuna:
             optuna.set_study_system_attr(study_id, key, value)
         super().set_study_system_attr(study_id, key, value)
@@ -156,44 +101,36 @@ class MirroredStorage(InMemoryStorage):
             trials = self._studies[study_id].trials
             trial = copy.copy(template_trial or self._create_running_trial())
             trial.number = len(trials)
-            if self._drafting:
-                trial_id = -1 - len(self.drafts(study_id))
-            else:
-                last_id = trials[-1]._trial_id if trials else -1
-                with self._database.transaction() as connection:
-                    (trial_id,) = insert_trials(connection, study_id, last_id, [trial])
+            last_id = trials[-1]._trial_id if trials else -1
+            with self._database.transaction() as connection:
+                (trial_id,) = insert_trials(connection, study_id, last_id, [trial])
             self._max_trial_id = trial_id - 1
             return super().create_new_trial(study_id, trial)
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
-        if trial_id >= 0:
-            with self._database.through_optuna() as optuna:
-                optuna.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        with self._database.through_optuna() as optuna:
+            optuna.set_trial_param(trial_id, param_name, param_value_internal, distribution)
         super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        if trial_id >= 0:
-            with self._database.through_optuna() as optuna:
-                if not optuna.set_trial_state_values(trial_id, state, values):
-                    return False
+        with self._database.through_optuna() as optuna:
+            if not optuna.set_trial_state_values(trial_id, state, values):
+                return False
         return super().set_trial_state_values(trial_id, state, values)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        if trial_id >= 0:
-            with self._database.through_optuna() as optuna:
-                optuna.set_trial_intermediate_value(trial_id, step, intermediate_value)
+        with self._database.through_optuna() as optuna:
+            optuna.set_trial_intermediate_value(trial_id, step, intermediate_value)
         super().set_trial_intermediate_value(trial_id, step, intermediate_value)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        if trial_id >= 0:
-            with self._database.through_optuna() as optuna:
-                optuna.set_trial_user_attr(trial_id, key, value)
+        with self._database.through_optuna() as optuna:
+            optuna.set_trial_user_attr(trial_id, key, value)
         super().set_trial_user_attr(trial_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
-        if trial_id >= 0:
-            with self._database.through_optuna() as optuna:
-                optuna.set_trial_system_attr(trial_id, key, value)
+        with self._database.through_optuna() as optuna:
+            optuna.set_trial_system_attr(trial_id, key, value)
         super().set_trial_system_attr(trial_id, key, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -24,45 +24,29 @@ class Walk:
         self._grid = grid
         self._order = order
         self._tried: set[int] = set()
-        self._drafted: set[int] = set()
-        self._seen = 0
-        """Trials that `_tried` knows."""
-        self._begin = self._place = 0
-        """Places of the way before which all points are tried, or tried and drafted."""
+        self._place = 0
+        """Of the way, before which all points are tried."""
 
-    def see(self, trials: Sequence[FrozenTrial]) -> None:
-        """Take note of a study's trials: those of earlier calls and maybe more. Drafts are forgotten."""
-        for trial in trials[self._seen :]:
-            index = self._grid.index(trial.params)
-            if index is not None:
-                self._tried.add(index)
-        self._seen = len(trials)
-        self._drafted.clear()
-        self._place = self._begin
-
-    def draft(self, trial: FrozenTrial) -> None:
-        """Take note of a trial that may still be dropped."""
+    def add(self, trial: FrozenTrial) -> None:
+        """Take note of a trial."""
         index = self._grid.index(trial.params)
         if index is not None:
-            self._drafted.add(index)
+            self._tried.add(index)
 
     @property
     def left(self) -> int:
-        """How many points no trial has tried; drafts do not count."""
+        """How many points no trial has tried."""
         return self._grid.size - len(self._tried)
 
     def is_new(self, point: Mapping[str, Any]) -> bool:
-        """Return whether neither a trial nor a draft has a point; one beside the grid is always new."""
-        index = self._grid.index(point)
-        return index not in self._tried and index not in self._drafted
+        """Return whether no trial has a point; one beside the grid is always new."""
+        return self._grid.index(point) not in self._tried
 
     def next(self) -> dict[str, ParameterValue] | None:
-        """Return the next new point; None: there is none."""
+        """Return the next new point, again and again until a trial tries it; None: there is none."""
         while self._place < self._grid.size:
             index = self._order(self._place)
-            if index in self._tried and self._place == self._begin:
-                self._begin += 1
-            self._place += 1
-            if index not in self._tried and index not in self._drafted:
+            if index not in self._tried:
                 return self._grid.point(index)
+            self._place += 1
         return None

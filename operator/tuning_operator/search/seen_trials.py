@@ -1,0 +1,82 @@
+"""A study's trials as its sampler sees them, in memory alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from tuning_operator.search.reverse_log import ReversedRange, backwards, forwards
+
+_STUDY_ID = 0
+
+
+class SeenTrials(InMemoryStorage):
+    """A storage for Optuna with one study, in which a sampler makes trials that nobody has asked for yet.
+
+    What is stored and what is seen differ in two ways: a trial that ended runs until its result is told here, and
+    parameters on a reverse scale run backwards. Trials that the database has keep their ids, those that are made here
+    have negative ones.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        directions: Sequence[StudyDirection],
+        notes: Mapping[str, Any],
+        ranges: Mapping[str, ReversedRange],
+    ) -> None:
+        """`notes` are the study's system attributes; `ranges` run backwards, by parameter, as samplers see them."""
+        super().__init__()
+        self.create_new_study(directions, name)
+        self._study = self._studies[_STUDY_ID]
+        self._study.system_attrs = dict(notes)
+        self._ranges = ranges
+        self._new_notes: dict[str, Any] = {}
+
+    @property
+    def count(self) -> int:
+        """How many trials there are."""
+        return len(self._study.trials)
+
+    def add(self, trial: FrozenTrial, *, as_running: bool = False) -> None:
+        """Take the next trial of the history."""
+        seen = backwards(trial, self._ranges)
+        if as_running:
+            seen = copy.copy(seen)
+            seen.state, seen.values, seen.datetime_complete = TrialState.RUNNING, None, None
+            seen.intermediate_values = {}
+        self._study.trials.append(seen)
+        self._study.param_distribution.update(seen.distributions)
+        self._found_under(seen)
+
+    def tell(self, trial: FrozenTrial) -> None:
+        """Take the result of a trial that ran here until now."""
+        del self._trial_id_to_study_id_and_number[self._study.trials[trial.number]._trial_id]
+        seen = self._study.trials[trial.number] = backwards(trial, self._ranges)
+        self._found_under(seen)
+
+    def made(self, number: int, given: Mapping[str, Any]) -> FrozenTrial:
+        """Return a trial that was made here as it is stored; `given` are the parameters that no sampler chose."""
+        return forwards(self._study.trials[number], self._ranges, given)
+
+    def new_notes(self) -> dict[str, Any]:
+        """Return what was noted about the study since the last call: system attributes."""
+        notes, self._new_notes = self._new_notes, {}
+        return notes
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        self._max_trial_id = -2 - self.count
+        return super().create_new_trial(study_id, template_trial)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        super().set_study_system_attr(study_id, key, value)
+        self._new_notes[key] = value
+
+    def _found_under(self, trial: FrozenTrial) -> None:
+        self._trial_id_to_study_id_and_number[trial._trial_id] = (_STUDY_ID, trial.number)
+        self._update_cache(trial._trial_id, _STUDY_ID)

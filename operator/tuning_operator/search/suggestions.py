@@ -1,0 +1,85 @@
+"""A study's next trials, ready before they are needed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from optuna.trial import FrozenTrial
+
+from tuning_operator.search.asking import Suggester, Suggestion
+
+_PATIENCE_SECONDS = 0.2
+"""After so long the trials that a slow sampler has suggested are handed over; the others are asked for after them."""
+
+
+class Suggestions:
+    """Takes what a suggester suggests, and has it go on ahead of need, in a thread. Belongs to one event loop.
+
+    What is prepared is no trial: it is lost with this object, and the next one suggests the same again.
+    """
+
+    def __init__(self, suggester: Suggester, threads: Executor, ahead: int) -> None:
+        """`ahead` is how many trials may be prepared that nobody has asked for."""
+        self._suggester = suggester
+        self._threads = threads
+        self._ahead = ahead
+        self._ready: deque[Suggestion] = deque()
+        self._ended: list[FrozenTrial] = []
+        """What the suggester has not been told yet."""
+        self._call: asyncio.Future[list[Suggestion]] | None = None
+        """The call of the suggester that is under way, or has failed."""
+
+    def size(self) -> int | None:
+        """Return how many trials the search can have; None: endlessly many. Not to be called during `take`."""
+        return self._suggester.size()
+
+    def learn(self, ended: FrozenTrial) -> None:
+        """Take the end of a trial."""
+        self._ended.append(ended)
+
+    async def take(self, count: int) -> Sequence[Suggestion]:
+        """Return the next suggestions: fewer, but at least one, when the suggester is slow; none: there is none.
+
+        Raises what the suggester raises; this object is of no use then.
+        """
+        patient_until = time.monotonic() + _PATIENCE_SECONDS
+        while (missing := count - len(self._ready)) > 0:
+            seconds = patient_until - time.monotonic()
+            if seconds <= 0 and self._ready:
+                break
+            if self._call is None:
+                self._suggest(missing, seconds)
+            assert self._call is not None
+            if not await self._call:
+                break
+        taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+        self._prepare()
+        return taken
+
+    def drop(self) -> None:
+        """Suggest nothing more; a call that is under way ends unheard."""
+        self._ahead = 0
+        self._ready.clear()
+
+    def _prepare(self) -> None:
+        """Have one more trial suggested where that may be: a call that is short keeps nobody waiting."""
+        if self._call is None and len(self._ready) < self._ahead:
+            self._suggest(1, 0.0)
+
+    def _suggest(self, count: int, seconds: float) -> None:
+        ended, self._ended = self._ended, []
+        loop = asyncio.get_running_loop()
+        self._call = loop.run_in_executor(self._threads, self._suggester.suggest, ended, count, seconds)
+        self._call.add_done_callback(self._take_over)
+
+    def _take_over(self, call: asyncio.Future[list[Suggestion]]) -> None:
+        if call.cancelled() or call.exception() is not None:
+            return  # whoever takes next gets the error
+        self._call = None
+        self._ready += call.result()
+        if call.result():
+            self._prepare()

@@ -1,0 +1,220 @@
+"""Suggestions are ready before they are needed, and say what they would say if they were made in time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, create_trial
+
+from tests.search.studies import outcome, study_spec
+from tests.search.worlds import DatabaseWorld
+from tuning_operator.search.asking import Suggestion
+from tuning_operator.search.horizon import ahead_of
+from tuning_operator.search.repository import StudyRepository
+from tuning_operator.search.suggestions import Suggestions
+
+TPE = {"name": "TPE", "options": {"nStartupTrials": 3}}
+
+
+class NumberedSuggester:
+    """Suggests trials that only have a number, each when it may."""
+
+    def __init__(self, last: int = 1000) -> None:
+        self.may = threading.Semaphore(0)
+        self.calls: list[tuple[list[int], int]] = []
+        """What each call told, and the number that it began with."""
+        self._next, self._last = 0, last
+
+    def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
+        self.calls.append(([trial.number for trial in ended], self._next))
+        suggestions = []
+        for _ in range(min(count, self._last - self._next)):
+            assert self.may.acquire(timeout=60)
+            suggestions.append(Suggestion(numbered(self._next), {}))
+            self._next += 1
+            if seconds <= 0:
+                break
+        return suggestions
+
+    def size(self) -> int | None:
+        return None
+
+
+def numbered(number: int) -> FrozenTrial:
+    trial = create_trial(value=1.0)
+    trial.number = number
+    return trial
+
+
+@pytest.fixture
+async def threads() -> AsyncIterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+async def _until_ready(suggestions: Suggestions, count: int) -> None:
+    while len(suggestions._ready) < count:
+        assert suggestions._call is not None
+        await suggestions._call
+
+
+async def test_what_was_prepared_is_handed_over_while_the_sampler_is_busy(threads: ThreadPoolExecutor) -> None:
+    suggester = NumberedSuggester()
+    suggestions = Suggestions(suggester, threads, ahead=3)
+    suggester.may.release(4)
+    assert [each.trial.number for each in await suggestions.take(1)] == [0]
+    await _until_ready(suggestions, 3)
+    assert [each.trial.number for each in await suggestions.take(2)] == [1, 2]  # it may not suggest any more now
+    suggester.may.release(10)
+    assert [each.trial.number for each in await suggestions.take(1)] == [3]
+    await _until_ready(suggestions, 3)
+    suggestions.drop()
+
+
+async def test_no_more_is_prepared_than_is_allowed(threads: ThreadPoolExecutor) -> None:
+    suggester = NumberedSuggester()
+    suggestions = Suggestions(suggester, threads, ahead=2)
+    suggester.may.release(100)
+    await suggestions.take(5)
+    await _until_ready(suggestions, 2)
+    assert suggestions._call is None
+    assert suggester.calls[-1][1] == 6
+
+
+async def test_without_need_nothing_is_prepared(threads: ThreadPoolExecutor) -> None:
+    suggester = NumberedSuggester()
+    suggestions = Suggestions(suggester, threads, ahead=0)
+    suggester.may.release(1)
+    await suggestions.take(1)
+    assert suggestions._call is None
+    assert suggester.calls == [([], 0)]
+
+
+async def test_ends_are_told_with_the_next_call_each_once(threads: ThreadPoolExecutor) -> None:
+    suggester = NumberedSuggester()
+    suggestions = Suggestions(suggester, threads, ahead=0)
+    suggester.may.release(2)
+    await suggestions.take(1)
+    suggestions.learn(numbered(0))
+    await suggestions.take(1)
+    assert suggester.calls == [([], 0), ([0], 1)]
+
+
+async def test_an_exhausted_suggester_is_asked_no_more_than_needed(threads: ThreadPoolExecutor) -> None:
+    suggester = NumberedSuggester(last=2)
+    suggestions = Suggestions(suggester, threads, ahead=3)
+    suggester.may.release(10)
+    assert len(await suggestions.take(5)) == 2
+    assert len(await suggestions.take(5)) == 0
+
+
+class BrokenSuggester(NumberedSuggester):
+    """Fails from its second call on."""
+
+    def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
+        if self.calls:
+            raise ZeroDivisionError
+        return super().suggest(ended, count, seconds)
+
+
+async def test_what_failed_ahead_of_need_fails_when_it_is_needed(threads: ThreadPoolExecutor) -> None:
+    suggester = BrokenSuggester()
+    suggestions = Suggestions(suggester, threads, ahead=1)
+    suggester.may.release(1)
+    await suggestions.take(1)
+    with pytest.raises(ZeroDivisionError):
+        await suggestions.take(1)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "parallelism", "ahead"),
+    [
+        ("TPE", 1, 0),
+        ("TPE", 4, 0),
+        ("TPE", 5, 1),
+        ("TPE", 100, 20),
+        ("TPE", 1000, 20),
+        ("GP", 10, 2),
+        ("Random", 100, 0),
+    ],
+)
+def test_a_fifth_of_what_runs_is_prepared_and_only_for_slow_samplers(
+    sampler: str, parallelism: int, ahead: int
+) -> None:
+    spec = study_spec(search={"sampler": {"name": sampler}}).model_copy(update={"parallelism": parallelism})
+    assert ahead_of(spec) == ahead
+
+
+async def test_what_is_prepared_is_no_trial(sqlite_world: DatabaseWorld) -> None:
+    study = await _open(sqlite_world)
+    await study.ask(1)
+    await _until_ready(study._suggestions, 2)
+    assert study.history().total == 1
+    assert (await sqlite_world.reopen()).history().total == 1
+
+
+async def _open(world: DatabaseWorld) -> StudyRepository:
+    world.spec = study_spec(search={"sampler": TPE, "seed": 3}).model_copy(update={"parallelism": 10})
+    return await world.open()
+
+
+STORY: list[tuple[str, int]] = [
+    ("ask", 6),
+    *((("tell", 0), ("tell", 3), ("tell", 1), ("ask", 2), ("ask", 1), ("tell", 5), ("ask", 1))),
+    *((("tell", 2), ("tell", 4), ("ask", 5), ("tell", 9), ("tell", 7), ("ask", 1), ("ask", 1), ("ask", 1))),
+]
+"""Two suggestions are prepared ahead, some asks need more."""
+
+
+async def _play(world: DatabaseWorld, *, restart_before: int | None = None, patient: bool = False) -> list[Any]:
+    """Return what is suggested in the story."""
+    await world.repositories.delete_history((await world.open()).key)
+    await world.restart()
+    study, parameters = await _open(world), []
+    for place, (what, number) in enumerate(STORY):
+        if place == restart_before:
+            study = await world.reopen()
+        if patient and place:
+            await _until_ready(study._suggestions, 2)
+        if what == "ask":
+            asked = await study.ask(number)
+            while len(asked) < number:  # the machine is slow
+                asked = [*asked, *await study.ask(number - len(asked))]
+            parameters += [trial.parameters for trial in asked]
+        else:
+            await study.tell([outcome(number, 0.1 * number)])
+    return parameters
+
+
+async def test_how_soon_suggestions_are_prepared_and_a_restart_at_any_point_change_none(
+    sqlite_world: DatabaseWorld,
+) -> None:
+    sqlite_world.spec = study_spec(search={"sampler": TPE, "seed": 3})
+    expected = await _play(sqlite_world)
+    assert await _play(sqlite_world, patient=True) == expected
+    for place in range(1, len(STORY)):
+        assert await _play(sqlite_world, restart_before=place) == expected, place
+
+
+async def test_a_result_comes_into_sight_as_many_trials_later_as_are_prepared(sqlite_world: DatabaseWorld) -> None:
+    async def suggested(told_before: int) -> list[Any]:
+        """Ask for ten trials; another one's result comes before the one of this number."""
+        await sqlite_world.repositories.delete_history((await sqlite_world.open()).key)
+        await sqlite_world.restart()
+        study = await _open(sqlite_world)
+        await study.ask(6)
+        await study.tell([outcome(number, 0.1 * number) for number in range(4)])
+        parameters = []
+        for number in range(6, 14):
+            if number == told_before:
+                await study.tell([outcome(5, 0.9)])
+            parameters += [trial.parameters for trial in await study.ask(1)]
+        return parameters
+
+    early, late = await suggested(7), await suggested(10)
+    assert early[:3] == late[:3]
+    assert early[3] != late[3]
