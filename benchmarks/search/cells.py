@@ -1,0 +1,133 @@
+"""What is computed: cells, each a study of one method on one function with one seed; results are lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.search.functions import FUNCTIONS
+from benchmarks.search.methods import PRUNERS, PRUNING_EVALUATIONS, SAMPLERS
+
+PRODUCT, LIBRARY, TWIN = "product", "optuna", "optuna-reseeded"
+"""This project; Optuna as it is; and Optuna with this project's random numbers, which shows whether anything else
+differs."""
+SIDES = (PRODUCT, LIBRARY, TWIN)
+
+WITHOUT_PRUNER = "-"
+"""Trials report at their end only."""
+
+_PRUNED_FUNCTIONS = ("hartmann", "network", "noisy")
+_PRUNED_PARALLELISM = 8
+_GP_FUNCTIONS = ("branin", "rosenbrock", "hartmann", "network", "noisy")
+_GP_SEEDS = 10
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A study."""
+
+    side: str
+    sampler: str
+    pruner: str
+    function: str
+    parallelism: int
+    seed: int
+
+    @property
+    def evaluations(self) -> int:
+        """How many trials it has."""
+        return SAMPLERS[self.sampler].evaluations if self.pruner == WITHOUT_PRUNER else PRUNING_EVALUATIONS
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a study went."""
+
+    cell: Cell
+    improvements: Sequence[tuple[int, float, float]]
+    """Whenever a trial that ended was the best so far by its report: (trials that had ended, seconds since the start,
+    how far its parameters are above the minimum, without noise)."""
+    seconds: float
+    """Simulated, to the end of the last trial."""
+    gpu_seconds: float
+    """Simulated, of all trials."""
+    pruned: int
+    cpu_seconds: float
+    """Real, of this study."""
+
+    @property
+    def regret(self) -> float:
+        """How far the best trial is above the minimum."""
+        return self.improvements[-1][2]
+
+    def reached(self, target: float) -> tuple[int, float] | None:
+        """Return after how many trials and seconds the best trial was so near to the minimum; None: never."""
+        return next(((ended, seconds) for ended, seconds, regret in self.improvements if regret <= target), None)
+
+    def to_line(self) -> str:
+        """Return the result as a line of JSON."""
+        improvements = [[ended, round(seconds), float(f"{regret:.6g}")] for ended, seconds, regret in self.improvements]
+        document = {
+            **asdict(self.cell),
+            "improvements": improvements,
+            "seconds": round(self.seconds),
+            "gpu_seconds": round(self.gpu_seconds),
+            "pruned": self.pruned,
+            "cpu_seconds": round(self.cpu_seconds, 3),
+        }
+        return json.dumps(document, separators=(",", ":"))
+
+    @classmethod
+    def from_line(cls, line: str) -> Result:
+        """Read what `to_line` returned."""
+        document: dict[str, Any] = json.loads(line)
+        cell = Cell(**{name: document.pop(name) for name in Cell.__dataclass_fields__})
+        document["improvements"] = [tuple(each) for each in document["improvements"]]
+        return cls(cell, **document)
+
+
+def read(files: Iterable[Path]) -> dict[Cell, Result]:
+    """Return the results of files, which may share cells; a line that a killed run left half is passed over."""
+    results = {}
+    for file in files:
+        for line in file.read_text().splitlines():
+            try:
+                result = Result.from_line(line)
+            except (ValueError, KeyError, TypeError):
+                continue
+            results[result.cell] = result
+    return results
+
+
+def all_cells(seeds: Sequence[int]) -> Iterator[Cell]:
+    """Return all cells, the most telling first."""
+    for sampler in ("TPE", "Random", "CMAES", "QMC", "NSGAII"):
+        yield from _of_sampler(sampler, seeds, (PRODUCT, LIBRARY))
+    yield from _of_pruners(seeds)
+    yield from _of_sampler("Grid", seeds[:1], (PRODUCT, LIBRARY))
+    for sampler in ("TPE", "NSGAII"):
+        yield from _of_sampler(sampler, seeds, (TWIN,))
+    of_gp = _of_sampler("GP", seeds[:_GP_SEEDS], (PRODUCT, LIBRARY))
+    yield from (cell for cell in of_gp if cell.function in _GP_FUNCTIONS)
+
+
+def _of_sampler(sampler: str, seeds: Sequence[int], sides: Sequence[str]) -> Iterator[Cell]:
+    for seed in seeds:
+        for function in FUNCTIONS.values():
+            if sampler == "Grid" and any("when" in parameter for parameter in function.parameters):
+                continue  # Optuna's grid knows no conditions
+            for parallelism in SAMPLERS[sampler].parallelism:
+                for side in sides:
+                    yield Cell(side, sampler, WITHOUT_PRUNER, function.name, parallelism, seed)
+
+
+def _of_pruners(seeds: Sequence[int]) -> Iterator[Cell]:
+    for seed in seeds:
+        for sampler in ("Random", "TPE"):
+            for function in _PRUNED_FUNCTIONS:
+                for pruner in PRUNERS:
+                    for side in SIDES if sampler == "Random" else (PRODUCT, LIBRARY):
+                        yield Cell(side, sampler, pruner, function, _PRUNED_PARALLELISM, seed)

@@ -1,0 +1,68 @@
+"""Optuna as a searcher, as its users drive it with ask and tell from memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import optuna
+from optuna.trial import TrialState
+
+from benchmarks.search.cells import TWIN, WITHOUT_PRUNER, Cell
+from benchmarks.search.functions import Function
+from benchmarks.search.methods import PRUNERS, SAMPLERS
+from benchmarks.search.simulation import Proposal
+from tests.fakes import FakeClock
+from tuning_operator.api.parameters import Parameter
+from tuning_operator.search.seeds import reseed
+from tuning_operator.search.space import Space
+
+
+class Library:
+    """Implements `Searcher`."""
+
+    def __init__(self, cell: Cell, function: Function) -> None:
+        self.clock = FakeClock()
+        pruner = None if cell.pruner == WITHOUT_PRUNER else PRUNERS[cell.pruner].library()
+        self._study = optuna.create_study(
+            # Hyperband draws the brackets from the name.
+            study_name=f"study {cell.seed}",
+            sampler=SAMPLERS[cell.sampler].library(cell.seed, function),
+            pruner=pruner,
+        )
+        self._cell = cell
+        self._space = Space([Parameter.model_validate(parameter) for parameter in function.parameters])
+        self._trials: list[optuna.Trial] = []
+
+    async def begin(self) -> Sequence[Proposal]:
+        """Ask for as many trials as run at a time."""
+        return self._ask(min(self._cell.parallelism, self._cell.evaluations))
+
+    async def report(self, number: int, epoch: int, value: float) -> bool:
+        """Report, and ask the pruner."""
+        trial = self._trials[number]
+        trial.report(value, epoch)
+        return bool(trial.should_prune())
+
+    async def end(self, number: int, epoch: int, value: float, pruned: bool) -> Sequence[Proposal]:
+        """Tell, and ask for the next trial."""
+        trial = self._trials[number]
+        if not pruned and self._cell.pruner != WITHOUT_PRUNER:
+            trial.report(value, epoch)
+        # GridSampler ends `optimize` so, which nobody called.
+        with contextlib.suppress(RuntimeError):
+            if pruned:
+                self._study.tell(trial, state=TrialState.PRUNED)
+            else:
+                self._study.tell(trial, value)
+        return self._ask(1)
+
+    def _ask(self, count: int) -> Sequence[Proposal]:
+        proposals = []
+        for _ in range(min(count, self._cell.evaluations - len(self._trials))):
+            if self._cell.side == TWIN:
+                reseed(self._study.sampler, self._cell.seed, len(self._trials))
+            trial = self._study.ask()
+            self._trials.append(trial)
+            proposals.append(Proposal(trial.number, self._space.typed(self._space.choose(trial._suggest))))
+        return proposals

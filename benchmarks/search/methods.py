@@ -1,0 +1,94 @@
+"""Samplers and pruners: as a TuningStudy names them, and as Optuna's users make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+
+from benchmarks.search.functions import Function
+from benchmarks.search.training import EPOCHS
+
+EVALUATIONS = 256
+"""Trials of a study: a power of two, for Sobol's sequence, and four times the largest parallelism."""
+GP_EVALUATIONS = 64
+"""With GP, whose asks take up to a second."""
+PRUNING_EVALUATIONS = 128
+"""Where trials are pruned."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A sampler."""
+
+    library: Callable[[int, Function], BaseSampler]
+    """(seed, function) -> what a user of Optuna alone would take, at the same options."""
+    options: Callable[[Function], Mapping[str, Any]] = lambda _: {}
+    """The `options` of the study's sampler."""
+    evaluations: int = EVALUATIONS
+    parallelism: tuple[int, ...] = (1, 8, 64)
+
+
+def _grid_points(function: Function) -> int:
+    return max(2, int((EVALUATIONS + 0.5) ** (1 / len(function.parameters))))
+
+
+def _grid(seed: int, function: Function) -> BaseSampler:
+    points = _grid_points(function)
+    axes = {each["name"]: np.linspace(each["low"], each["high"], points).tolist() for each in function.parameters}
+    return optuna.samplers.GridSampler(axes, seed=seed)
+
+
+SAMPLERS: dict[str, Method] = {
+    "TPE": Method(lambda seed, _: optuna.samplers.TPESampler(seed=seed)),
+    "Random": Method(lambda seed, _: optuna.samplers.RandomSampler(seed=seed)),
+    "CMAES": Method(lambda seed, _: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)),
+    # Optuna's own default is not scrambled: the same points whatever the seed, which compares badly.
+    "QMC": Method(
+        lambda seed, _: optuna.samplers.QMCSampler(
+            seed=seed, scramble=True, warn_asynchronous_seeding=False, warn_independent_sampling=False
+        )
+    ),
+    "NSGAII": Method(lambda seed, _: optuna.samplers.NSGAIISampler(seed=seed)),
+    "Grid": Method(_grid, lambda function: {"points": _grid_points(function)}),
+    "GP": Method(
+        lambda seed, _: optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False),
+        evaluations=GP_EVALUATIONS,
+        parallelism=(1, 8),
+    ),
+}
+"""By the name that a study gives it."""
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """A pruner."""
+
+    library: Callable[[], BasePruner]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+_WARMUP = {"nWarmupSteps": 3}
+
+PRUNERS: dict[str, Pruning] = {
+    "None": Pruning(optuna.pruners.NopPruner),
+    "Median": Pruning(lambda: optuna.pruners.MedianPruner(n_warmup_steps=3), _WARMUP),
+    "Percentile": Pruning(lambda: optuna.pruners.PercentilePruner(25.0, n_warmup_steps=3), _WARMUP),
+    "SuccessiveHalving": Pruning(
+        lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3), {"reductionFactor": 3}
+    ),
+    "Hyperband": Pruning(
+        lambda: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3),
+        {"maxResource": EPOCHS},
+    ),
+    "Patient": Pruning(
+        lambda: optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(n_warmup_steps=3), patience=3),
+        {"patience": 3, "wrappedPruner": {"name": "Median", "options": dict(_WARMUP)}},
+    ),
+}
+"""By the name that a study gives it."""

@@ -1,0 +1,101 @@
+"""This project as a searcher: its engine and decisions on its repository in SQLite; only the cluster is a fake."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.search.cells import WITHOUT_PRUNER, Cell
+from benchmarks.search.functions import Function
+from benchmarks.search.methods import PRUNERS, SAMPLERS
+from benchmarks.search.simulation import Proposal
+from tests.builders import STUDY
+from tests.engine.world import EngineInAWorld
+from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
+from tuning_operator.api.names import job_name
+from tuning_operator.search.repositories import StudyRepositories
+from tuning_operator.search.repository import StudyRepository
+
+METRIC = "loss"
+
+
+class Product:
+    """Implements `Searcher`: what pods and the API server would say is said here."""
+
+    def __init__(self, world: EngineInAWorld, trials: StudyRepository) -> None:
+        self.clock = world.clock
+        self._world = world
+        self._trials = trials
+        world.trials = trials
+        self._started = 0
+
+    async def begin(self) -> Sequence[Proposal]:
+        """Let the engine start the first Jobs."""
+        return await self._step()
+
+    async def report(self, number: int, epoch: int, value: float) -> bool:
+        """Report as the SDK does."""
+        answer = await self._trials.report(number, 1, ReportBatch((Report(epoch, {METRIC: value}),)))
+        return answer.reply.stop
+
+    async def end(self, number: int, epoch: int, value: float, pruned: bool) -> Sequence[Proposal]:
+        """Send the SDK's last message, let the Job finish, and let the engine start what follows."""
+        last = () if pruned else (Report(epoch, {METRIC: value}),)
+        state = FinalState.PRUNED if pruned else FinalState.COMPLETE
+        await self._trials.report(number, 1, ReportBatch(last, TrialEnd(state)))
+        self._world.jobs.finish(_job(number))
+        proposals = await self._step()
+        self._world.jobs.remove(_job(number))
+        return proposals
+
+    async def _step(self) -> Sequence[Proposal]:
+        """Let the engine step until its slots are full, for a slow sampler gives some trials at a time."""
+        proposals: list[Proposal] = []
+        while True:
+            await self._world.engine.step(self._world.resource, self._trials, self.clock.now())
+            await self._world.engine.settle()
+            known = self._trials.history()
+            new = [trial for trial in known.open if trial.number >= self._started]
+            self._started += len(new)
+            for trial in new:
+                self._world.jobs.start(_job(trial.number))
+                proposals.append(Proposal(trial.number, trial.parameters))
+            spec = self._world.resource.spec
+            full = len(known.open) >= spec.parallelism or known.total >= spec.max_trials or known.exhausted
+            if full or not new:
+                return proposals
+
+
+def _job(number: int) -> str:
+    return job_name(STUDY.name, STUDY.uid, number, 1)
+
+
+@asynccontextmanager
+async def product(cell: Cell, function: Function) -> AsyncIterator[Product]:
+    """Open a study of this project in an empty database."""
+    with TemporaryDirectory() as folder:
+        world = EngineInAWorld(**study_fields(cell, function))
+        repositories = StudyRepositories(f"sqlite:///{Path(folder) / 'tuning.db'}", world.clock)
+        try:
+            yield Product(world, await repositories.open(STUDY, world.resource.spec))
+        finally:
+            await repositories.aclose()
+
+
+def study_fields(cell: Cell, function: Function) -> dict[str, object]:
+    """Return the fields of the study's spec that matter here."""
+    search: dict[str, object] = {
+        "seed": cell.seed,
+        "sampler": {"name": cell.sampler, "options": dict(SAMPLERS[cell.sampler].options(function))},
+    }
+    if cell.pruner != WITHOUT_PRUNER:
+        search["pruner"] = {"name": cell.pruner, "options": dict(PRUNERS[cell.pruner].options)}
+    return {
+        "objectives": [{"metric": METRIC, "direction": "Minimize"}],
+        "parameters": [dict(parameter) for parameter in function.parameters],
+        "search": search,
+        "maxTrials": cell.evaluations,
+        "parallelism": cell.parallelism,
+    }

@@ -1,0 +1,271 @@
+"""The benchmark of the search: its functions, its simulated time, its statistics, and a small run of all of it."""
+
+from __future__ import annotations
+
+import math
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy.optimize import minimize
+
+from benchmarks.search.cells import LIBRARY, PRODUCT, SIDES, TWIN, Cell, Result, all_cells, read
+from benchmarks.search.functions import FUNCTIONS, Function
+from benchmarks.search.methods import PRUNERS, SAMPLERS
+from benchmarks.search.no_worse import Verdict, compare, holm, verdicts
+from benchmarks.search.running import run_cell
+from benchmarks.search.simulation import Proposal, simulate
+from benchmarks.search.training import EPOCH_SECONDS, EPOCHS, START_SECONDS, train
+from tests.fakes import FakeClock
+from tuning_operator.api.parameters import Parameter
+from tuning_operator.search.space import Space
+
+ROOT = Path(__file__).parents[2]
+
+
+def _drawn(chance: random.Random) -> Any:
+    def draw(_name: str, distribution: BaseDistribution) -> Any:
+        match distribution:
+            case CategoricalDistribution(choices=choices):
+                return chance.choice(choices)
+            case FloatDistribution(low=low, high=high, log=log):
+                return math.exp(chance.uniform(math.log(low), math.log(high))) if log else chance.uniform(low, high)
+            case IntDistribution(low=low, high=high, log=True):
+                return round(math.exp(chance.uniform(math.log(low - 0.499), math.log(high + 0.499))))
+            case IntDistribution(low=low, high=high):
+                return chance.randint(low, high)
+
+    return draw
+
+
+def _random_regrets(function: Function, count: int) -> list[float]:
+    space = Space([Parameter.model_validate(parameter) for parameter in function.parameters])
+    chance = random.Random(1)
+    return [function.regret(space.typed(space.choose(_drawn(chance)))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda function: function.name)
+class TestFunctions:
+    def test_the_minimum_is_where_it_is_said_to_be(self, function: Function) -> None:
+        assert function.value(function.minimiser) == pytest.approx(function.minimum, abs=1e-5)
+        space = Space([Parameter.model_validate(parameter) for parameter in function.parameters])
+        assert all(p.contains(function.minimiser[p.name]) for p in space.parameters if p.is_active(function.minimiser))
+
+    def test_no_descent_from_there_finds_less(self, function: Function) -> None:
+        numbers = [each["name"] for each in function.parameters if each["type"] == "Float"]
+
+        def value(x: np.ndarray) -> float:
+            return function.value({**function.minimiser, **dict(zip(numbers, x.tolist(), strict=True))})
+
+        bounds = [(each["low"], each["high"]) for each in function.parameters if each["name"] in numbers]
+        found = minimize(value, [function.minimiser[name] for name in numbers], bounds=bounds)
+        assert found.fun == pytest.approx(function.minimum, abs=1e-5)
+
+    def test_one_random_point_in_a_thousand_reaches_the_target(self, function: Function) -> None:
+        regrets = _random_regrets(function, 20_000)
+        assert 8 <= sum(regret <= function.target for regret in regrets) <= 40
+        assert np.median(regrets) == pytest.approx(function.spread, rel=0.1)
+
+
+def test_beale_has_the_value_of_the_literature_at_a_bad_guess() -> None:
+    assert FUNCTIONS["beale"].value({"x": 4.0, "y": 4.0}) == pytest.approx(68891.203125)
+
+
+def test_a_training_ends_at_the_functions_value_whether_or_not_it_reports_on_its_way() -> None:
+    function, point = FUNCTIONS["beale"], {"x": 1.0, "y": 1.0}
+    whole, end = (train(function, point, seed=1, number=2, with_curve=curve) for curve in (True, False))
+    assert len(whole.values) == EPOCHS
+    assert whole.values[-1] == end.values[-1] == function.value(point)
+    assert whole.seconds == pytest.approx(end.seconds)
+    assert whole.values[0] > whole.values[-1]
+    assert train(function, point, seed=1, number=3, with_curve=True) != whole
+
+
+def test_noise_is_reported_but_not_counted() -> None:
+    noisy, point = FUNCTIONS["noisy"], FUNCTIONS["noisy"].minimiser
+    reported = {train(noisy, point, seed=1, number=number, with_curve=False).values[-1] for number in range(5)}
+    assert len(reported) == 5
+    assert noisy.regret(point) < 1e-5
+
+
+class Patient:
+    """A searcher of given points, a number of which run at a time; it stops the trials that it is told to."""
+
+    def __init__(self, points: int, parallelism: int, stopped: frozenset[int] = frozenset()) -> None:
+        self.clock = FakeClock()
+        self.begun_at = self.clock.now()
+        self.ends: list[tuple[int, float]] = []
+        self.reports: list[tuple[int, int, float]] = []
+        self._rest = iter([Proposal(number, {"x": 3.0, "y": 0.5}) for number in range(points)])
+        self._parallelism = parallelism
+        self._stopped = stopped
+
+    async def begin(self) -> list[Proposal]:
+        return [next(self._rest) for _ in range(self._parallelism)]
+
+    async def report(self, number: int, epoch: int, value: float) -> bool:
+        self.reports.append((number, epoch, self.clock.now() - self.begun_at))
+        return number in self._stopped
+
+    async def end(self, number: int, epoch: int, value: float, pruned: bool) -> list[Proposal]:
+        self.ends.append((number, self.clock.now() - self.begun_at))
+        return [proposal for proposal in [next(self._rest, None)] if proposal is not None]
+
+
+async def test_simulated_time_goes_from_event_to_event_and_each_trial_takes_its_own() -> None:
+    function = FUNCTIONS["beale"]
+    searcher = Patient(points=6, parallelism=2)
+    course = await simulate(searcher, function, seed=1, with_curves=False)
+    times = [train(function, {"x": 3.0, "y": 0.5}, 1, number, with_curve=False).seconds for number in range(6)]
+    free = [0.0, 0.0]
+    expected = {}
+    for number, seconds in enumerate(times):  # the slot that is free first gets the next trial
+        slot = free.index(min(free))
+        free[slot] += seconds
+        expected[number] = free[slot]
+    assert dict(searcher.ends) == pytest.approx(expected)
+    assert [time for _, time in searcher.ends] == sorted(time for _, time in searcher.ends)
+    assert course.seconds == pytest.approx(max(free))
+    assert course.gpu_seconds == pytest.approx(sum(times))
+    assert course.ended == 6
+
+
+async def test_a_stopped_trial_costs_only_what_it_ran_and_is_never_the_best() -> None:
+    function = FUNCTIONS["beale"]
+    searcher = Patient(points=1, parallelism=1, stopped=frozenset({0}))
+    course = await simulate(searcher, function, seed=1, with_curves=True)
+    epoch = train(function, {"x": 3.0, "y": 0.5}, 1, 0, with_curve=True).epoch_seconds
+    assert [(number, epoch) for number, epoch, _ in searcher.reports] == [(0, 1)]
+    assert course.gpu_seconds == pytest.approx(START_SECONDS + epoch)
+    assert (course.pruned, course.improvements) == (1, [])
+    assert EPOCH_SECONDS / 5 < epoch < EPOCH_SECONDS * 5
+
+
+@pytest.mark.parametrize("parallelism", [1, 4])
+@pytest.mark.parametrize("sampler", ["TPE", "NSGAII", "Random"])
+def test_optuna_with_the_products_random_numbers_finds_the_same(
+    sampler: str, parallelism: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cell, "evaluations", 24)
+    cells = [Cell(side, sampler, "-", "network", parallelism, 3) for side in (PRODUCT, TWIN, LIBRARY)]
+    product, twin, library = (run_cell(cell) for cell in cells)
+    assert product.improvements == twin.improvements
+    assert product.improvements != library.improvements
+    assert product.seconds == twin.seconds
+
+
+@pytest.mark.parametrize("pruner", sorted({*PRUNERS} - {"Hyperband"}))  # whose brackets Optuna draws otherwise
+def test_a_pruner_stops_the_same_trials_as_optunas(pruner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cell, "evaluations", 24)
+    product, twin = (run_cell(Cell(side, "Random", pruner, "network", 4, 3)) for side in (PRODUCT, TWIN))
+    assert (product.pruned, product.gpu_seconds) == (twin.pruned, twin.gpu_seconds)
+    assert (product.pruned > 0) == (pruner != "None")
+
+
+@pytest.mark.parametrize("sampler", sorted({*SAMPLERS} - {"GP"}))  # too slow for here
+@pytest.mark.parametrize("side", [PRODUCT, LIBRARY])
+def test_every_sampler_runs_on_both_sides(sampler: str, side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cell, "evaluations", 12)
+    result = run_cell(Cell(side, sampler, "-", "beale", 8, 0))
+    assert result.improvements[0][0] == 1
+    assert result.improvements[-1][0] <= 12
+    assert result.pruned == 0
+
+
+RESULT = Result(Cell(PRODUCT, "TPE", "-", "beale", 8, 3), [(1, 100.0, 5.0), (7, 900.0, 0.5)], 1000.0, 7000.0, 0, 1.5)
+
+
+def test_a_result_survives_its_line() -> None:
+    assert Result.from_line(RESULT.to_line()) == RESULT
+
+
+def test_a_target_is_reached_at_the_first_trial_that_is_good_enough() -> None:
+    assert RESULT.reached(5.0) == (1, 100.0)
+    assert RESULT.reached(1.0) == (7, 900.0)
+    assert RESULT.reached(0.1) is None
+
+
+def test_files_of_several_machines_make_one_and_a_half_line_does_no_harm(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_text(RESULT.to_line() + "\n" + RESULT.to_line()[:40])
+    other = Result(Cell(LIBRARY, "TPE", "-", "beale", 8, 3), RESULT.improvements, 1000.0, 7000.0, 0, 0.5)
+    second.write_text(RESULT.to_line() + "\n" + other.to_line() + "\n")
+    assert read([first, second]) == {RESULT.cell: RESULT, other.cell: other}
+
+
+def test_no_cell_stands_twice_and_every_method_has_some() -> None:
+    cells = [*all_cells(range(3))]
+    assert len(cells) == len(set(cells))
+    assert {cell.sampler for cell in cells} == set(SAMPLERS)
+    assert {cell.pruner for cell in cells} == {"-", *PRUNERS}
+    assert {cell.side for cell in cells} == set(SIDES)
+
+
+CHANCE = np.random.default_rng(1)
+LIBRARY_REGRETS = CHANCE.normal(1.0, 0.1, 20)
+RANDOM_REGRETS = LIBRARY_REGRETS + 4.0
+
+
+def test_the_same_results_are_no_worse() -> None:
+    assert verdicts({"f": compare(LIBRARY_REGRETS, LIBRARY_REGRETS, RANDOM_REGRETS)}) == {"f": Verdict.SAME}
+
+
+def test_other_seeds_of_the_same_method_are_no_worse_where_the_gap_to_random_search_is_wide() -> None:
+    comparison = compare(CHANCE.normal(1.0, 0.1, 20), LIBRARY_REGRETS, RANDOM_REGRETS)
+    assert comparison.margin == pytest.approx(0.2, rel=0.1)
+    assert verdicts({"f": comparison}) == {"f": Verdict.NO_WORSE}
+
+
+def test_what_loses_more_than_the_margin_is_worse() -> None:
+    assert verdicts({"f": compare(LIBRARY_REGRETS + 0.5, LIBRARY_REGRETS, RANDOM_REGRETS)}) == {"f": Verdict.WORSE}
+
+
+def test_nothing_is_shown_where_the_seeds_differ_more_than_the_margin_is_wide() -> None:
+    comparison = compare(CHANCE.normal(1.0, 0.5, 20), CHANCE.normal(1.0, 0.5, 20), np.full(20, 1.5))
+    assert verdicts({"f": comparison}) == {"f": Verdict.UNDECIDED}
+
+
+def test_there_is_no_margin_where_the_library_is_no_better_than_random_search() -> None:
+    assert compare(LIBRARY_REGRETS, LIBRARY_REGRETS, LIBRARY_REGRETS - 1.0).margin == 0.0
+
+
+def test_holm_multiplies_the_smallest_p_by_the_number_of_tests_and_keeps_the_order() -> None:
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
+    assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+
+
+def test_a_verdict_counts_all_functions_together() -> None:
+    barely = compare(LIBRARY_REGRETS + 0.2 + CHANCE.normal(-0.05, 0.1, 20), LIBRARY_REGRETS, RANDOM_REGRETS)
+    assert 0.05 / 8 < barely.p_no_worse < 0.05
+    assert verdicts({"f": barely}) == {"f": Verdict.NO_WORSE}
+    assert set(verdicts({str(number): barely for number in range(8)}).values()) == {Verdict.UNDECIDED}
+
+
+def test_the_program_computes_in_processes_and_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.search",
+        f"--out={file}",
+        "--jobs=2",
+        "--seeds=1",
+        "--samplers",
+        "Random",
+    ]
+    chosen = ["--functions", "network", "--pruners", "Median", "--sides"]
+
+    def run(*sides: str) -> str:
+        done = subprocess.run([*command, *chosen, *sides], cwd=ROOT, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "1 studies to compute, 0 known" in run(PRODUCT)
+    assert "1 studies to compute, 1 known" in run(PRODUCT, TWIN)
+    product, twin = read([file]).values()
+    assert product.gpu_seconds == twin.gpu_seconds
