@@ -211,8 +211,9 @@ class TrialRepository(Protocol):
     async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials and store them before returning.
 
-        Fewer (or none) come once the space is exhausted, which `history().exhausted` then says; fewer, but at least
-        one, when the sampler is slow. They begin with attempt 1 where `first_attempts` has no other for a number.
+        Fewer (or none) come once the space is exhausted, which `history().exhausted` then says, and while a strategy
+        waits for other trials, which `history().waits` says once none came; fewer, but at least one, when the sampler
+        is slow. They begin with attempt 1 where `first_attempts` has no other for a number.
         """
 
     async def start_attempt(self, new: NewAttempt) -> bool:

@@ -28,6 +28,21 @@ def test_hyperbands_brackets_are_shown(workplace: Workplace) -> None:
     assert "compare after 1 3 9  |  3 9  |  9  |  never" in called.out
 
 
+def test_a_strategys_schedule_and_cost_are_shown(workplace: Workplace) -> None:
+    sampler = {"name": "SynchronousHyperband", "options": {"maxResource": 27}}
+    document = study_document(search={"sampler": sampler}, maxTrials=60)
+    document["spec"]["trial"]["checkpoints"] = {"claimName": "claim"}
+    workplace.write(document)
+    called = workplace.call("preview", "study.yaml", "--suggestions", "60")
+    assert "27 to 1, 9 to 3, 3 to 9, 1 to 27" in called.out
+    assert "70 trials with 375 steps (epochs) in all; maxTrials ends it after 60" in called.out
+    shown = json.loads(workplace.call("preview", "study.yaml", "--suggestions", "60", "-o", "json").out)
+    assert shown["plannedTrainings"] == 60
+    assert (shown["schedule"]["trials"], shown["schedule"]["steps"]) == (70, 375)
+    assert shown["schedule"]["rows"][3] == [{"trials": 4, "steps": 27}]
+    assert len(shown["suggestions"]) == 27 + 12 + 6 + 4, "what depends on no result"
+
+
 def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> None:
     document = study_document(search={"sampler": {"name": "TPE"}, "pruner": {"name": "Median"}, "seed": 7})
     container = document["spec"]["trial"]["template"]["spec"]["containers"][0]

@@ -56,6 +56,18 @@ def test_notes_say_why_trials_ended_where_that_is_more_than_their_state() -> Non
     assert "Complete" not in "".join(lines)
 
 
+def test_trials_of_a_strategy_say_where_they_come_from() -> None:
+    promoted = {"parent": 0, "generation": None, "bracket": 0, "rung": 1, "budget": 9, "note": "trial 0 was promoted"}
+    rows = [row(0), row(1, lineage=promoted)]
+    for width in (60, 100, 200):
+        lines = text_of(trials_table(rows, Shown("score", PARAMETERS, width, notes=True)), width)
+        assert max(len(line) for line in lines) <= width
+        assert lines[-1].split(" 12s ")[1].split()[:4] == ["b0", "r1", "0", "9"]
+        assert lines[-2].split(" 12s ")[1].split()[:3] == ["–", "–", "–"]
+    assert lines[-1].endswith("trial 0 was promoted")
+    assert "from" not in "".join(text_of(trials_table(rows, Shown("score", [], 100)), 100))
+
+
 def test_a_running_trial_shows_its_step_and_its_curve() -> None:
     (line,) = text_of(
         trials_table([row(3, RUNNING, step=7, trend=(0.0, 1.0))], Shown("score", [], 100, running=True)), 100

@@ -12,11 +12,14 @@ import yaml
 
 from tests.control_plane.operator_process import InstalledOperator, wait_for
 from tests.control_plane.studies import EXAMPLES, Studies
+from tests.examples.shortening import shorten
 from tests.resuming_trainer import resuming_trainer
 from tests.support.control_plane import ControlPlane
 
 GOES_ON = resuming_trainer(steps=5, stop=3, waits="trial.resume_from is None")
 """Its first attempt never gets beyond the third step."""
+
+WITH_CHECKPOINTS = sorted(file.stem for file in EXAMPLES.glob("*.yaml") if "checkpoints:" in file.read_text())
 
 Claim = Callable[[str], Path]
 
@@ -71,16 +74,23 @@ def test_a_trial_whose_pod_is_taken_away_goes_on_after_its_last_checkpoint(
     ]
 
 
-def test_the_example_completes_as_jobs(studies: Studies, operator: InstalledOperator, claim: Claim) -> None:
-    folder = claim("digits-mlp-checkpoints")
-    request, study = yaml.safe_load_all((EXAMPLES / "digits-mlp-checkpoints.yaml").read_text())
-    study["spec"] |= {"maxTrials": 2}
+@pytest.mark.parametrize("example", WITH_CHECKPOINTS)
+def test_an_example_completes_as_jobs(
+    studies: Studies, operator: InstalledOperator, claim: Claim, example: str
+) -> None:
+    folder = claim(example)
+    request, study = yaml.safe_load_all((EXAMPLES / f"{example}.yaml").read_text())
+    has_strategy = shorten(study, 2)
     study["spec"]["trial"]["checkpoints"]["path"] = str(folder)
     studies.kubectl("apply", "-f", "-", input=yaml.safe_dump_all([request, study]))
-    studies.wait("digits-mlp-checkpoints", "Complete", 280)
-    trials = studies.status("digits-mlp-checkpoints")["trials"]
-    assert (trials["complete"] + trials["pruned"], trials["failed"]) == (2, 0)
-    assert {file.parent.name for file in folder.rglob("*.pt")} == {"0", "1"}
+    studies.wait(example, "Complete", 280)
+    assert studies.condition(example, "Complete")["reason"] == ("Exhausted" if has_strategy else "MaxTrialsReached")
+    trials = studies.status(example)["trials"]
+    assert (trials["complete"] + trials["pruned"], trials["failed"]) == (trials["total"], 0)
+    assert {file.parent.name for file in folder.rglob("*.pt")} == set(map(str, range(trials["total"])))
+    uid = studies.get(example)["metadata"]["uid"]
+    first_steps = operator.query("SELECT MIN(step) FROM tuning_reports WHERE study_uid = ? GROUP BY trial", uid)
+    assert any(step > 1 for (step,) in first_steps) == has_strategy
 
 
 def test_the_how_tos_clean_up_is_a_pod_that_the_api_server_takes(studies: Studies) -> None:

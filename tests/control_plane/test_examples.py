@@ -1,6 +1,6 @@
 """Examples and databases: studies that end well.
 
-The digits study is in test_crashes, the one with a volume in test_checkpoints.
+The digits study is in test_crashes, those with a volume in test_checkpoints.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import pytest
 from tests.chart.helm import Helm
 from tests.control_plane.operator_process import InstalledOperator
 from tests.control_plane.studies import EXAMPLES, Studies
+from tests.control_plane.test_checkpoints import WITH_CHECKPOINTS
 from tests.support.control_plane import ControlPlane
 from tests.support.process_node import ProcessNode
 
 SHORT = 3
 """Trials of an example here; its file has more."""
 
-OTHERS = sorted({file.stem for file in EXAMPLES.glob("*.yaml")} - {"digits-mlp", "digits-mlp-checkpoints"})
+OTHERS = sorted({file.stem for file in EXAMPLES.glob("*.yaml")} - {"digits-mlp", *WITH_CHECKPOINTS})
 
 
 @pytest.mark.parametrize("example", OTHERS)

@@ -24,6 +24,13 @@ def test_a_study_never_asks_for_more_than_its_last_trials() -> None:
     assert plan.ask == 1
 
 
+def test_a_search_that_waits_for_running_trials_is_not_asked_before_one_has_ended() -> None:
+    waiting = snapshot(reported(0), trial(1), jobs=(job(0),), parallelism=4, waits=True)
+    plan = decide(waiting)
+    assert (plan.ask, [launch.trial.number for launch in plan.launches]) == (0, [1])
+    assert decide(replace(waiting, history=replace(waiting.history, waits=False))).ask == 2
+
+
 def test_a_trial_that_was_asked_for_and_has_no_job_is_launched_again() -> None:
     plan = decide(snapshot(trial(0), trial(1), jobs=(job(1),)))
     assert [launch.trial.number for launch in plan.launches] == [0]

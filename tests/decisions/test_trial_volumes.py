@@ -8,20 +8,25 @@ import pytest
 
 from tests.builders import STUDY, spec, trial
 from tuning_operator.decisions.report_access import ReportAccess
+from tuning_operator.decisions.snapshot import NO_LINEAGE, Lineage
 from tuning_operator.decisions.trial_job import trial_job
 
 CHECKPOINTS = {"claimName": "shared", "path": "/data/checkpoints"}
 
 
 def pod(
-    checkpoints: dict[str, str] | None = None, attempt: int = 1, volumes: Any = None, **container: Any
+    checkpoints: dict[str, str] | None = None,
+    attempt: int = 1,
+    volumes: Any = None,
+    lineage: Lineage = NO_LINEAGE,
+    **container: Any,
 ) -> dict[str, Any]:
     """Return the pod spec of trial 7's Job."""
     template = {"spec": {"containers": [{"name": "trainer", "image": "trainer:1", **container}], "volumes": volumes}}
     made = trial_job(
         STUDY,
         spec(trial={"template": template, "checkpoints": checkpoints}),
-        trial(7, attempt=attempt),
+        trial(7, attempt=attempt, lineage=lineage),
         ReportAccess("http://operator", "secret"),
     )
     found: dict[str, Any] = made["spec"]["template"]["spec"]
@@ -48,6 +53,20 @@ def test_a_first_attempt_starts_afresh_and_a_further_one_goes_on_from_the_same_d
     first, second = variables(pod(CHECKPOINTS)), variables(pod(CHECKPOINTS, attempt=2))
     assert "TUNING_RESUME_FROM" not in first
     assert second["TUNING_RESUME_FROM"] == second["TUNING_CHECKPOINT_DIR"] == first["TUNING_CHECKPOINT_DIR"]
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_child_goes_on_from_its_parents_directory_as_long_as_its_own_is_empty(attempt: int) -> None:
+    child = variables(pod(CHECKPOINTS, attempt, lineage=Lineage(parent=3, budget=27)))
+    assert child["TUNING_RESUME_FROM"] == "/data/checkpoints/team-a/digits-11112222/3"
+    assert child["TUNING_CHECKPOINT_DIR"] == "/data/checkpoints/team-a/digits-11112222/7"
+    assert child["TUNING_BUDGET"] == "27"
+
+
+def test_a_parent_that_began_anew_left_its_checkpoints_under_another_name() -> None:
+    child = variables(pod(CHECKPOINTS, lineage=Lineage(parent=3, parent_attempt=4)))
+    assert child["TUNING_RESUME_FROM"] == "/data/checkpoints/team-a/digits-11112222/3-4"
+    assert "TUNING_BUDGET" not in child
 
 
 def test_without_checkpoints_nothing_is_mounted_and_no_directory_is_named() -> None:

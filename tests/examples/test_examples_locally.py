@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.examples.shortening import shorten
 from tuning_operator.api.validation import parse_study
 from tuning_operator.api.yaml_files import load_study
 
@@ -19,16 +20,6 @@ TRIALS = 4
 pytestmark = pytest.mark.training
 
 
-def shortened(example: Path, folder: Path) -> Path:
-    """Write a copy with fewer trials."""
-    document = load_study(example)
-    spec = document["spec"]
-    spec["maxTrials"], spec["parallelism"] = TRIALS, min(TRIALS, spec.get("parallelism", 1))
-    copy = folder / example.name
-    copy.write_text(yaml.safe_dump(document))
-    return copy
-
-
 def tuning(folder: Path, *arguments: str) -> str:
     """Call the command line in a folder; return what it prints."""
     done = subprocess.run([TUNING, *arguments], cwd=folder, capture_output=True, text=True, timeout=280)
@@ -38,10 +29,13 @@ def tuning(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_runs_on_this_machine(example: Path, tmp_path: Path) -> None:
-    study = shortened(example, tmp_path)
+    study, document = tmp_path / example.name, load_study(example)
+    has_strategy = shorten(document, TRIALS)
+    study.write_text(yaml.safe_dump(document))
+    planned = json.loads(tuning(tmp_path, "preview", study.name, "-o", "json"))["plannedTrainings"]
     tuning(tmp_path, "run", study.name)
     trials = json.loads(tuning(tmp_path, "trials", study.name, "-o", "json"))
-    assert [trial["number"] for trial in trials] == list(range(TRIALS))
+    assert [trial["number"] for trial in trials] == list(range(planned if has_strategy else TRIALS))
     assert {trial["state"] for trial in trials} <= {"COMPLETE", "PRUNED"}
     best = json.loads(tuning(tmp_path, "best", study.name, "-o", "json"))
     assert best["value"] >= 0.9

@@ -82,6 +82,8 @@ class FakeTrialRepository:
         self.key = key
         self.points: int | None = None
         """How many trials the space has, those enqueued included; None: endlessly many."""
+        self.waits = False
+        """Whether the search has nothing to propose before another trial has ended."""
         self.prune_on_report: set[int] = set()
         """Trials whose next new report is answered with the decision to prune."""
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
@@ -103,6 +105,7 @@ class FakeTrialRepository:
             total=len(self._trials),
             open=tuple(self._view(trial) for trial in self._trials if trial.finished is None),
             exhausted=self.points is not None and len(self._trials) >= self.points,
+            waits=self.waits,
             started_at=started_at,
             active=self._active or ActiveTime(since=started_at),
             **tally.sums(),

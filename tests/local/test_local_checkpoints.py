@@ -93,6 +93,24 @@ async def test_what_is_still_needed_stays(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["1", "17", "2", "4", "notes"]
 
 
+async def test_where_trials_go_on_from_others_all_stay_until_there_is_nothing_more_to_try(tmp_path: Path) -> None:
+    trials = FakeTrialRepository(spec(parallelism=2))
+    await trials.ask(2)
+    await trials.tell([Outcome(number, EndState.COMPLETE, number, "Complete", "", 1.0) for number in (0, 1)])
+    folders = CheckpointFolders(tmp_path)
+    (tmp_path / "0").mkdir()
+    assert folders.unneeded(trials, (), may_be_parents=True) == []
+    trials.points = 2
+    assert folders.unneeded(trials, (), may_be_parents=True) == [tmp_path / "0"]
+
+
+def test_a_child_is_told_of_its_parents_directory(tmp_path: Path) -> None:
+    assert CheckpointFolders(tmp_path).variables(7, attempt=2, parent=3) == {
+        "TUNING_CHECKPOINT_DIR": str(tmp_path / "7"),
+        "TUNING_RESUME_FROM": str(tmp_path / "3"),
+    }
+
+
 def test_before_the_first_checkpoint_there_is_nothing_to_remove(tmp_path: Path) -> None:
     assert CheckpointFolders(tmp_path / "none").unneeded(FakeTrialRepository(spec()), ()) == []
 

@@ -6,7 +6,7 @@ import json
 import math
 
 from tuning_contract.environment import ParameterValue
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, OpenTrial
+from tuning_operator.decisions.snapshot import EndState, FinishedTrial, Lineage, OpenTrial
 from tuning_operator.ports import StoredReport
 from tuning_operator.reports.trial_document import report_document, trial_document
 
@@ -34,6 +34,7 @@ def test_a_finished_trial_says_how_it_ended() -> None:
         "value": 0.9,
         "parameters": PARAMETERS,
         "attempt": 2,
+        "lineage": None,
         "reason": "Completed",
         "message": "a sentence",
         "askedAt": None,
@@ -42,6 +43,18 @@ def test_a_finished_trial_says_how_it_ended() -> None:
         "lastStep": None,
         "endedAt": "2025-10-09T08:53:20.250Z",
         "runningSeconds": 12.5,
+    }
+
+
+def test_a_strategys_trial_says_where_it_comes_from() -> None:
+    lineage = Lineage(parent=1, parent_attempt=2, bracket=0, rung=1, budget=9, note="trial 1 was promoted")
+    assert trial_document(OpenTrial(number=4, parameters={}, lineage=lineage))["lineage"] == {
+        "parent": 1,
+        "generation": None,
+        "bracket": 0,
+        "rung": 1,
+        "budget": 9,
+        "note": "trial 1 was promoted",
     }
 
 

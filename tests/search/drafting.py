@@ -13,7 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.asking import Asking, Past
-from tuning_operator.search.attributes import TOLD_AFTER
+from tuning_operator.search.attributes import TOLD_AFTER, asked_attributes
+from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.space import Space
 
 STARTED_AT = datetime(2027, 1, 15, 8)  # noqa: DTZ001 - Optuna's trials have naive local time
@@ -32,9 +33,10 @@ class Drafting:
 
     def restart(self) -> None:
         """Ask from now on as a new process does, which knows only the trials."""
-        seed = 11 if self._spec.search.seed is None else self._spec.search.seed
+        self._seed = 11 if self._spec.search.seed is None else self._spec.search.seed
         self._ended: list[FrozenTrial] = []
-        self.asking = Asking(Past("study", [StudyDirection.MAXIMIZE], seed, self._spec, [*self.trials], self.notes))
+        directions = [StudyDirection[self._spec.objective.direction.name]]
+        self.asking = Asking(Past("study", directions, self._seed, self._spec, [*self.trials], self.notes))
 
     def ask(self, count: int) -> list[Mapping[str, ParameterValue]]:
         """Return the next trials' parameters as their trainers get them."""
@@ -43,9 +45,14 @@ class Drafting:
         for suggestion in suggestions:
             trial = copy.copy(suggestion.trial)
             trial._trial_id, trial.datetime_start = 1000 + trial.number, STARTED_AT
+            trial.user_attrs = {**asked_attributes(training_seed(self._seed, trial.number), 1), **trial.user_attrs}
             self.trials.append(trial)
             self.notes |= suggestion.notes
-        return [self._space.typed(suggestion.trial.params) for suggestion in suggestions]
+        return [self.typed(suggestion.trial) for suggestion in suggestions]
+
+    def typed(self, trial: FrozenTrial) -> Mapping[str, ParameterValue]:
+        """Return a trial's parameters as its trainer gets them."""
+        return self._space.typed(trial.params)
 
     def tell(self, values: Sequence[float | None]) -> None:
         """Complete the oldest open trials with these values; without one, a trial fails."""

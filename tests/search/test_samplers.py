@@ -1,4 +1,4 @@
-"""What every sampler promises, and what some of them promise besides."""
+"""What samplers promise besides what test_methods.py asks of all of them."""
 
 from __future__ import annotations
 
@@ -16,49 +16,11 @@ from cmaes import CMA, SepCMA
 from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
+from tests.search.methods import SAMPLERS, SQUARE, space_of
 from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_contract.environment import ParameterValue
-from tuning_operator.api.samplers import Crossover, SamplerName
 from tuning_operator.errors import InvalidStudy, StorageUnavailable
-
-MIXED: tuple[Mapping[str, Any], ...] = (
-    {"name": "continuous", "type": "Float", "low": -1.5, "high": 2},
-    {"name": "rate", "type": "Float", "low": 1e-5, "high": 1e-1, "scale": "Log"},
-    {"name": "stepped", "type": "Float", "low": 0.1, "high": 0.9, "step": 0.1},
-    {"name": "whole", "type": "Int", "low": -3, "high": 12, "step": 3},
-    {"name": "units", "type": "Int", "low": 1, "high": 1000, "scale": "Log"},
-    {"name": "single", "type": "Int", "low": 4, "high": 4},
-    {"name": "choice", "type": "Categorical", "choices": ["a", True, 1, 0.5]},
-    {"name": "flag", "type": "Categorical", "choices": [True, False]},
-    {"name": "fixed", "type": "Fixed", "value": "as it is"},
-)
-FINITE = tuple(parameter for parameter in MIXED if parameter["name"] not in ("continuous", "rate"))
-SQUARE = tuple({"name": name, "type": "Float", "low": 0, "high": 1} for name in ("x", "y"))
-
-SAMPLERS: list[dict[str, Any]] = [
-    {"name": "Random"},
-    {"name": "Random", "options": {"unique": True}},
-    {"name": "Grid", "options": {"points": 7}},
-    {"name": "BruteForce"},
-    {"name": "QMC"},
-    {"name": "QMC", "options": {"qmcType": "Halton", "scramble": False}},
-    {"name": "TPE", "options": {"nStartupTrials": 5}},
-    {"name": "CMAES"},
-    {"name": "CMAES", "options": {"popsize": 5, "withMargin": True, "nStartupTrials": 3}},
-    {"name": "CMAES", "options": {"useSeparableCma": True}},
-    {"name": "CMAES", "options": {"lrAdapt": True}},
-    *(
-        {"name": "NSGAII", "options": {"populationSize": 5, "crossover": crossover.value, "mutation": "Polynomial"}}
-        for crossover in Crossover
-    ),
-    {"name": "NSGAIII", "options": {"populationSize": 5, "dividingParameter": 2, "mutationProb": 0.5}},
-]
-"""All but GP, which takes seconds for a trial; test_seeds.py has it."""
-
-
-def _space(sampler: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    return FINITE if sampler["name"] == "BruteForce" else MIXED
 
 
 def _square(trial: Mapping[str, ParameterValue]) -> float:
@@ -69,27 +31,9 @@ def _square(trial: Mapping[str, ParameterValue]) -> float:
     return -((x - 0.3) ** 2) - (y - 0.8) ** 2
 
 
-def test_every_sampler_is_tested() -> None:
-    assert {sampler["name"] for sampler in SAMPLERS} | {"GP"} == {name.value for name in SamplerName}
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
-def test_points_lie_in_the_space_whatever_became_of_the_trials_before(sampler: dict[str, Any]) -> None:
-    spec = study_spec(_space(sampler), {"sampler": sampler})
-    drafting = Drafting(spec)
-    for round_ in range(10):
-        trials = drafting.ask(3)
-        assert len(trials) == 3
-        for trial in trials:
-            assert list(trial) == [parameter.name for parameter in spec.parameters]
-            assert all(parameter.contains(trial[parameter.name]) for parameter in spec.parameters), trial
-        units = [trial["units"] for trial in trials]
-        drafting.tell([None if round_ % 4 == 3 else -abs(float(unit) - 30) for unit in units[: 2 + round_ % 2]])
-
-
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
 def test_a_hundred_first_asks_at_once_are_a_hundred_points(sampler: dict[str, Any]) -> None:
-    trials = Drafting(study_spec(_space(sampler), {"sampler": sampler})).ask(100)
+    trials = Drafting(study_spec(space_of(sampler), {"sampler": sampler})).ask(100)
     assert len({str(trial) for trial in trials}) == 100
 
 

@@ -18,6 +18,15 @@ Trials = Annotated[int, Field(ge=1, le=10_000)]
 Steps = Annotated[int, Field(ge=1, le=MAX_STEP)]
 
 
+def require_order(min_resource: int, max_resource: int) -> None:
+    """Raise ValueError, with a sentence, when there is no step for a rung."""
+    if max_resource < min_resource:
+        raise ValueError(
+            f"`maxResource` ({max_resource}) is below `minResource` ({min_resource}); "
+            "set it to the number of epochs of a whole trial"
+        )
+
+
 class PrunerName(StrEnum):
     """How hopeless trials are recognised."""
 
@@ -77,11 +86,7 @@ class HyperbandOptions(ResourceModel):
 
     @model_validator(mode="after")
     def _resources_are_in_order(self) -> HyperbandOptions:
-        if self.max_resource < self.min_resource:
-            raise ValueError(
-                f"`maxResource` ({self.max_resource}) is below `minResource` ({self.min_resource}); "
-                "set it to the number of epochs of a whole trial"
-            )
+        require_order(self.min_resource, self.max_resource)
         return self
 
 

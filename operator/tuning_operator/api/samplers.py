@@ -9,6 +9,7 @@ from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.options import Method, NoOptions, Options, parse_options
+from tuning_operator.api.strategies import SynchronousHyperbandOptions
 
 StartupTrials = Annotated[int, Field(ge=0, le=10_000)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -26,6 +27,24 @@ class SamplerName(StrEnum):
     CMA_ES = "CMAES"
     NSGA_II = "NSGAII"
     NSGA_III = "NSGAIII"
+    SYNCHRONOUS_HYPERBAND = "SynchronousHyperband"
+
+    @property
+    def is_strategy(self) -> bool:
+        """Whether it proposes trials by a plan of its own, and not only their parameters."""
+        return self in STRATEGIES
+
+    @property
+    def inherits_checkpoints(self) -> bool:
+        """Whether trials go on from other trials' checkpoints."""
+        return self in INHERITING
+
+
+STRATEGIES = (SamplerName.SYNCHRONOUS_HYPERBAND,)
+"""Samplers that propose trials by a plan of their own."""
+
+INHERITING = (SamplerName.SYNCHRONOUS_HYPERBAND,)
+"""Strategies whose trials go on from other trials' checkpoints."""
 
 
 class RandomOptions(ResourceModel):
@@ -176,6 +195,7 @@ SAMPLER_OPTIONS: dict[SamplerName, type[ResourceModel]] = {
     SamplerName.CMA_ES: CMAESOptions,
     SamplerName.NSGA_II: NSGAIIOptions,
     SamplerName.NSGA_III: NSGAIIIOptions,
+    SamplerName.SYNCHRONOUS_HYPERBAND: SynchronousHyperbandOptions,
 }
 
 
@@ -183,7 +203,7 @@ class Sampler(Method):
     """The sampler and its options."""
 
     name: Annotated[SamplerName, Strict(False)] = SamplerName.TPE
-    """TPE (default), Random, Grid, BruteForce, QMC, GP, CMAES, NSGAII or NSGAIII."""
+    """TPE (default), Random, Grid, BruteForce, QMC, GP, CMAES, NSGAII, NSGAIII, or a strategy: SynchronousHyperband."""
     options: Options = Field(default_factory=dict)
     """The sampler's own options; an unknown one is an error that lists the known."""
 

@@ -12,7 +12,8 @@ from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STORAGE_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType
-from tuning_operator.api.samplers import GridOptions, SamplerName
+from tuning_operator.api.pruners import PrunerName
+from tuning_operator.api.samplers import INHERITING, GridOptions, SamplerName
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import Search
 from tuning_operator.api.sentences import one_line, shown
@@ -63,6 +64,17 @@ class Objective(ResourceModel):
     """A trial's value from its reports: the Last (default), the Best or the Mean."""
 
 
+_INHERITS = f"(self.search.sampler.name in [{', '.join(repr(name.value) for name in INHERITING)}])"
+_NO_CHECKPOINTS = (
+    "`search.sampler` is a strategy whose trials go on from other trials' checkpoints, but `trial.checkpoints` "
+    "names no volume for them; add it, or take another sampler"
+)
+_TWO_JUDGES = (
+    "`search.sampler` is a strategy that itself decides which trials go on, so that `search.pruner` can only be None "
+    "or Threshold; remove it, or take another sampler"
+)
+
+
 class StudySpec(ResourceModel):
     """What to tune, and how."""
 
@@ -79,6 +91,8 @@ class StudySpec(ResourceModel):
                     "`when.parameter` names a parameter that is not in `parameters`; add it or correct the name",
                     ".parameters",
                 ),
+                cel(f"!{_INHERITS} || has(self.trial.checkpoints)", _NO_CHECKPOINTS, ".trial"),
+                cel(f"!{_INHERITS} || self.search.pruner.name in ['None', 'Threshold']", _TWO_JUDGES, ".search"),
             ]
         }
     )
@@ -172,6 +186,15 @@ class StudySpec(ResourceModel):
                 "CMAES searches only Float and Int parameters that every trial has, and there are none; "
                 "take another sampler"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _strategies_have_what_they_need(self) -> StudySpec:
+        if self.search.sampler.name.inherits_checkpoints:
+            if self.trial.checkpoints is None:
+                raise ValueError(_NO_CHECKPOINTS)
+            if self.search.pruner.name not in (PrunerName.NONE, PrunerName.THRESHOLD):
+                raise ValueError(_TWO_JUDGES)
         return self
 
     @model_validator(mode="after")

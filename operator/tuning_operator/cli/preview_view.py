@@ -18,6 +18,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.api.when import When
 from tuning_operator.cli.columns import GAP, cell, parameter_columns
 from tuning_operator.cli.formats import parameter_text, plural
+from tuning_operator.cli.schedule_view import planned_trainings, schedule_document, schedule_facts
 from tuning_operator.cli.tables import pairs_table
 from tuning_operator.cli.theme import FAINT
 from tuning_operator.cli.trial_rows import TrialRow
@@ -32,10 +33,11 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
     return {
         "study": name,
         "objective": spec.objective.to_document(),
-        "plannedTrainings": spec.max_trials,
+        "plannedTrainings": planned_trainings(spec),
         "parallelism": spec.parallelism,
         "gpusPerTrial": gpus_requested(spec.trial.template),
         "search": _method_documents(spec.search),
+        **schedule_document(spec),
         "parameters": [parameter.to_document() for parameter in spec.parameters],
         "suggestions": [{"number": row.number, "parameters": dict(row.parameters)} for row in suggestions],
     }
@@ -54,12 +56,13 @@ def preview_view(name: str, spec: StudySpec, suggestions: Sequence[TrialRow], wi
 
 def _facts(spec: StudySpec) -> dict[str, str | Text]:
     gpus = gpus_requested(spec.trial.template)
-    trainings = f"{spec.max_trials}, {spec.parallelism} at a time"
+    trainings = f"{planned_trainings(spec)}, {spec.parallelism} at a time"
     search = spec.search
     return {
         "trainings": trainings + (f", {plural(gpus, 'GPU')} each" if gpus else ""),
         "sampler": _method(search.sampler.name.value, search.sampler.parsed_options()),
         "pruner": _method(search.pruner.name.value, search.pruner.parsed_options()),
+        **schedule_facts(spec),
         **_brackets(search.pruner.parsed_options()),
         "seed": "none: each study differs" if search.seed is None else str(search.seed),
         "enqueued": plural(len(search.enqueue), "trial") if search.enqueue else "none",

@@ -25,8 +25,10 @@ def first_suggestions(name: str, spec: StudySpec, count: int) -> Sequence[OpenTr
         try:
             repository = await repositories.open(StudyKey(NAMESPACE, name, str(uuid.uuid4())), spec)
             trials: list[OpenTrial] = []
-            while len(trials) < min(count, spec.max_trials) and not repository.history().exhausted:
+            history = repository.history()
+            while len(trials) < min(count, spec.max_trials) and not (history.exhausted or history.waits):
                 trials += await repository.ask(min(count, spec.max_trials) - len(trials))
+                history = repository.history()
             return trials
         finally:
             await repositories.aclose()

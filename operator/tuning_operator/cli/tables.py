@@ -12,6 +12,7 @@ from rich.text import Text
 from tuning_contract.environment import ParameterValue
 from tuning_operator.cli.columns import GAP, cell, heading, parameter_columns
 from tuning_operator.cli.formats import decimals_for, seconds_text, sparkline, value_text
+from tuning_operator.cli.lineage_columns import lineage_cells, lineage_headings, lineage_width
 from tuning_operator.cli.theme import BAR, BEST, FAINT, STATE_SIGNS, STATE_STYLES, state_text
 from tuning_operator.cli.trial_rows import FAILED, TrialRow
 
@@ -37,13 +38,14 @@ class Shown:
     running: bool = False
     """Whether to show how far trials are: step and curve."""
     notes: bool = False
-    """Whether to show why trials ended."""
+    """Whether to show why trials ended, and where those of a strategy come from."""
 
 
 def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
     """Return one line for each trial, as wide as there is room."""
     decimals = decimals_for(row.value for row in rows)
-    notes = max((len(row.why) for row in rows), default=0) if shown.notes else 0
+    notes = max((len(row.remark) for row in rows), default=0) if shown.notes else 0
+    lineage = lineage_headings(rows) if shown.notes else ()
     fixed = _fixed_width(rows, shown, decimals) + (min(notes, _NOTE) + GAP if notes else 0)
     columns = parameter_columns(rows, shown.parameters, shown.width - fixed)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style=FAINT)
@@ -55,6 +57,8 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
     if shown.running:
         table.add_column("", min_width=TREND, no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
+    for name in lineage:
+        table.add_column(name, justify="right", no_wrap=True)
     for column in columns:
         table.add_column(
             column.heading, justify="right" if column.right else "left", no_wrap=True, min_width=column.width
@@ -63,7 +67,7 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
         room = shown.width - _fixed_width(rows, shown, decimals) - sum(column.width + GAP for column in columns)
         table.add_column("", overflow="ellipsis", no_wrap=True, max_width=max(1, room))
     for row in rows:
-        cells = [cell(row, column.name) for column in columns]
+        cells = [*(lineage_cells(row) if lineage else ()), *(cell(row, column.name) for column in columns)]
         table.add_row(*_first_cells(row, shown, decimals), *cells, *([_note(row)] if notes else []))
     return table
 
@@ -84,7 +88,7 @@ def _first_cells(row: TrialRow, shown: Shown, decimals: int | None) -> list[Text
 
 
 def _note(row: TrialRow) -> Text:
-    return Text(" ".join(row.why.split()), style=STATE_STYLES[FAILED] if row.state == FAILED else FAINT)
+    return Text(" ".join(row.remark.split()), style=STATE_STYLES[FAILED] if row.state == FAILED else FAINT)
 
 
 def _value_heading(metric: str) -> str:
@@ -99,7 +103,7 @@ def _fixed_width(rows: Sequence[TrialRow], shown: Shown, decimals: int | None) -
     value = max(*(len(line) for line in _value_heading(shown.metric).split("\n")), *values, 1)
     time = max([4, *(len(seconds_text(row.seconds)) for row in rows)])
     widths = [number, state, value, time, *([4, TREND] if shown.running else [])]
-    return sum(widths) + GAP * len(widths)
+    return sum(widths) + GAP * len(widths) + (lineage_width(rows, GAP) if shown.notes else 0)
 
 
 def pairs_table(pairs: Mapping[str, str | Text], style: str = FAINT) -> Table:

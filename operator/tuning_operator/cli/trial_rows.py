@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,8 @@ class TrialRow:
     message: str = ""
     trend: Sequence[float] = ()
     """Values of the objective so far, in order."""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    """What its strategy says of it; empty: none does."""
     log: str = ""
     """Where its log is."""
 
@@ -46,6 +48,11 @@ class TrialRow:
         if not self.reason or self.reason.upper() == self.state:
             return self.message
         return f"{self.reason}: {self.message}" if self.message else self.reason
+
+    @property
+    def remark(self) -> str:
+        """The same, or else how a strategy's trial differs from its parent."""
+        return self.why or str(self.lineage.get("note", ""))
 
 
 def trial_row(document: Mapping[str, Any]) -> TrialRow:
@@ -61,6 +68,7 @@ def trial_row(document: Mapping[str, Any]) -> TrialRow:
         attempt=int(document.get("attempt", 1)),
         reason=str(document.get("reason", "")),
         message=str(document.get("message", "")),
+        lineage=dict(document.get("lineage") or {}),
     )
 
 

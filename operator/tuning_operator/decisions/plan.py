@@ -74,6 +74,7 @@ def _finished(trial: OpenTrial, outcome: Outcome, snapshot: Snapshot) -> Finishe
         attempt=trial.attempt,
         ended_at=snapshot.now,
         running_seconds=outcome.running_seconds,
+        lineage=trial.lineage,
     )
 
 
@@ -147,7 +148,7 @@ def _starts(
     if snapshot.problem:  # one Job shows whether it is over; all at once would be refused together
         slots = min(slots, 1)
     launches = tuple(Launch(trial, "it has no Job") for trial in waiting[:slots])
-    if verdict is not None:
+    if verdict is not None or snapshot.history.waits:
         return 0, launches
     return trials_to_ask(snapshot.spec, snapshot.history.total, slots - len(launches)), launches
 

@@ -57,6 +57,27 @@ class EarlierAttempts:
 NO_EARLIER_ATTEMPTS = EarlierAttempts()
 
 
+@dataclass(frozen=True)
+class Lineage:
+    """Where a trial of a strategy comes from, and how far it goes."""
+
+    parent: int | None = None
+    """The trial from whose checkpoint it goes on; None: it starts afresh."""
+    parent_attempt: int = 1
+    """The parent's first attempt, which its directory is named after."""
+    generation: int | None = None
+    bracket: int | None = None
+    rung: int | None = None
+    """Each from 0, where the strategy has such."""
+    budget: int | None = None
+    """Its last step, those of its ancestors counted; None: the trainer decides."""
+    note: str = ""
+    """How it differs from its parent, as a sentence."""
+
+
+NO_LINEAGE = Lineage()
+
+
 class LastWords(NamedTuple):
     """What is said once in an attempt, and turns what becomes of it: each is stored before anybody hears of it."""
 
@@ -97,6 +118,7 @@ class OpenTrial:
     """What is stored of the newest attempt's pods."""
     seed: int = 0
     """Seed of the training run."""
+    lineage: Lineage = NO_LINEAGE
     asked_at: float = 0.0
     """Seconds since 1970."""
     first_report_at: float | None = None
@@ -135,6 +157,7 @@ class FinishedTrial:
     ended_at: float
     running_seconds: float
     """With a running pod, over all attempts."""
+    lineage: Lineage = NO_LINEAGE
 
 
 class Improvement(NamedTuple):
@@ -190,6 +213,8 @@ class History:
     """The study's own clock."""
     exhausted: bool = False
     """The sampler has no further point to try."""
+    waits: bool = False
+    """The search has nothing to try before another trial has ended."""
     started_at: float | None = None
     """When the first trial was asked for."""
     last_ended_at: float | None = None

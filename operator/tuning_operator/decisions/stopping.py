@@ -109,8 +109,9 @@ def _all_asked(spec: StudySpec, history: History) -> Verdict | None:
 def _exhausted(spec: StudySpec, history: History) -> Verdict | None:
     if not history.exhausted:
         return None
-    name = spec.search.sampler.name.value
-    return _ended(history, "Exhausted", f"{name} has no point left after {history.total} trials")
+    sampler = spec.search.sampler.name
+    end = "has come to its end" if sampler.is_strategy else "has no point left"
+    return _ended(history, "Exhausted", f"{sampler.value} {end} after {history.total} trials")
 
 
 def _ended(history: History, reason: str, message: str) -> Verdict:

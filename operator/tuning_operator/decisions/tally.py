@@ -31,6 +31,11 @@ class Tally:
     complete_seconds: float = 0.0
     last_ended_at: float | None = None
 
+    @property
+    def ended(self) -> int:
+        """Trials that ended."""
+        return self.complete + self.pruned + self.failed
+
     @classmethod
     def of(cls, history: History, direction: Direction) -> Self:
         """Return the sums of a history, to add to."""

@@ -15,6 +15,7 @@ from tuning_operator.api.names import (
     ATTEMPT_LABEL,
     KIND,
     PARAMETERS_ANNOTATION,
+    PARENT_LABEL,
     PRIORITY_LABEL,
     QUEUE_LABEL,
     STUDY_ANNOTATION,
@@ -27,7 +28,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_template import Queue, trainer_container
 from tuning_operator.decisions.report_access import NO_REPORTS, ReportAccess, mount_token
 from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
-from tuning_operator.decisions.trial_volumes import add_volumes, checkpoint_dir
+from tuning_operator.decisions.trial_volumes import add_volumes, checkpoint_dir, resume_from
 
 
 def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: ReportAccess) -> dict[str, Any]:
@@ -39,7 +40,6 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
     template = copy.deepcopy(spec.trial.template)
     if spec.trial.metrics.read_from_logs is not None:
         reports = NO_REPORTS  # there is one way for metrics
-    checkpoints = checkpoint_dir(study, spec, trial)
     environment = TrialEnvironment(
         study=study.name,
         namespace=study.namespace,
@@ -50,9 +50,10 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
         report_token=reports.token,
         report_token_file=reports.token_file,
         report_ca=reports.ca,
-        checkpoint_dir=checkpoints,
-        resume_from=checkpoints if trial.attempt > trial.earlier.first else None,
+        checkpoint_dir=checkpoint_dir(study, spec, trial),
+        resume_from=resume_from(study, spec, trial),
         seed=trial.seed,
+        budget=trial.lineage.budget,
         objective=spec.objective.metric,
     )
     container = _prepare_pod(template, study, trial, {**environment.variables(), **_stand_ins(spec, trial)})
@@ -65,7 +66,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
         "metadata": {
             "name": job_name(study.name, study.uid, trial.number, trial.attempt),
             "namespace": study.namespace,
-            "labels": {**_labels(study, trial), **_queue_labels(spec.trial.queue)},
+            "labels": {**_labels(study, trial), **_parent_label(trial), **_queue_labels(spec.trial.queue)},
             "annotations": {
                 STUDY_ANNOTATION: study.name,
                 PARAMETERS_ANNOTATION: json.dumps(dict(trial.parameters), sort_keys=True),
@@ -112,6 +113,10 @@ def _stand_ins(spec: StudySpec, trial: OpenTrial) -> dict[str, str]:
 
 def _labels(study: StudyKey, trial: OpenTrial) -> dict[str, str]:
     return {STUDY_UID_LABEL: study.uid, TRIAL_LABEL: str(trial.number), ATTEMPT_LABEL: str(trial.attempt)}
+
+
+def _parent_label(trial: OpenTrial) -> dict[str, str]:
+    return {} if trial.lineage.parent is None else {PARENT_LABEL: str(trial.lineage.parent)}
 
 
 def _queue_labels(queue: Queue | None) -> dict[str, str]:

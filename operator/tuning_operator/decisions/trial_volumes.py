@@ -19,10 +19,22 @@ def checkpoint_dir(study: StudyKey, spec: StudySpec, trial: OpenTrial) -> str | 
 
     A claim can be a share that several namespaces use, and a study can be created again under its name.
     """
+    return _directory(study, spec, trial.number, trial.earlier.first)
+
+
+def resume_from(study: StudyKey, spec: StudySpec, trial: OpenTrial) -> str | None:
+    """Return where a trial goes on from whose own directory is empty: from its parent, in every attempt."""
+    lineage = trial.lineage
+    if lineage.parent is not None:
+        return _directory(study, spec, lineage.parent, lineage.parent_attempt)
+    return checkpoint_dir(study, spec, trial) if trial.attempt > trial.earlier.first else None
+
+
+def _directory(study: StudyKey, spec: StudySpec, number: int, first_attempt: int) -> str | None:
     if spec.trial.checkpoints is None:
         return None
     # What another trial of its number saved lies where it would be otherwise.
-    folder = f"{trial.number}" if trial.earlier.first == 1 else f"{trial.number}-{trial.earlier.first}"
+    folder = f"{number}" if first_attempt == 1 else f"{number}-{first_attempt}"
     return f"{spec.trial.checkpoints.path}/{study.namespace}/{study_folder(study.name, study.uid)}/{folder}"
 
 

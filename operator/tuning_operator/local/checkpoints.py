@@ -20,18 +20,25 @@ class CheckpointFolders:
         """Return a trial's directory, which may not exist."""
         return self._root / str(trial)
 
-    def variables(self, trial: int, attempt: int) -> dict[str, str]:
+    def variables(self, trial: int, attempt: int, parent: int | None = None) -> dict[str, str]:
         """Return what an attempt is told of it, in place of a cluster's volume."""
-        directory = str(self.of(trial))
-        further = {"TUNING_RESUME_FROM": directory} if attempt > 1 else {}
-        return {"TUNING_CHECKPOINT_DIR": directory, **further}
+        further = {}
+        if parent is not None or attempt > 1:
+            further = {"TUNING_RESUME_FROM": str(self.of(trial if parent is None else parent))}
+        return {"TUNING_CHECKPOINT_DIR": str(self.of(trial)), **further}
 
-    def unneeded(self, trials: TrialRepository, jobs: Collection[TrialJob]) -> list[Path]:
+    def unneeded(
+        self, trials: TrialRepository, jobs: Collection[TrialJob], *, may_be_parents: bool = False
+    ) -> list[Path]:
         """Return the directories of trials that have ended, but the best one's.
 
-        A trial can end before its process does, which may still be saving its model.
+        A trial can end before its process does, which may still be saving its model. Where others go on from such
+        directories, each may be needed until there is nothing more to try.
         """
-        best = trials.history().best
+        history = trials.history()
+        if may_be_parents and not history.exhausted:
+            return []
+        best = history.best
         needed = {job.trial for job in jobs if job.is_active} | ({best.number} if best else set())
         numbers = [int(path.name) for path in self._root.glob("[0-9]*") if path.name.isdecimal()]
         return [self.of(trial) for trial in numbers if trial not in needed and trials.finished(trial) is not None]

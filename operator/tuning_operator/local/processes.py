@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tuning_operator.api.names import ATTEMPT_LABEL, TRIAL_LABEL
+from tuning_operator.api.names import ATTEMPT_LABEL, PARENT_LABEL, TRIAL_LABEL
 from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
 from tuning_operator.errors import JobRefused
 from tuning_operator.local.checkpoints import CheckpointFolders
@@ -111,7 +111,7 @@ class LocalTrialJobs:
         await self._guarded.close()
 
     def _command(self, manifest: Manifest) -> LocalCommand:
-        return local_command(manifest, self._checkpoints.variables(*_attempt(manifest)))
+        return local_command(manifest, self._checkpoints.variables(*_attempt(manifest), _parent(manifest)))
 
     async def _start(self, name: str, manifest: Manifest) -> asyncio.subprocess.Process:
         command = self._command(manifest)
@@ -143,6 +143,12 @@ def _attempt(manifest: Manifest) -> tuple[int, int]:
     """Return which trial and attempt a Job is of."""
     labels = manifest["metadata"]["labels"]
     return int(labels[TRIAL_LABEL]), int(labels[ATTEMPT_LABEL])
+
+
+def _parent(manifest: Manifest) -> int | None:
+    """Return the trial from whose checkpoint a Job's goes on."""
+    labels = manifest["metadata"]["labels"]
+    return int(labels[PARENT_LABEL]) if PARENT_LABEL in labels else None
 
 
 def _ended(job: TrialJob, code: int, now: float) -> TrialJob:

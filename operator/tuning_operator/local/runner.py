@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tuning_operator.api.status import ConditionType, StudyStatus
@@ -136,14 +137,15 @@ class LocalRun:
 
         status = LocalStatus(shown)
         checkpoints = CheckpointFolders(self.places.checkpoints(key))
+        unneeded = partial(checkpoints.unneeded, may_be_parents=spec.search.sampler.name.inherits_checkpoints)
         async with self._started(key, repositories, status, checkpoints) as (tasks, jobs):
             self.observer.on_start(key, trials)
             self._tasks = tasks
             tasks.study_changed(self._wanted_object())
             while not self._is_over(status.latest):
                 await self._next_change()
-                await asyncio.to_thread(remove, checkpoints.unneeded(trials, jobs.observed(key)))
-        await asyncio.to_thread(remove, checkpoints.unneeded(trials, ()))
+                await asyncio.to_thread(remove, unneeded(trials, jobs.observed(key)))
+        await asyncio.to_thread(remove, unneeded(trials, ()))
         return status.latest
 
     async def _next_change(self) -> None:

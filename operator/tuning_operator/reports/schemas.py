@@ -146,6 +146,18 @@ _TRIAL_PAGE = _object(
 )
 
 
+_LINEAGE = _object(
+    {
+        "parent": {"type": ["integer", "null"], "description": "The trial from whose checkpoint it goes on."},
+        "generation": {"type": ["integer", "null"]},
+        "bracket": {"type": ["integer", "null"]},
+        "rung": {"type": ["integer", "null"]},
+        "budget": {"type": ["integer", "null"], "description": "Its last step, those of its ancestors counted."},
+        "note": {"type": "string", "description": "How it differs from its parent."},
+    }
+)
+
+
 def _trial(**more: Schema) -> Schema:
     properties: dict[str, Schema] = {
         "number": {"type": "integer", "minimum": 0},
@@ -157,6 +169,7 @@ def _trial(**more: Schema) -> Schema:
         "value": _nullable(reference("Number")) | {"description": "The objective, so far or in the end."},
         "parameters": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
         "attempt": {"type": "integer", "minimum": 1, "description": "The newest attempt."},
+        "lineage": _nullable(_LINEAGE) | {"description": "What a strategy says of it; null: none does."},
         "reason": {"type": "string", "description": "Why it ended, as a CamelCase word; empty while it is open."},
         "message": {"type": "string"},
         "askedAt": _nullable(_TIME),

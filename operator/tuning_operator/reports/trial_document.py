@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tuning_contract.reports import number_to_json
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, OpenTrial
+from tuning_operator.decisions.snapshot import NO_LINEAGE, EndState, FinishedTrial, Lineage, OpenTrial
 from tuning_operator.ports import StoredReport
 
 WAITING = "WAITING"
@@ -33,6 +33,7 @@ def trial_document(trial: OpenTrial | FinishedTrial) -> Document:
         "value": None if trial.value is None else number_to_json(trial.value),
         "parameters": dict(trial.parameters),
         "attempt": trial.attempt,
+        "lineage": _lineage(trial.lineage),
         **(_ending(trial) if isinstance(trial, FinishedTrial) else _progress(trial)),
     }
 
@@ -51,6 +52,13 @@ def _state(trial: OpenTrial | FinishedTrial) -> str:
     if isinstance(trial, FinishedTrial):
         return trial.state.value.upper()
     return WAITING if trial.first_report_at is None else RUNNING
+
+
+def _lineage(lineage: Lineage) -> Document | None:
+    if lineage == NO_LINEAGE:
+        return None
+    names = ("parent", "generation", "bracket", "rung", "budget", "note")
+    return {name: getattr(lineage, name) for name in names}
 
 
 def _ending(trial: FinishedTrial) -> Document:

@@ -19,12 +19,14 @@ from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, Sa
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.grid import Grid, is_finite
 from tuning_operator.search.horizon import first_to_see
+from tuning_operator.search.proposing import Descent, Proposing
 from tuning_operator.search.reverse_log import reversed_values
 from tuning_operator.search.samplers import Circumstances, make_sampler
 from tuning_operator.search.seeds import order_seed, reseed
 from tuning_operator.search.seen_trials import SeenTrials
 from tuning_operator.search.shuffle import Shuffle
 from tuning_operator.search.space import Space
+from tuning_operator.search.strategies import make_strategy
 from tuning_operator.search.walk import Walk
 
 _DRAWS = 100
@@ -59,14 +61,15 @@ class Suggester(Protocol):
     """Suggests a study's next trials, one after the other. One thread at a time uses it; the event loop never does."""
 
     def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
-        """Return the next suggestions: fewer, but at least one, after so many seconds; none: there is nothing to try.
+        """Return the next suggestions: fewer, but at least one, after so many seconds; none: there is nothing to try,
+        or not before another trial has ended.
 
         `ended` are trials that came to their ends since the last call. The same trials give the same suggestions,
         whatever was asked in one call, and whichever process asks.
         """
 
     def size(self) -> int | None:
-        """Return how many trials the search can have, enqueued ones included; None: endlessly many.
+        """Return how many trials the search can have, enqueued ones included; None: endlessly many, or not known yet.
 
         Until the enqueued trials are asked for it is what remains at most. Not to be called while trials are suggested.
         """
@@ -91,6 +94,8 @@ class Asking:
         unconditional = [parameter.name for parameter in self._space.parameters if parameter.when is None]
         circumstances = Circumstances(order_seed(self._seed), spec.parallelism, self._space.sampled, unconditional)
         self._sampler = make_sampler(search.sampler, circumstances)
+        strategy, direction = make_strategy(search.sampler), spec.objective.direction
+        self._proposing = None if strategy is None else Proposing(strategy, self._enqueued, direction, self._seed)
         self._seen = SeenTrials(past.name, past.directions, past.notes, self._space.reversed)
         self._study = optuna.load_study(study_name=past.name, storage=self._seen, sampler=self._sampler)
         self._unseen: list[tuple[int, int, FrozenTrial]] = []
@@ -101,6 +106,8 @@ class Asking:
     def _remember(self, trial: FrozenTrial, before: int) -> None:
         unseen = trial.state.is_finished() and first_to_see(trial, self._spec) > before
         self._seen.add(trial, as_running=unseen)
+        if self._proposing is not None:
+            self._proposing.add(trial, as_running=unseen)
         if unseen:
             self._learn(trial)
         if self._walk is not None:
@@ -110,6 +117,8 @@ class Asking:
         heapq.heappush(self._unseen, (first_to_see(ended, self._spec), ended.number, ended))
 
     def size(self) -> int | None:
+        if self._proposing is not None:
+            return self._seen.count if self._proposing.is_finished() else None
         if self._walk is None:
             return None
         return max(self._seen.count, len(self._enqueued)) + self._walk.left
@@ -127,13 +136,13 @@ class Asking:
         return suggestions
 
     def _next(self) -> Suggestion | None:
-        """Suggest a trial; None: there is no point left to try."""
+        """Suggest a trial; None: there is nothing to try, or not yet."""
         number = self._seen.count
-        given = self._given(number)
-        if given is None:
+        self._see(before=number)
+        descent = self._descent(number)
+        if descent is None:
             return None
-        while self._unseen and self._unseen[0][0] <= number:
-            self._seen.tell(heapq.heappop(self._unseen)[-1])
+        given = descent.given
         reseed(self._sampler, self._seed, number)
         if given:
             self._study.enqueue_trial(reversed_values(given, self._space.reversed))
@@ -142,10 +151,29 @@ class Asking:
             action="ignore", category=UserWarning
         ):  # rounding in a fine step's values, to Optuna
             self._space.choose(asked._suggest)
+        for name, value in descent.attributes.items():
+            asked.set_user_attr(name, value)
         trial = self._seen.made(number, given)
+        if self._proposing is not None:
+            self._proposing.add(trial)
         if self._walk is not None:
             self._walk.add(trial)
         return Suggestion(trial, self._seen.new_notes())
+
+    def _see(self, before: int) -> None:
+        """Let the results come into sight that the trial of a number may know of."""
+        while self._unseen and self._unseen[0][0] <= before:
+            trial = heapq.heappop(self._unseen)[-1]
+            self._seen.tell(trial)
+            if self._proposing is not None:
+                self._proposing.tell(trial)
+
+    def _descent(self, number: int) -> Descent | None:
+        """Return what of a trial is not the sampler's to choose; None: there is nothing to try, or not yet."""
+        if self._proposing is not None:
+            return self._proposing.next()
+        given = self._given(number)
+        return None if given is None else Descent(given)
 
     def _given(self, number: int) -> Mapping[str, ParameterValue] | None:
         """Return the parameters that are not the sampler's to choose; None: there is nothing left to try."""

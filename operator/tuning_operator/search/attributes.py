@@ -31,7 +31,7 @@ NAMESPACE, NAME, UID, CREATED, ACTIVE_TIME = (
 
 _LARGEST = 1e11
 """No time and no number of seconds is above this, the year 5138: sums and products of such numbers stay finite."""
-_MOST_ATTEMPTS = 10**8
+MOST_ATTEMPTS = 10**8
 """The label of a Job, and a column of the database, have room for so many."""
 _LARGEST_SEED = 2**63
 
@@ -72,7 +72,7 @@ def written(value: EarlierAttempts | PodTime | ActiveTime) -> dict[str, Any]:
 
 def trial_attributes(attrs: Mapping[str, Any]) -> TrialAttributes:
     """Return what a trial's attributes say; raises `Unreadable`."""
-    attempt = whole(attrs, ATTEMPT, 1, _MOST_ATTEMPTS)
+    attempt = whole(attrs, ATTEMPT, 1, MOST_ATTEMPTS)
     earlier = NO_EARLIER_ATTEMPTS
     if EARLIER_ATTEMPTS in attrs:
         earlier = _read(_attempts, EARLIER_ATTEMPTS, attrs[EARLIER_ATTEMPTS])

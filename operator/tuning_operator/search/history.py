@@ -21,6 +21,7 @@ from tuning_operator.ports import StoredReport
 from tuning_operator.search import report_rows, tables
 from tuning_operator.search.attributes import Unreadable, active_time, seconds, trial_attributes
 from tuning_operator.search.database import Database
+from tuning_operator.search.lineage import lineage_of
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
@@ -57,6 +58,8 @@ class StudyHistory:
         """Open trials by number, in its order."""
         self._size: int | None = None
         """How many trials the search can have, enqueued ones included; None: endlessly many."""
+        self._waits = False
+        """Whether the search had nothing to propose since a trial ended last."""
         finished = []
         for trial in check_trials(self.key, self._frozen()):
             if trial.state.is_finished():
@@ -78,11 +81,12 @@ class StudyHistory:
         """Return the trials; costs no more than the number of open ones."""
         tally = self._tally
         started_at = _seconds(self._frozen()[0]) if self._frozen() else None
-        total = tally.complete + tally.pruned + tally.failed + len(self._open)
+        total = tally.ended + len(self._open)
         return History(
             total=total,
             open=tuple(trial.view() for trial in self._open.values()),
             exhausted=self._size is not None and total >= self._size,
+            waits=self._waits,
             started_at=started_at,
             active=ActiveTime(since=started_at) if self._active is None else self._active,
             **tally.sums(),
@@ -131,6 +135,7 @@ class StudyHistory:
             attempt=attrs.attempt,
             earlier=attrs.earlier,
             rungs=attrs.rungs,
+            lineage=lineage_of(trial),
         )
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:
@@ -146,6 +151,7 @@ class StudyHistory:
             attempt=attrs.attempt,
             ended_at=trial.datetime_complete.timestamp(),
             running_seconds=attrs.running_seconds,
+            lineage=lineage_of(trial),
         )
 
     def _restore_progress(self, connection: Connection) -> None:
@@ -233,6 +239,7 @@ def _problem_of(trial: FrozenTrial, number: int) -> str:
         return f"its values are {values}"
     try:
         trial_attributes(trial.user_attrs)
+        lineage_of(trial)
     except Unreadable as problem:
         return str(problem)
     return ""

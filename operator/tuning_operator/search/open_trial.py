@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from tuning_contract import Report, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Objective
-from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, EarlierAttempts, OpenTrial, PodTime
+from tuning_operator.decisions.snapshot import (
+    NO_EARLIER_ATTEMPTS,
+    NO_LINEAGE,
+    EarlierAttempts,
+    Lineage,
+    OpenTrial,
+    PodTime,
+)
 from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search.curve import Curve, Standing
@@ -51,6 +58,7 @@ class TrialProgress:
         attempt: int = 1,
         earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS,
         rungs: Mapping[int, float] | None = None,
+        lineage: Lineage = NO_LINEAGE,
     ) -> None:
         self.number = number
         self.trial_id = trial_id
@@ -70,6 +78,7 @@ class TrialProgress:
         self._parameters = parameters
         self._fingerprint = fingerprint_of(parameters)
         self._seed = seed
+        self._lineage = lineage
         self._asked_at = asked_at
         self._inherited: list[int] = []
         """Steps with a value of an earlier attempt, ascending."""
@@ -178,6 +187,7 @@ class TrialProgress:
                 earlier=self.earlier,
                 pod_time=self.pod_time,
                 seed=self._seed,
+                lineage=self._lineage,
                 asked_at=self._asked_at,
                 first_report_at=self._first_report_at,
                 last_report_at=self._last_report_at,

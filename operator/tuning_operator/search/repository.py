@@ -144,13 +144,15 @@ class StudyRepository(StudyHistory):
         )
         self._suggestions = Suggestions(Asking(past), self._workers.askers, ahead_of(spec))
         self._size = self._suggestions.size()
+        self._waits = False
         self._spec, self._seed = spec, past.seed
 
     def _directions(self) -> list[StudyDirection]:
         return self._storage.get_study_directions(self._record.study_id)
 
     async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
-        """Ask for trials in one transaction; fewer once the space is exhausted or when the sampler is slow."""
+        """Ask for trials in one transaction; fewer once the space is exhausted, when the sampler is slow, or while a
+        strategy waits."""
         # Shielded: a caller that goes away must not leave open what was stored.
         task = asyncio.create_task(self._ask(count, first_attempts))
         self._asks.add(task)
@@ -302,17 +304,20 @@ class StudyRepository(StudyHistory):
                 suggestions = await self._suggestions.take(count)
                 now = round(self._workers.clock.now(), 6)  # what the database keeps
                 trials = [self._asked(suggestion.trial, now, first_attempts) for suggestion in suggestions]
-                return await self._insert(trials, suggestions) if trials else []
+                if trials:
+                    return await self._insert(trials, suggestions)
             except BaseException:
                 self._suggestions.drop()  # what was taken is not stored
                 self._use_sampler(self._spec)
                 raise
+            self._waits, self._size = True, self._suggestions.size()
+            return []
 
     def _asked(self, suggested: FrozenTrial, now: float, first_attempts: Mapping[int, int]) -> FrozenTrial:
         trial = copy.copy(suggested)
         trial.datetime_start = to_local(now)
         seed = training_seed(self._seed, trial.number)
-        trial.user_attrs = {**trial.user_attrs, **asked_attributes(seed, first_attempts.get(trial.number, 1))}
+        trial.user_attrs = {**asked_attributes(seed, first_attempts.get(trial.number, 1)), **trial.user_attrs}
         return trial
 
     async def _insert(self, trials: Sequence[FrozenTrial], suggestions: Sequence[Suggestion]) -> Sequence[OpenTrial]:
@@ -363,6 +368,7 @@ class StudyRepository(StudyHistory):
         return self._frozen()[before - 1]._trial_id if before else -1
 
     def _finish(self, endings: Sequence[TrialEnding]) -> None:
+        self._waits = False
         for ending in endings:
             attrs = self._storage.get_trial(ending.trial_id).user_attrs
             number = self._storage.get_trial_number_from_id(ending.trial_id)

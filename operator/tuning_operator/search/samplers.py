@@ -226,4 +226,5 @@ SAMPLERS: dict[SamplerName, Callable[[ResourceModel, Circumstances], BaseSampler
     SamplerName.CMA_ES: _cma_es,
     SamplerName.NSGA_II: _nsga_ii,
     SamplerName.NSGA_III: _nsga_iii,
+    SamplerName.SYNCHRONOUS_HYPERBAND: _random,  # what its strategy does not give
 }

@@ -8,7 +8,7 @@ import numpy as np
 from optuna.samplers import BaseSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 
-_SAMPLING, _TRAINING, _ORDER = range(3)
+_SAMPLING, _TRAINING, _ORDER, _STRATEGY = range(4)
 """What a seed is for; no two of them may be related."""
 
 
@@ -25,6 +25,11 @@ def training_seed(study_seed: int, number: int) -> int:
 def order_seed(study_seed: int) -> int:
     """Return the seed of what is the same for all trials of a study: the order of points, a sequence's scrambling."""
     return int(np.random.SeedSequence([study_seed, 0, _ORDER]).generate_state(1)[0])
+
+
+def strategy_random(study_seed: int, number: int) -> np.random.Generator:
+    """Return the random numbers by which a strategy proposes a trial."""
+    return np.random.default_rng([study_seed, number, _STRATEGY])
 
 
 def reseed(sampler: BaseSampler, study_seed: int, number: int, draw: int = 0) -> None:

@@ -1,0 +1,50 @@
+"""What a strategy will do, before it is run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.schedule import Round, Schedule, schedule_of
+
+_MOST_ROUNDS = 8
+"""Of a row with more, some in the middle are left out."""
+
+
+def planned_trainings(spec: StudySpec) -> int:
+    """Return how many trials a study has when nothing ends it early."""
+    schedule = _schedule(spec)
+    return spec.max_trials if schedule is None else min(spec.max_trials, schedule.trials)
+
+
+def schedule_document(spec: StudySpec) -> dict[str, Any]:
+    """Return a strategy's rounds as JSON; steps are usually epochs."""
+    schedule = _schedule(spec)
+    if schedule is None:
+        return {}
+    rows = [[asdict(each) for each in row] for row in schedule.rows]
+    return {"schedule": {"trials": schedule.trials, "steps": schedule.steps, "rows": rows}}
+
+
+def schedule_facts(spec: StudySpec) -> dict[str, str]:
+    """Return a strategy's rounds for people."""
+    schedule = _schedule(spec)
+    if schedule is None:
+        return {}
+    rows = "\n".join(_row_text(row) for row in schedule.rows)
+    total = f"{schedule.trials:,} trials with {schedule.steps:,} steps (epochs) in all"
+    cut = f"; maxTrials ends it after {spec.max_trials:,}" if spec.max_trials < schedule.trials else ""
+    return {"schedule": f"{rows}\n{total}{cut}"}
+
+
+def _schedule(spec: StudySpec) -> Schedule | None:
+    return schedule_of(spec.search.sampler.parsed_options())
+
+
+def _row_text(row: Sequence[Round]) -> str:
+    texts = [f"{each.trials:,} to {each.steps:,}" for each in row]
+    if len(texts) > _MOST_ROUNDS:
+        texts[_MOST_ROUNDS - 3 : -2] = ["…"]
+    return ", ".join(texts)

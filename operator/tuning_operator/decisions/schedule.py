@@ -1,0 +1,82 @@
+"""What a strategy will do when no trial fails: its rounds of trials, and how far each trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.strategies import SynchronousHyperbandOptions
+
+
+@dataclass(frozen=True)
+class Round:
+    """Trials that train equally far."""
+
+    trials: int
+    steps: int
+    """The last step of each, those of its ancestors counted."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Rows of rounds; within a row, each round goes on from checkpoints of the one before."""
+
+    rows: Sequence[Sequence[Round]]
+
+    @property
+    def trials(self) -> int:
+        """Trials in all."""
+        return sum(each.trials for row in self.rows for each in row)
+
+    @property
+    def steps(self) -> int:
+        """Steps that are trained in all trials together."""
+        return sum(_steps_of(row) for row in self.rows)
+
+
+def schedule_of(options: ResourceModel) -> Schedule | None:
+    """Return what the options of a sampler lay down; None: trials come as results lead to them."""
+    make = _SCHEDULES.get(type(options))
+    return None if make is None else Schedule(make(options))
+
+
+def brackets(options: SynchronousHyperbandOptions) -> list[list[Round]]:
+    """Return the rungs of each bracket of one iteration, the most merciless bracket first.
+
+    With R and r the largest and smallest resource and the factor eta, bracket s (from floor(log_eta(R/r)) down to 0)
+    has s + 1 rungs: rung i has ceil(N / (s+1) * eta^(s-i)) trials up to step ceil(R / eta^(s-i)), with
+    N = ceil(1 + log_eta(R/r)). That is Hyperband (Li et al., 2018) as Keras Tuner rounds it. In whole numbers, for
+    logarithms miss exact powers.
+    """
+    largest, factor = options.max_resource, options.reduction_factor
+    deepest = 0
+    while options.min_resource * factor ** (deepest + 1) <= largest:
+        deepest += 1
+    is_exact = options.min_resource * factor**deepest == largest
+    most = deepest + (1 if is_exact else 2)
+
+    def rung(s: int, i: int) -> Round:
+        power = factor ** (s - i)
+        return Round(trials=_ceil(most * power, s + 1), steps=_ceil(largest, power))
+
+    return [[rung(s, i) for i in range(s + 1)] for s in reversed(range(deepest + 1))]
+
+
+def _hyperband(options: SynchronousHyperbandOptions) -> list[list[Round]]:
+    return brackets(options) * options.iterations
+
+
+_SCHEDULES: dict[type[ResourceModel], Callable[[Any], Sequence[Sequence[Round]]]] = {
+    SynchronousHyperbandOptions: _hyperband,
+}
+
+
+def _steps_of(row: Sequence[Round]) -> int:
+    before = [0, *(each.steps for each in row)]
+    return sum(each.trials * (each.steps - earlier) for each, earlier in zip(row, before, strict=False))
+
+
+def _ceil(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)

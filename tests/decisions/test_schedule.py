@@ -1,0 +1,55 @@
+"""What strategies lay down before they are run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuning_operator.api.samplers import RandomOptions
+from tuning_operator.api.strategies import SynchronousHyperbandOptions
+from tuning_operator.decisions.schedule import brackets, schedule_of
+
+HYPERBAND: dict[int, tuple[str, int, int]] = {
+    100: ("98@2 33@4 11@12 4@34 2@100 | 41@4 14@12 5@34 2@100 | 18@12 6@34 2@100 | 9@34 3@100 | 6@100", 254, 2672),
+    81: ("81@1 27@3 9@9 3@27 1@81 | 34@3 12@9 4@27 2@81 | 15@9 5@27 2@81 | 8@27 3@81 | 5@81", 211, 1767),
+    27: ("27@1 9@3 3@9 1@27 | 12@3 4@9 2@27 | 6@9 2@27 | 4@27", 70, 375),
+    10: ("12@2 4@4 2@10 | 6@4 2@10 | 4@10", 30, 120),
+    9: ("9@1 3@3 1@9 | 5@3 2@9 | 3@9", 23, 75),
+    2: ("2@2", 2, 4),
+    1: ("1@1", 1, 1),
+}
+"""Largest resource -> rungs of each bracket as trials@steps, trials in all, steps in all; the factor is 3."""
+
+
+@pytest.mark.parametrize("largest", HYPERBAND)
+def test_hyperbands_brackets_are_those_of_the_book(largest: int) -> None:
+    options = SynchronousHyperbandOptions(max_resource=largest)
+    rows = " | ".join(" ".join(f"{rung.trials}@{rung.steps}" for rung in bracket) for bracket in brackets(options))
+    schedule = schedule_of(options)
+    assert schedule is not None
+    assert (rows, schedule.trials, schedule.steps) == HYPERBAND[largest]
+
+
+def test_no_bracket_begins_below_the_smallest_resource() -> None:
+    options = SynchronousHyperbandOptions(min_resource=3, max_resource=27)
+    assert [[(rung.trials, rung.steps) for rung in bracket] for bracket in brackets(options)] == [
+        [(9, 3), (3, 9), (1, 27)],
+        [(5, 9), (2, 27)],
+        [(3, 27)],
+    ]
+
+
+@pytest.mark.parametrize("exponent", range(1, 31))
+def test_exact_powers_are_not_missed(exponent: int) -> None:
+    assert len(brackets(SynchronousHyperbandOptions(max_resource=2**exponent, reduction_factor=2))) == exponent + 1
+    assert len(brackets(SynchronousHyperbandOptions(max_resource=2**exponent - 1, reduction_factor=2))) == exponent
+
+
+def test_every_iteration_costs_the_same() -> None:
+    once, thrice = (schedule_of(SynchronousHyperbandOptions(max_resource=9, iterations=n)) for n in (1, 3))
+    assert once is not None
+    assert thrice is not None
+    assert (thrice.trials, thrice.steps) == (3 * once.trials, 3 * once.steps)
+
+
+def test_an_ordinary_sampler_lays_nothing_down() -> None:
+    assert schedule_of(RandomOptions()) is None
