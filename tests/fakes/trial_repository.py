@@ -11,7 +11,7 @@ from tests.fakes.clock import FakeClock
 from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
-from tuning_operator.api.study import StudySpec
+from tuning_operator.api.study import Direction, Reduce, StudySpec
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import (
@@ -98,7 +98,7 @@ class FakeTrialRepository:
     def history(self) -> History:
         """Return the trials, counted anew at each call."""
         started_at = self._trials[0].open.asked_at if self._trials else None
-        tally = Tally(self.spec.objective.direction)
+        tally = Tally(self.spec.objectives, self.spec.metric_constraints)
         for trial in self._ends:
             tally.add(trial)
         return History(
@@ -178,6 +178,7 @@ class FakeTrialRepository:
                     state=outcome.state,
                     parameters=trial.open.parameters,
                     value=None if outcome.state is EndState.FAILED else outcome.value,
+                    further={} if outcome.state is EndState.FAILED else outcome.further,
                     reason=outcome.reason,
                     message=outcome.message,
                     attempt=trial.open.attempt,
@@ -252,8 +253,7 @@ class FakeTrialRepository:
         if pruned_now:
             self.prune_on_report.discard(trial.open.number)
             self.decide_to_prune(trial.open.number)
-        value = self._view(trial).value
-        not_finite = value is not None and not math.isfinite(value)
+        not_finite = not self._view(trial).is_finite
         if trial.open.prune_decided_at is not None:
             reply = ReportReply(stop=True, reason="Pruned")
         elif not_finite:
@@ -286,15 +286,26 @@ class FakeTrialRepository:
         return list(new.values())
 
     def _view(self, trial: _Trial) -> OpenTrial:
-        objective = self.spec.objective
         steps = [step for of, step in trial.reports if of == trial.open.attempt]
         reported = {name for (of, _), r in trial.reports.items() if of == trial.open.attempt for name in r.values}
         return replace(
             trial.open,
             last_step=max(steps, default=None),
             metrics=tuple(sorted(reported)),
-            value=reduce_values(trial.objective_values(objective.metric), objective.reduce, objective.direction),
+            value=self._value(trial, self.spec.measured[0]),
+            further={
+                metric: value for metric in self.spec.measured[1:] if (value := self._value(trial, metric)) is not None
+            },
         )
+
+    def _value(self, trial: _Trial, metric: str) -> float | None:
+        """Return a metric's value so far; of one that is no objective the last, if it is finite."""
+        values = trial.objective_values(metric)
+        for objective in self.spec.objectives:
+            if objective.metric == metric:
+                return reduce_values(values, objective.reduce, objective.direction)
+        last = reduce_values(values, Reduce.LAST, Direction.MINIMIZE)
+        return last if last is None or math.isfinite(last) else None
 
 
 class FakeTrialRepositories:

@@ -195,7 +195,7 @@ def test_hyperband_prunes_nothing_at_the_last_epoch_and_counts_its_brackets_exac
 
 def test_a_verdict_that_could_not_be_stored_is_taken_back() -> None:
     rule = _rule({"name": "SuccessiveHalving"}, StudyDirection.MAXIMIZE)
-    best, other = (TrialProgress(number, number, study_spec().objective, {}, 0, 0.0) for number in (0, 1))
+    best, other = (TrialProgress(number, number, study_spec().objectives, {}, 0, 0.0) for number in (0, 1))
     for trial, value in ((best, 0.9), (other, 0.1)):
         trial.accept(trial.sift(batch((1, value)).reports), 0.0, 0.0)
     take_back(rule, best, judge(rule, best))

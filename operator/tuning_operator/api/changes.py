@@ -31,6 +31,7 @@ _OBJECTIVES = "{side}.spec.objectives.map(o, [o.metric, o.direction, o.reduce])"
 
 IMMUTABLE_AFTER_START: list[JsonDict] = [
     _fixed("objectives", " == ".join(_OBJECTIVES.format(side=side) for side in ("self", "oldSelf"))),
+    _fixed("metricConstraints", _OPTIONAL),
     _fixed("parameters"),
     # Lists that are maps are equal in any order, but the order in which values are drawn belongs to the seed.
     _fixed("parameters", " == ".join(f"{side}.spec.parameters.map(p, p.name)" for side in ("self", "oldSelf"))),

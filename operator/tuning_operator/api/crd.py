@@ -29,6 +29,7 @@ COLUMNS = [
     {"name": "Progress", "type": "string", "jsonPath": ".status.progress"},
     {"name": "Running", "type": "integer", "jsonPath": ".status.trials.running"},
     {"name": "Best", "type": "string", "jsonPath": ".status.best.shown"},
+    {"name": "Front", "type": "integer", "jsonPath": ".status.frontSize"},
     {"name": "Pruned", "type": "integer", "jsonPath": ".status.trials.pruned", "priority": 1},
     {"name": "Failed", "type": "integer", "jsonPath": ".status.trials.failed", "priority": 1},
     {"name": "GPU hours", "type": "number", "jsonPath": ".status.usage.gpuHours", "priority": 1},

@@ -47,6 +47,10 @@ INHERITING = (SamplerName.SYNCHRONOUS_HYPERBAND,)
 """Strategies whose trials go on from other trials' checkpoints."""
 
 
+ONE_OBJECTIVE = (SamplerName.CMA_ES, *STRATEGIES)
+"""Samplers that can't search by several objectives."""
+
+
 class RandomOptions(ResourceModel):
     """Options of the Random sampler."""
 
@@ -84,8 +88,8 @@ class TPEOptions(ResourceModel):
     """Trials that are sampled at random before the model is used."""
     n_ei_candidates: Annotated[int, Field(ge=1, le=10_000)] = 24
     """Candidates of which the one with the largest expected improvement is taken."""
-    multivariate: bool = True
-    """Model the parameters jointly instead of one by one."""
+    multivariate: bool | None = None
+    """Model the parameters jointly instead of one by one; unset: with one objective and with `group`, as in Optuna."""
     group: bool = False
     """With multivariate: split the parameters into groups that appear together."""
     constant_liar: bool = True
@@ -93,7 +97,7 @@ class TPEOptions(ResourceModel):
 
     @model_validator(mode="after")
     def _group_needs_multivariate(self) -> TPEOptions:
-        if self.group and not self.multivariate:
+        if self.group and self.multivariate is False:
             raise ValueError("`group: true` needs `multivariate: true`")
         return self
 

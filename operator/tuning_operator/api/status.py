@@ -11,6 +11,9 @@ from pydantic import BeforeValidator, Field, Strict
 from tuning_operator.api.model import ResourceModel, list_map
 from tuning_operator.api.scalars import Scalar
 
+MAX_FRONT = 20
+"""Trials of the Pareto front that the status lists."""
+
 MAX_RECENT = 10
 """Finished trials that the status lists."""
 
@@ -95,7 +98,7 @@ class TrialCounts(ResourceModel):
 
 
 class BestTrial(ResourceModel):
-    """The best complete trial."""
+    """The best complete trial of a study with one objective."""
 
     number: Count
     """The trial's number, from 0."""
@@ -103,12 +106,42 @@ class BestTrial(ResourceModel):
     """The objective."""
     shown: Text = ""
     """The objective in six digits, for a column."""
-    values: Annotated[dict[Text, float], Field(max_length=20)] = Field(default_factory=dict)
-    """The objective by its metric's name."""
+    values: Annotated[dict[Text, float], Field(max_length=32)] = Field(default_factory=dict)
+    """The objective by its metric's name, and metrics that have a constraint."""
     parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
     """Its parameters by name."""
     job: Text = ""
     """Name of its last Job."""
+    infeasible: Message = ""
+    """Which `metricConstraints` it does not keep; unset: it keeps all."""
+
+
+class FrontTrial(ResourceModel):
+    """A complete trial that no other one is better than in all objectives."""
+
+    number: Count
+    """The trial's number, from 0."""
+    values: Annotated[dict[Text, float], Field(max_length=32)] = Field(default_factory=dict)
+    """The objectives by their metrics' names, and metrics that have a constraint."""
+    parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
+    """Its parameters by name; of spaces with more than 24 they are left out, the read API has them."""
+    job: Text = ""
+    """Name of its last Job."""
+    infeasible: Message = ""
+    """Which `metricConstraints` it does not keep; unset: it keeps all."""
+
+
+class ObjectiveStatus(ResourceModel):
+    """How far one of several objectives is."""
+
+    metric: Text
+    """Its metric."""
+    best: float
+    """The best value, of the trials on the front."""
+    number: Count
+    """The trial that has it."""
+    reference: float | None = None
+    """Its part of the reference point, down to which the hypervolume reaches."""
 
 
 class RecentTrial(ResourceModel):
@@ -119,7 +152,9 @@ class RecentTrial(ResourceModel):
     state: Literal["Complete", "Pruned", "Failed"]
     """How it ended."""
     value: Annotated[float | None, BeforeValidator(_finite)] = None
-    """The objective, as far as it was reported; what JSON can't hold (a diverged training's NaN) is left out."""
+    """The first objective, as far as it was reported; what JSON can't hold (a diverged training's NaN) is left out."""
+    values: Annotated[dict[Text, float], Field(max_length=32)] = Field(default_factory=dict)
+    """Of several objectives each by its metric's name."""
     parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
     """Its parameters by name."""
     duration: Text = ""
@@ -161,7 +196,16 @@ class StudyStatus(ResourceModel):
     trials: TrialCounts = TrialCounts()
     """How many trials are where."""
     best: BestTrial | None = None
-    """The best complete trial, once there is one."""
+    """The best complete trial of a study with one objective, once there is one."""
+    front: Annotated[list[FrontTrial], Field(max_length=MAX_FRONT)] = Field(default_factory=list)
+    """Of several objectives: the trials that no other one is better than in all. Of many, the best in each objective
+    and others that are far from one another."""
+    front_size: Count | None = None
+    """How many there are."""
+    hypervolume: Annotated[float | None, BeforeValidator(_finite)] = None
+    """Of two or three objectives: the volume of what the front is better than, down to the reference point."""
+    objectives: Annotated[list[ObjectiveStatus], Field(max_length=8)] = Field(default_factory=list)
+    """Of several objectives: the best value of each."""
     recent: Annotated[list[RecentTrial], Field(max_length=MAX_RECENT)] = Field(default_factory=list)
     """The trials that ended last, the newest first."""
     usage: Usage = Usage()

@@ -43,7 +43,8 @@ class Plateau(ResourceModel):
     trials: Annotated[int, Field(ge=1, le=1_000_000)]
     """Complete and pruned trials one after the other, none of which is better by `minImprovement`."""
     min_improvement: NonNegativeNumber = 0
-    """How much better than the best before a value must be, in the objective's own unit."""
+    """How much better than the best before a value must be, in the objective's own unit; with several objectives, what
+    must be added to the hypervolume, as a share of it."""
 
 
 class Stopping(ResourceModel):

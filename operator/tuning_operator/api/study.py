@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,11 +10,12 @@ from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validat
 
 from tuning_operator.api.conditional_parameters import why_conditions_fail, why_not_given_together
 from tuning_operator.api.deletion_policy import DeletionPolicy
+from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STORAGE_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.pruners import PrunerName
-from tuning_operator.api.samplers import INHERITING, GridOptions, SamplerName
+from tuning_operator.api.samplers import INHERITING, ONE_OBJECTIVE, GridOptions, SamplerName
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import Search
 from tuning_operator.api.sentences import one_line, shown
@@ -64,7 +66,11 @@ class Objective(ResourceModel):
     """A trial's value from its reports: the Last (default), the Best or the Mean."""
 
 
-_INHERITS = f"(self.search.sampler.name in [{', '.join(repr(name.value) for name in INHERITING)}])"
+def _sampler_is_one_of(names: Sequence[SamplerName]) -> str:
+    return f"(self.search.sampler.name in [{', '.join(repr(name.value) for name in names)}])"
+
+
+_INHERITS = _sampler_is_one_of(INHERITING)
 _NO_CHECKPOINTS = (
     "`search.sampler` is a strategy whose trials go on from other trials' checkpoints, but `trial.checkpoints` "
     "names no volume for them; add it, or take another sampler"
@@ -72,6 +78,23 @@ _NO_CHECKPOINTS = (
 _TWO_JUDGES = (
     "`search.sampler` is a strategy that itself decides which trials go on, so that `search.pruner` can only be None "
     "or Threshold; remove it, or take another sampler"
+)
+MAX_OBJECTIVES = 8
+"""Objectives of a study; with more, hardly any trial is better than another one in all of them."""
+
+MOST_MEASURED = 3
+"""Objectives whose hypervolume is computed; with more, that takes too long for a decision that others wait for."""
+
+_NO_PLATEAU_OF_SO_MANY = (
+    f"`stopping.plateau` follows the hypervolume, which is computed for at most {MOST_MEASURED} `objectives`; "
+    "remove one of the two"
+)
+_KNOWS_ONE_OBJECTIVE = _sampler_is_one_of(ONE_OBJECTIVE)
+_SAMPLER_HAS_ONE_OBJECTIVE = (
+    "`search.sampler` searches by one objective only; take NSGAII, NSGAIII, TPE or GP, or keep one of `objectives`"
+)
+_PRUNERS_HAVE_ONE_OBJECTIVE = (
+    "pruners compare trials by one objective only; remove `search.pruner`, or keep one of `objectives`"
 )
 
 
@@ -93,12 +116,34 @@ class StudySpec(ResourceModel):
                 ),
                 cel(f"!{_INHERITS} || has(self.trial.checkpoints)", _NO_CHECKPOINTS, ".trial"),
                 cel(f"!{_INHERITS} || self.search.pruner.name in ['None', 'Threshold']", _TWO_JUDGES, ".search"),
+                cel(
+                    f"self.objectives.size() == 1 || !{_KNOWS_ONE_OBJECTIVE}",
+                    _SAMPLER_HAS_ONE_OBJECTIVE,
+                    ".search",
+                ),
+                cel(
+                    f"self.objectives.size() <= {MOST_MEASURED} || !has(self.stopping.plateau)",
+                    _NO_PLATEAU_OF_SO_MANY,
+                    ".stopping",
+                ),
+                cel(
+                    "self.objectives.size() == 1 || self.search.pruner.name == 'None'",
+                    _PRUNERS_HAVE_ONE_OBJECTIVE,
+                    ".search",
+                ),
             ]
         }
     )
 
-    objectives: Annotated[list[Objective], Field(min_length=1, max_length=1, json_schema_extra=list_map("metric"))]
-    """The metric to optimise."""
+    objectives: Annotated[
+        list[Objective], Field(min_length=1, max_length=MAX_OBJECTIVES, json_schema_extra=list_map("metric"))
+    ]
+    """The metric to optimise; with several, the trials are looked for that no other one is better than in all."""
+    metric_constraints: Annotated[
+        list[MetricConstraint], Field(max_length=20, json_schema_extra=list_map("metric"))
+    ] = Field(default_factory=list)
+    """Bounds that a trial's metrics should keep. A trial that does not is worse than any that does, whatever its
+    values; TPE, GP, NSGAII and NSGAIII learn from how far it is off."""
     parameters: Annotated[list[Parameter], Field(min_length=1, max_length=200, json_schema_extra=list_map("name"))]
     """The search space."""
     search: Search = Search()
@@ -118,8 +163,45 @@ class StudySpec(ResourceModel):
 
     @property
     def objective(self) -> Objective:
-        """The only objective."""
+        """The only objective, or the first one."""
         return self.objectives[0]
+
+    @property
+    def measured(self) -> list[str]:
+        """The metrics that count, the first objective first."""
+        metrics = [*(of.metric for of in self.objectives), *(of.metric for of in self.metric_constraints)]
+        return list(dict.fromkeys(metrics))
+
+    @model_validator(mode="after")
+    def _metrics_of_objectives_differ(self) -> StudySpec:
+        seen: set[str] = set()
+        for objective in self.objectives:
+            if objective.metric in seen:
+                raise ValueError(f"the metric `{one_line(objective.metric)}` stands twice in `objectives`; remove one")
+            seen.add(objective.metric)
+        return self
+
+    @model_validator(mode="after")
+    def _constrained_metrics_differ(self) -> StudySpec:
+        seen: set[str] = set()
+        for constraint in self.metric_constraints:
+            if constraint.metric in seen:
+                raise ValueError(
+                    f"the metric `{one_line(constraint.metric)}` stands twice in `metricConstraints`; give one entry "
+                    "both `max` and `min`"
+                )
+            seen.add(constraint.metric)
+        return self
+
+    @model_validator(mode="after")
+    def _several_objectives_are_understood(self) -> StudySpec:
+        if len(self.objectives) > 1 and self.search.sampler.name in ONE_OBJECTIVE:
+            raise ValueError(_SAMPLER_HAS_ONE_OBJECTIVE)
+        if len(self.objectives) > 1 and self.search.pruner.name is not PrunerName.NONE:
+            raise ValueError(_PRUNERS_HAVE_ONE_OBJECTIVE)
+        if len(self.objectives) > MOST_MEASURED and self.stopping.plateau is not None:
+            raise ValueError(_NO_PLATEAU_OF_SO_MANY)
+        return self
 
     @model_validator(mode="after")
     def _parameter_names_differ(self) -> StudySpec:
@@ -198,9 +280,10 @@ class StudySpec(ResourceModel):
         return self
 
     @model_validator(mode="after")
-    def _logs_can_have_the_objective(self) -> StudySpec:
-        if (problem := self.trial.metrics.why_unseen(self.objective.metric)) is not None:
-            raise ValueError(problem)
+    def _logs_can_have_the_metrics(self) -> StudySpec:
+        for metric in self.measured:
+            if (problem := self.trial.metrics.why_unseen(metric)) is not None:
+                raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tuning_operator.decisions.snapshot import (
     NOTHING_SAID,
@@ -22,6 +23,7 @@ class Outcome:
     number: int
     state: EndState
     value: float | None
+    """The first objective."""
     reason: str
     """A CamelCase word; of a failed trial a `FailureClass`."""
     message: str
@@ -33,6 +35,8 @@ class Outcome:
     """From its Job's creation to its running pod, in the newest attempt; None: that was not seen."""
     after: LastWords = NOTHING_SAID
     """What was said of the trial, as far as it was known when this was decided."""
+    further: Mapping[str, float] = field(default_factory=dict)
+    """The other objectives by metric, and other metrics that have a constraint."""
 
 
 @dataclass(frozen=True)

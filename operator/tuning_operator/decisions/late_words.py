@@ -14,11 +14,11 @@ nothing is put off for ever. Mere reports put nothing off, for a trial may repor
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from tuning_operator.decisions.actions import NewAttempt, Outcome
 from tuning_operator.decisions.snapshot import EndState, OpenTrial
+from tuning_operator.decisions.trial_value import all_finite, finite
 
 
 def still_holds(decided: Outcome | NewAttempt, trial: OpenTrial) -> bool:
@@ -26,11 +26,11 @@ def still_holds(decided: Outcome | NewAttempt, trial: OpenTrial) -> bool:
     if decided.after != trial.last_words:
         return False
     is_complete = isinstance(decided, Outcome) and decided.state is EndState.COMPLETE
-    return not is_complete or trial.value is None or math.isfinite(trial.value)
+    return not is_complete or trial.is_finite
 
 
 def with_all_reports(outcome: Outcome, trial: OpenTrial) -> Outcome:
     """Return an outcome that holds with the value of all reports that were taken until now."""
-    if outcome.state is EndState.FAILED or trial.value is None:
+    if outcome.state is EndState.FAILED or (trial.value is None and not trial.further):
         return outcome
-    return replace(outcome, value=trial.value if math.isfinite(trial.value) else None)
+    return replace(outcome, value=finite(trial.value), further=all_finite(trial.further))

@@ -55,7 +55,7 @@ def decide(snapshot: Snapshot) -> Plan:
 def after(history: History, outcomes: tuple[Outcome, ...], snapshot: Snapshot) -> History:
     """Return the history as it will be once the outcomes are told, as far as the stop rules look at it."""
     told = {outcome.number: outcome for outcome in outcomes}
-    tally = Tally.of(history, snapshot.spec.objective.direction)
+    tally = Tally.of(history, snapshot.spec)
     for trial in history.open:
         if trial.number in told:
             tally.add(_finished(trial, told[trial.number], snapshot))
@@ -69,6 +69,7 @@ def _finished(trial: OpenTrial, outcome: Outcome, snapshot: Snapshot) -> Finishe
         state=outcome.state,
         parameters=trial.parameters,
         value=outcome.value,
+        further=outcome.further,
         reason=outcome.reason,
         message=outcome.message,
         attempt=trial.attempt,

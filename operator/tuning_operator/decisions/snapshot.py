@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +13,8 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.front import NO_FRONT, Front
+from tuning_operator.decisions.hypervolume import NO_HYPERVOLUME, Hypervolume
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,19 @@ class OpenTrial:
     metrics: tuple[str, ...] = ()
     """Names of metrics that were reported, to tell the user when none is the objective; bounded."""
     value: float | None = None
-    """The objective, reduced over the reports so far; None: never reported. May be NaN or infinite."""
+    """The first objective, reduced over the reports so far; None: never reported. May be NaN or infinite."""
+    further: Mapping[str, float] = field(default_factory=dict)
+    """The other objectives by metric, reduced likewise, as far as they were reported; they may be NaN or infinite too.
+    And other metrics that have a constraint, where they are finite."""
     prune_decided_at: float | None = None
     """When it was decided that the trial is not worth going on."""
     end: TrialEnd | None = None
     """The SDK's last message of the newest attempt."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its objectives are, as far as they were reported."""
+        return (self.value is None or math.isfinite(self.value)) and all(map(math.isfinite, self.further.values()))
 
     @property
     def last_words(self) -> LastWords:
@@ -150,7 +161,7 @@ class FinishedTrial:
     state: EndState
     parameters: Mapping[str, ParameterValue]
     value: float | None
-    """The objective: of a pruned trial its last one; None: failed, or pruned before the first report."""
+    """The first objective: of a pruned trial its last one; None: failed, or pruned before the first report."""
     reason: str
     message: str
     attempt: int
@@ -158,6 +169,8 @@ class FinishedTrial:
     running_seconds: float
     """With a running pod, over all attempts."""
     lineage: Lineage = NO_LINEAGE
+    further: Mapping[str, float] = field(default_factory=dict)
+    """The other objectives by metric, and other metrics that have a constraint."""
 
 
 class Improvement(NamedTuple):
@@ -166,6 +179,7 @@ class Improvement(NamedTuple):
     judged: int
     """How many trials had ended as complete or pruned, with this one."""
     value: float
+    """The objective; of several objectives the front's hypervolume."""
 
 
 @dataclass(frozen=True)
@@ -200,9 +214,13 @@ class History:
     longest_failed_streak: int = 0
     """Most charged failures one after the other; it only grows."""
     best: FinishedTrial | None = None
-    """The best complete trial."""
+    """The best complete trial that meets the constraints; while there is none, the one that violates them least."""
     improvements: tuple[Improvement, ...] = ()
     """Each time that a better trial than all before it came."""
+    front: Front = NO_FRONT
+    """The Pareto front of several objectives; there is no best trial then."""
+    hypervolume: Hypervolume = NO_HYPERVOLUME
+    """How much it has achieved."""
     recent: tuple[FinishedTrial, ...] = ()
     """Those that ended last, the newest first."""
     running_seconds: float = 0.0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.stopping import Suspension
-from tuning_operator.api.study import Direction, StudySpec
+from tuning_operator.api.study import Direction, Objective, StudySpec
 from tuning_operator.decisions.best_trial import reaches_goal
-from tuning_operator.decisions.snapshot import History
+from tuning_operator.decisions.feasibility import why_infeasible
+from tuning_operator.decisions.snapshot import FinishedTrial, History
+from tuning_operator.decisions.trial_value import known_values, objective_values
 from tuning_operator.decisions.usage import Usage
 
 
@@ -45,11 +48,32 @@ def _stopped(spec: StudySpec) -> Verdict | None:
 
 
 def _goal_reached(spec: StudySpec, history: History) -> Verdict | None:
-    best, objective = history.best, spec.objective
-    if best is None or not reaches_goal(best.value, objective):
+    goals = [objective for objective in spec.objectives if objective.goal is not None]
+    trial = (
+        next((trial for trial in _candidates(history, spec) if _reaches(trial, goals, spec)), None) if goals else None
+    )
+    if trial is None:
         return None
-    message = f"trial {best.number} reached {objective.metric} {best.value:g}; the goal was {objective.goal:g}"
+    values = objective_values(trial, spec.objectives)
+    reached = " and ".join(f"{goal.metric} {values[goal.metric]:g}" for goal in goals)
+    wanted = " and ".join(f"{goal.goal:g}" for goal in goals)
+    message = f"trial {trial.number} reached {reached}; the goal{'s were' if len(goals) > 1 else ' was'} {wanted}"
     return _early(spec, "GoalReached", message)
+
+
+def _candidates(history: History, spec: StudySpec) -> Iterable[FinishedTrial]:
+    """Return the trials of which one reaches all goals if any does; those that violate a constraint reach none."""
+    if len(spec.objectives) > 1:
+        return (member.trial for member in history.front.members) if history.front.is_feasible else ()
+    best = history.best
+    return (
+        () if best is None or why_infeasible(known_values(best, spec.objectives), spec.metric_constraints) else (best,)
+    )
+
+
+def _reaches(trial: FinishedTrial, goals: Sequence[Objective], spec: StudySpec) -> bool:
+    values = objective_values(trial, spec.objectives)
+    return all(reaches_goal(values.get(objective.metric), objective) for objective in goals)
 
 
 def _too_many_failed(spec: StudySpec, history: History) -> Verdict | None:
@@ -79,21 +103,26 @@ def _plateau(spec: StudySpec, history: History) -> Verdict | None:
     rule = spec.stopping.plateau
     if rule is None or longest_plateau(history, spec, float(rule.min_improvement)) < rule.trials:
         return None
-    message = (
-        f"{rule.trials} trials one after the other were not better by {rule.min_improvement:g} "
-        "(stopping.plateau.minImprovement) than the best before them"
+    several = len(spec.objectives) > 1
+    what = (
+        f"did not add {rule.min_improvement:.3%} to the hypervolume"
+        if several
+        else (f"were not better by {rule.min_improvement:g}")
     )
+    than = "" if several else " than the best before them"
+    message = f"{rule.trials} trials one after the other {what} (stopping.plateau.minImprovement){than}"
     return _early(spec, "Plateau", message)
 
 
 def longest_plateau(history: History, spec: StudySpec, min_improvement: float) -> int:
     """Return the most judged trials one after the other, none of which was better by `min_improvement` than the best
     before them; it only grows, so that trials that are still running can't undo the end that it brought."""
-    sign = 1 if spec.objective.direction is Direction.MAXIMIZE else -1
+    several = len(spec.objectives) > 1  # then what improves is the hypervolume, and by a share of itself
+    sign = 1 if several or spec.objective.direction is Direction.MAXIMIZE else -1
     longest, best, best_at = 0, None, 0
     for judged, value in history.improvements:
         if best is not None:
-            if sign * (value - best) < min_improvement:
+            if sign * (value - best) < (min_improvement * best if several else min_improvement):
                 continue
             longest = max(longest, judged - 1 - best_at)
         best, best_at = value, judged

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tuning_operator.api.names import job_name
 from tuning_operator.api.status import (
     MAX_RECENT,
     BestTrial,
@@ -14,9 +13,11 @@ from tuning_operator.api.status import (
     Usage,
 )
 from tuning_operator.decisions.conditions import Claims, claims_of, merged, phase_of, refusal, timestamp
-from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
+from tuning_operator.decisions.front_status import front_fields, infeasible_of, job_of, listed_parameters
+from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot
 from tuning_operator.decisions.stopping import verdict_of
 from tuning_operator.decisions.trial_state import TrialState, state_of
+from tuning_operator.decisions.trial_value import known_values, objective_values
 from tuning_operator.decisions.usage import usage_of
 from tuning_operator.errors import InvalidStudy
 
@@ -38,7 +39,8 @@ def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
         progress=f"{done}/{spec.max_trials}",
         trials=trial_counts(snapshot),
         best=_best(snapshot),
-        recent=[_recent(snapshot.study, trial) for trial in history.recent[:MAX_RECENT]],
+        **front_fields(snapshot),
+        recent=[_recent(snapshot, trial) for trial in history.recent[:MAX_RECENT]],
         usage=Usage(gpu_hours=round(usage.gpu_seconds / 3600, 4), trial_hours=round(usage.trial_seconds / 3600, 4)),
         planned_trainings=spec.max_trials,
         read_token=read_token,
@@ -82,31 +84,26 @@ def _best(snapshot: Snapshot) -> BestTrial | None:
         number=best.number,
         value=best.value,
         shown=f"{best.value:.6g}",
-        values={snapshot.spec.objective.metric: best.value},
+        values=known_values(best, snapshot.spec.objectives),
         parameters=dict(best.parameters),
-        job=_job(snapshot.study, best),
+        job=job_of(snapshot.study, best),
+        infeasible=infeasible_of(snapshot, best),
     )
 
 
-def _recent(study: StudyKey, trial: FinishedTrial) -> RecentTrial:
+def _recent(snapshot: Snapshot, trial: FinishedTrial) -> RecentTrial:
+    objectives = snapshot.spec.objectives
     return RecentTrial(
         number=trial.number,
         state=trial.state.value,
         value=trial.value,
-        parameters=dict(trial.parameters) if len(trial.parameters) <= MAX_LISTED_PARAMETERS else {},
+        values=objective_values(trial, objectives) if len(objectives) > 1 else {},
+        parameters=listed_parameters(trial),
         duration=duration_text(trial.running_seconds),
         reason=trial.reason,
         message=trial.message[:256],
-        job=_job(study, trial),
+        job=job_of(snapshot.study, trial),
     )
-
-
-MAX_LISTED_PARAMETERS = 24
-"""`recent` leaves the parameters of larger spaces out: the status must stay small; the read API has them."""
-
-
-def _job(study: StudyKey, trial: FinishedTrial) -> str:
-    return job_name(study.name, study.uid, trial.number, trial.attempt)
 
 
 def duration_text(seconds: float) -> str:

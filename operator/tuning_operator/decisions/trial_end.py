@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from tuning_contract import FinalState
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.retries import FailureClass
@@ -11,10 +9,12 @@ from tuning_operator.api.study import StudySpec, Suspension
 from tuning_operator.api.trial_template import grace_seconds
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.failure import failure_of, start_failure_of
+from tuning_operator.decisions.feasibility import why_infeasible
 from tuning_operator.decisions.log_reading import awaits_log, log_failure_of
 from tuning_operator.decisions.pod_time import attempt_seconds, pod_time
 from tuning_operator.decisions.snapshot import EndState, Failure, JobPhase, OpenTrial, Snapshot, TrialJob
 from tuning_operator.decisions.trial_state import has_reported
+from tuning_operator.decisions.trial_value import all_finite, finite, known_values, objective_values
 
 
 def outcome_of(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
@@ -59,14 +59,13 @@ def next_check_of(trial: OpenTrial, job: TrialJob | None, spec: StudySpec) -> fl
 def _outcome(
     trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, state: EndState, reason: str, message: str = ""
 ) -> Outcome:
-    value = trial.value if state is not EndState.FAILED else None
-    if value is not None and not math.isfinite(value):
-        value = None
+    failed = state is EndState.FAILED
     seconds = attempt_seconds(trial, job, snapshot.now)
     return Outcome(
         number=trial.number,
         state=state,
-        value=value,
+        value=None if failed else finite(trial.value),
+        further={} if failed else all_finite(trial.further),
         reason=reason,
         message=message[:1024],
         running_seconds=trial.earlier.running_seconds + seconds,
@@ -83,26 +82,31 @@ def _failed(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot, failure:
 
 def _judged(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:
     """The trial ran to its end: its reports say what it is worth."""
-    metric = snapshot.spec.objective.metric
-    if trial.value is None:
+    objectives = snapshot.spec.objectives
+    known = objective_values(trial, objectives)
+    missing = [f"`{objective.metric}`" for objective in objectives if objective.metric not in known]
+    if missing:
         reported = f"it reported {', '.join(trial.metrics)}" if trial.metrics else "it reported nothing"
         message = (
-            f"the trial ended without a value of `{metric}`: {reported}; report that metric or change `objectives`"
+            f"the trial ended without a value of {' and '.join(missing)}: {reported}; report "
+            f"{'that metric' if len(missing) == 1 else 'these metrics'} or change `objectives`"
         )
         return _failed(trial, job, snapshot, (FailureClass.NO_OBJECTIVE, message))
-    if not math.isfinite(trial.value):
+    if not trial.is_finite:
         return _not_finite(trial, job, snapshot)
-    return _outcome(trial, job, snapshot, EndState.COMPLETE, "Complete")
+    note = why_infeasible(known_values(trial, objectives), snapshot.spec.metric_constraints)
+    return _outcome(trial, job, snapshot, EndState.COMPLETE, "Complete", note)
 
 
 def _not_finite(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:
-    metric = snapshot.spec.objective.metric
-    message = f"`{metric}` became {trial.value} at step {trial.last_step}: the training diverged"
+    known = objective_values(trial, snapshot.spec.objectives)
+    metric, value = next(item for item in known.items() if finite(item[1]) is None)
+    message = f"`{metric}` became {value} at step {trial.last_step}: the training diverged"
     return _failed(trial, job, snapshot, (FailureClass.NOT_FINITE, message))
 
 
 def _pruned(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:
-    if trial.value is not None and not math.isfinite(trial.value):
+    if not trial.is_finite:
         return _not_finite(trial, job, snapshot)
     after = "" if trial.last_step is None else f"after step {trial.last_step}"
     return _outcome(trial, job, snapshot, EndState.PRUNED, "Pruned", after)
@@ -230,10 +234,9 @@ def _leave_due(job: TrialJob, spec: StudySpec) -> float | None:
 
 
 def _stop_due(trial: OpenTrial, spec: StudySpec) -> float | None:
-    """When the patience with a trial ends that was told to stop: it was pruned, or its objective is not finite."""
-    not_finite = trial.value is not None and not math.isfinite(trial.value)
+    """When the patience with a trial ends that was told to stop: it was pruned, or an objective is not finite."""
     since = trial.prune_decided_at
-    if since is None and not_finite:
+    if since is None and not trial.is_finite:
         since = trial.last_report_at
     return None if since is None else since + spec.trial.stop_grace_seconds
 

@@ -54,7 +54,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
         resume_from=resume_from(study, spec, trial),
         seed=trial.seed,
         budget=trial.lineage.budget,
-        objective=spec.objective.metric,
+        objective=spec.objective.metric if len(spec.objectives) == 1 else None,
     )
     container = _prepare_pod(template, study, trial, {**environment.variables(), **_stand_ins(spec, trial)})
     add_volumes(template["spec"], container, spec)

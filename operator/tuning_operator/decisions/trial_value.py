@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from tuning_operator.api.study import Direction, Reduce
+from tuning_operator.api.study import Direction, Objective, Reduce
+from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial
 
 
 def reduce_values(values: Mapping[int, float], how: Reduce, direction: Direction) -> float | None:
@@ -27,6 +29,27 @@ def reduce_values(values: Mapping[int, float], how: Reduce, direction: Direction
             if not finite:
                 return values[max(values)]
             return max(finite) if direction is Direction.MAXIMIZE else min(finite)
+
+
+def objective_values(trial: OpenTrial | FinishedTrial | Outcome, objectives: Sequence[Objective]) -> dict[str, float]:
+    """Return what is known of a trial's objectives, by metric, in their order."""
+    known = known_values(trial, objectives)
+    return {objective.metric: known[objective.metric] for objective in objectives if objective.metric in known}
+
+
+def known_values(trial: OpenTrial | FinishedTrial | Outcome, objectives: Sequence[Objective]) -> dict[str, float]:
+    """Return what is known of a trial's objectives, and of metrics that have a constraint, by metric."""
+    return {**({} if trial.value is None else {objectives[0].metric: trial.value}), **trial.further}
+
+
+def finite(value: float | None) -> float | None:
+    """Return a value that Optuna can keep; None: it is not."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def all_finite(values: Mapping[str, float]) -> dict[str, float]:
+    """Return those values that Optuna can keep."""
+    return {metric: value for metric, value in values.items() if math.isfinite(value)}
 
 
 def _mean(values: list[float]) -> float:

@@ -92,7 +92,9 @@ class Asking:
         self._walk = _walk(search.sampler, self._space, order_seed(self._seed))
         self._draws = _DRAWS if search.sampler.name is SamplerName.RANDOM and self._walk is not None else 0
         unconditional = [parameter.name for parameter in self._space.parameters if parameter.when is None]
-        circumstances = Circumstances(order_seed(self._seed), spec.parallelism, self._space.sampled, unconditional)
+        circumstances = Circumstances(
+            order_seed(self._seed), spec.parallelism, self._space.sampled, unconditional, len(spec.objectives)
+        )
         self._sampler = make_sampler(search.sampler, circumstances)
         strategy, direction = make_strategy(search.sampler), spec.objective.direction
         self._proposing = None if strategy is None else Proposing(strategy, self._enqueued, direction, self._seed)

@@ -16,12 +16,22 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, ActiveTime, EarlierAttempts, PodTime
 
-ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUNGS = (
+ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUNGS, METRICS = (
     f"tuning:{name}"
-    for name in ("attempt", "seed", "reason", "message", "running_seconds", "earlier_attempts", "pod_time", "rungs")
+    for name in (
+        "attempt",
+        "seed",
+        "reason",
+        "message",
+        "running_seconds",
+        "earlier_attempts",
+        "pod_time",
+        "rungs",
+        "metrics",
+    )
 )
 """User attributes of a trial, which notebooks and dashboards show; `POD_TIME` is there only where a queue had to
-do with it, `RUNGS` where a pruner has rungs."""
+do with it, `RUNGS` where a pruner has rungs, `METRICS` where metrics that are no objectives have a constraint."""
 TOLD_AFTER = "tuning:told_after"
 """User attribute of a finished trial: how many trials had been asked for when its result was told."""
 NAMESPACE, NAME, UID, CREATED, ACTIVE_TIME = (
@@ -55,6 +65,8 @@ class TrialAttributes:
     rungs: Mapping[int, float]
     """Its value at each rung that it has come to, by the rung's step."""
     told_after: int
+    metrics: Mapping[str, float]
+    """What it reported of metrics that have a constraint and are no objectives."""
 
 
 def from_json(text: str) -> Any:
@@ -88,6 +100,7 @@ def trial_attributes(attrs: Mapping[str, Any]) -> TrialAttributes:
         pod_time=_pod_time_of(attrs, attempt),
         rungs=rungs(attrs),
         told_after=told_after(attrs),
+        metrics=_read(_metrics, METRICS, attrs[METRICS]) if METRICS in attrs else {},
     )
 
 
@@ -194,6 +207,7 @@ def _plausible(value: Any) -> Any:
 _attempts: TypeAdapter[EarlierAttempts] = TypeAdapter(Annotated[EarlierAttempts, AfterValidator(_plausible)])
 _pod_time: TypeAdapter[PodTime] = TypeAdapter(Annotated[PodTime, AfterValidator(_plausible)])
 _rungs = TypeAdapter(dict[Annotated[int, Field(ge=0)], float])
+_metrics = TypeAdapter(dict[str, Annotated[float, Field(allow_inf_nan=False)]])
 _clock: TypeAdapter[ActiveTime] = TypeAdapter(Annotated[ActiveTime, AfterValidator(_plausible)])
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 from optuna.trial import TrialState
 
 from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trial_value import all_finite, objective_values
 from tuning_operator.ports import Outcome
-from tuning_operator.search.attributes import ATTEMPT, MESSAGE, REASON, RUNNING_SECONDS, TOLD_AFTER
+from tuning_operator.search.attributes import ATTEMPT, MESSAGE, METRICS, REASON, RUNNING_SECONDS, TOLD_AFTER
+from tuning_operator.search.feasibility import constraint_attrs
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import TrialEnding
@@ -18,13 +20,15 @@ def ending_of(outcome: Outcome, trial: TrialProgress, now: float, asked: int) ->
     """Return what is written for an outcome that is told after so many trials were asked for.
 
     Optuna takes an infinite value for the best one and refuses NaN: a trial can't be complete with either, nor without
-    a value, and is written as failed.
+    a value of each objective, and is written as failed. One that was pruned has all values or none.
     """
-    state = _state(outcome)
+    known = all_finite(objective_values(outcome, trial.objectives))
+    has_all = len(known) == len(trial.objectives)
+    state = _state(outcome, has_all)
     return TrialEnding(
         trial_id=trial.trial_id,
         state=state,
-        value=None if state is TrialState.FAIL or not _is_finite(outcome.value) else outcome.value,
+        values=tuple(known.values()) if has_all and state is not TrialState.FAIL else (),
         completed_at=to_local(now),
         user_attrs={
             REASON: outcome.reason,
@@ -32,19 +36,24 @@ def ending_of(outcome: Outcome, trial: TrialProgress, now: float, asked: int) ->
             RUNNING_SECONDS: outcome.running_seconds,
             ATTEMPT: trial.attempt,
             TOLD_AFTER: asked,
+            **_metrics(outcome, trial),
         },
+        system_attrs=constraint_attrs(outcome, trial),
     )
 
 
-def _state(outcome: Outcome) -> TrialState:
+def _metrics(outcome: Outcome, trial: TrialProgress) -> dict[str, Any]:
+    """Return what is kept of metrics that have a constraint; of objectives Optuna has the values."""
+    others = {each.metric for each in trial.constraints} - {each.metric for each in trial.objectives}
+    values = {metric: value for metric, value in outcome.further.items() if metric in others}
+    return {METRICS: values} if values else {}
+
+
+def _state(outcome: Outcome, has_all: bool) -> TrialState:
     match outcome.state:
         case EndState.COMPLETE:
-            return TrialState.COMPLETE if _is_finite(outcome.value) else TrialState.FAIL
+            return TrialState.COMPLETE if has_all else TrialState.FAIL
         case EndState.PRUNED:
             return TrialState.PRUNED
         case EndState.FAILED:
             return TrialState.FAIL
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

@@ -25,7 +25,7 @@ from tuning_operator.search.lineage import lineage_of
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
-from tuning_operator.search.study_record import read_record
+from tuning_operator.search.study_record import check_directions, read_record
 
 _END_STATES = {
     TrialState.COMPLETE: EndState.COMPLETE,
@@ -53,6 +53,7 @@ class StudyHistory:
     def _load(self, study_id: int) -> None:
         self._storage.load(study_id)
         self._record = read_record(self.key, study_id, self._storage.get_study_system_attrs(study_id))
+        check_directions(self._record, self._storage.get_study_directions(study_id))
         self._space = Space(self._record.parameters)
         self._open: dict[int, TrialProgress] = {}
         """Open trials by number, in its order."""
@@ -61,12 +62,12 @@ class StudyHistory:
         self._waits = False
         """Whether the search had nothing to propose since a trial ended last."""
         finished = []
-        for trial in check_trials(self.key, self._frozen()):
+        for trial in check_trials(self.key, self._frozen(), len(self._record.objectives)):
             if trial.state.is_finished():
                 finished.append(self._finished(trial))
             else:
                 self._open[trial.number] = self._progress(trial)
-        self._tally = Tally(self._record.objective.direction)
+        self._tally = Tally(self._record.objectives, self._record.constraints)
         self._tally.add_all(finished)
         self._active = active_time(self._storage.get_study_user_attrs(study_id))
         with self._database.reading() as connection:
@@ -128,7 +129,7 @@ class StudyHistory:
         return TrialProgress(
             number=trial.number,
             trial_id=trial._trial_id,
-            objective=self._record.objective,
+            objectives=self._record.objectives,
             parameters=self._space.typed(trial.params),
             seed=attrs.seed,
             asked_at=_seconds(trial),
@@ -136,16 +137,20 @@ class StudyHistory:
             earlier=attrs.earlier,
             rungs=attrs.rungs,
             lineage=lineage_of(trial),
+            constraints=self._record.constraints,
         )
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:
         assert trial.datetime_complete is not None
         attrs = trial_attributes(trial.user_attrs)
+        values = trial.values or []
+        further = {of.metric: value for of, value in zip(self._record.objectives[1:], values[1:], strict=False)}
         return FinishedTrial(
             number=trial.number,
             state=_END_STATES[trial.state],
             parameters=self._space.typed(trial.params),
-            value=trial.value,
+            value=values[0] if values else None,
+            further={**attrs.metrics, **further},
             reason=attrs.reason,
             message=attrs.message,
             attempt=attrs.attempt,
@@ -172,7 +177,8 @@ class StudyHistory:
                     times = [time for _, time in received]
                     new = progress.sift(report for report, _ in received)
                     progress.accept(new, min(times), max(times))
-                    of_values = (time for report, time in received if progress.objective.metric in report.values)
+                    first = progress.objectives[0].metric
+                    of_values = (time for report, time in received if first in report.values)
                     value_received_at = max(of_values, default=value_received_at)
             progress.keep_pod_time(trial_attributes(self._frozen()[number].user_attrs).pod_time)
             # What was decided then is not known of each value. The last one is decided on again, which gives the same
@@ -208,8 +214,8 @@ class StudyHistory:
                 yield number, attempt, kind, end, _time(time)
 
 
-def check_trials(key: StudyKey, trials: list[FrozenTrial], first: int = 0) -> list[FrozenTrial]:
-    """Return a study's trials from `first` on, when they are what this project wrote.
+def check_trials(key: StudyKey, trials: list[FrozenTrial], objectives: int, first: int = 0) -> list[FrozenTrial]:
+    """Return a study's trials from `first` on, when they are what this project wrote of so many objectives.
 
     Raises
     ------
@@ -217,7 +223,7 @@ def check_trials(key: StudyKey, trials: list[FrozenTrial], first: int = 0) -> li
         Somebody else has written one, or what this project needs of it; the sentence names it.
     """
     for number, trial in enumerate(trials, first):
-        problem = _problem_of(trial, number)
+        problem = _problem_of(trial, number, objectives)
         if problem:
             raise StorageDamaged(
                 f"somebody else wrote a trial {trial.number} into the study {key} in the storage ({problem}); mend or "
@@ -226,7 +232,7 @@ def check_trials(key: StudyKey, trials: list[FrozenTrial], first: int = 0) -> li
     return trials
 
 
-def _problem_of(trial: FrozenTrial, number: int) -> str:
+def _problem_of(trial: FrozenTrial, number: int, objectives: int) -> str:
     """Return what of a trial is not as this project writes it; people can write anything into Optuna's tables."""
     if trial.number != number:
         return f"it should be trial {number}"
@@ -235,7 +241,8 @@ def _problem_of(trial: FrozenTrial, number: int) -> str:
     if trial.state.is_finished() and trial.datetime_complete is None:
         return "it ended at no time"
     values = trial.values or []
-    if len(values) > 1 or not all(map(math.isfinite, values)) or (trial.state is TrialState.COMPLETE and not values):
+    is_right_count = len(values) == objectives or (not values and trial.state is not TrialState.COMPLETE)
+    if not is_right_count or not all(map(math.isfinite, values)):
         return f"its values are {values}"
     try:
         trial_attributes(trial.user_attrs)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuning_contract import Report, TrialEnd
 from tuning_contract.environment import ParameterValue
-from tuning_operator.api.study import Objective
+from tuning_operator.api.metric_constraints import MetricConstraint
+from tuning_operator.api.study import Direction, Objective
 from tuning_operator.decisions.snapshot import (
     NO_EARLIER_ATTEMPTS,
     NO_LINEAGE,
@@ -36,8 +38,8 @@ class NewReports:
 
     reports: tuple[Report, ...]
     """Those whose step was not reported before, each step once."""
-    values: Mapping[int, float]
-    """The objective by step, where reported."""
+    values: Mapping[str, Mapping[int, float]]
+    """Each objective by step, where reported, and other metrics that have a constraint."""
     stale_steps: Sequence[int]
     """Steps whose earlier values these replace."""
     afresh_from: int | None = None
@@ -51,7 +53,7 @@ class TrialProgress:
         self,
         number: int,
         trial_id: int,
-        objective: Objective,
+        objectives: Sequence[Objective],
         parameters: Mapping[str, ParameterValue],
         seed: int,
         asked_at: float,
@@ -59,15 +61,16 @@ class TrialProgress:
         earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS,
         rungs: Mapping[int, float] | None = None,
         lineage: Lineage = NO_LINEAGE,
+        constraints: Sequence[MetricConstraint] = (),
     ) -> None:
         self.number = number
         self.trial_id = trial_id
-        self.objective = objective
+        self.objectives = objectives
+        self.constraints = constraints
         self.attempt = attempt
         self.earlier = earlier
         self.pod_time = PodTime()
-        self.curve = Curve(objective)
-        """The objective; a newer attempt replaces the steps at or after its first."""
+        self._restart()
         self.end: TrialEnd | None = None
         self.prune_decided_at: float | None = None
         self.undecided: list[Standing] = []
@@ -90,6 +93,16 @@ class TrialProgress:
         self._view: OpenTrial | None = None
 
     @property
+    def curve(self) -> Curve:
+        """The first objective: what pruners look at, who can't compare trials by several."""
+        return self._first
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all objectives are, as far as they were reported."""
+        return all(self._curves[objective.metric].is_finite for objective in self.objectives)
+
+    @property
     def has_reported(self) -> bool:
         """Whether the newest attempt has reported."""
         return bool(self._steps)
@@ -106,10 +119,10 @@ class TrialProgress:
         self.pod_time = PodTime()
         self.end = None
         if attempt == earlier.first:  # what came before was another trial's
-            self.curve = Curve(self.objective)
+            self._restart()
             self.prune_decided_at = None
             self.undecided.clear()
-        self._inherited = sorted(self.curve.steps)
+        self._inherited = self._steps_with_values()
         self._steps.clear()
         self._last_step = None
         self._metrics.clear()
@@ -127,10 +140,13 @@ class TrialProgress:
         for report in reports:
             if afresh or report.step not in self._steps:
                 new.setdefault(report.step, report)
-        metric, earlier = self.objective.metric, sorted(self.curve.steps) if afresh else self._inherited
+        earlier = self._steps_with_values() if afresh else self._inherited
         return NewReports(
             reports=tuple(new.values()),
-            values={step: report.values[metric] for step, report in new.items() if metric in report.values},
+            values={
+                metric: {step: report.values[metric] for step, report in new.items() if metric in report.values}
+                for metric in self._curves
+            },
             stale_steps=earlier[bisect_left(earlier, min(new)) :] if new else (),
             afresh_from=min(new) if new and afresh else None,
         )
@@ -151,11 +167,14 @@ class TrialProgress:
         if new.afresh_from is not None:
             self._forget_from(new.afresh_from)
         if new.stale_steps:
-            self.curve.remove(new.stale_steps)
+            for curve in self._curves.values():
+                curve.remove(new.stale_steps)
             del self._inherited[bisect_left(self._inherited, new.stale_steps[0]) :]
-        for step, value in sorted(new.values.items()):
-            self.curve.add({step: value})
-            self.undecided += filter(None, [self.curve.standing])
+        for metric, curve in self._curves.items():
+            for step, value in sorted(new.values[metric].items()):
+                curve.add({step: value})
+                if curve is self._first:
+                    self.undecided += filter(None, [curve.standing])
         steps = [report.step for report in new.reports]
         self._steps.update(steps)
         self._last_step = max(steps if self._last_step is None else [self._last_step, *steps])
@@ -193,11 +212,28 @@ class TrialProgress:
                 last_report_at=self._last_report_at,
                 last_step=self._last_step,
                 metrics=tuple(sorted(self._metrics)),
-                value=self.curve.value,
+                value=self._first.value,
+                further=self._further(),
                 prune_decided_at=self.prune_decided_at,
                 end=self.end,
             )
         return self._view
+
+    def _restart(self) -> None:
+        constrained = (Objective(metric=each.metric, direction=Direction.MINIMIZE) for each in self.constraints)
+        self._curves = {of.metric: Curve(of) for of in (*constrained, *self.objectives)}
+        """What was reported of each metric that counts; a newer attempt replaces the steps at or after its first."""
+        self._first = self._curves[self.objectives[0].metric]
+
+    def _steps_with_values(self) -> list[int]:
+        return sorted(set().union(*(curve.steps for curve in self._curves.values())))
+
+    def _further(self) -> dict[str, float]:
+        """Return the values of all metrics but the first objective; of those that are none, only finite ones."""
+        values = {metric: curve.value for metric, curve in self._curves.items() if curve is not self._first}
+        objectives = {objective.metric for objective in self.objectives}
+        known = {metric: value for metric, value in values.items() if value is not None}
+        return {metric: value for metric, value in known.items() if metric in objectives or math.isfinite(value)}
 
     def _forget_from(self, first: int) -> None:
         """Forget that the newest attempt reported a step and later ones; without any it has not reported at all."""

@@ -271,14 +271,15 @@ class StudyRepository(StudyHistory):
             if new.afresh_from is not None:
                 rows.forget_reports(key, new.afresh_from)
             rows.add_reports(key, new.reports, now)
-            rows.add_values(trial.trial_id, new.values, new.stale_steps)
+            rows.add_values(trial.trial_id, _by_step(trial, new), new.stale_steps)
             if batch.end is not None:
                 rows.add_end(key, batch.end, now)
             storing = self._workers.writer.add(rows, partial(self._accept, trial, new, batch, now))
             await (unwaited(storing) if has(Defect.ACK_BEFORE_COMMIT) else storing)
             reach(Point.REPORTS_STORED)
         seconds, pruned_now = await self._judging.decide(trial)
-        wake = is_first or batch.end is not None or pruned_now or (bool(new.values) and not trial.curve.is_finite)
+        has_values = any(new.values[objective.metric] for objective in trial.objectives)
+        wake = is_first or batch.end is not None or pruned_now or (has_values and not trial.is_finite)
         return ReportAnswer(_reply(trial, ended=False), wake, seconds)
 
     def _accept(self, trial: TrialProgress, new: NewReports, batch: ReportBatch, now: float) -> None:
@@ -345,7 +346,7 @@ class StudyRepository(StudyHistory):
         last_id = self._last_id(before=first)
 
         def find(connection: Connection) -> tuple[list[FrozenTrial], dict[str, Any]]:
-            trials = check_trials(self.key, find_trials(connection, study_id, last_id), first)
+            trials = self._checked(find_trials(connection, study_id, last_id), first)
             return trials, study_attrs(connection, tables.study_system_attributes, study_id)
 
         found, _ = await self._workers.writer.run(find, lambda found: self._take_asked(*found))
@@ -364,30 +365,40 @@ class StudyRepository(StudyHistory):
             self._open[trial.number] = self._progress(trial)
         self._size = self._suggestions.size()
 
+    def _checked(self, trials: list[FrozenTrial], first: int) -> list[FrozenTrial]:
+        return check_trials(self.key, trials, len(self._record.objectives), first)
+
     def _last_id(self, before: int) -> int:
         return self._frozen()[before - 1]._trial_id if before else -1
 
     def _finish(self, endings: Sequence[TrialEnding]) -> None:
         self._waits = False
         for ending in endings:
-            attrs = self._storage.get_trial(ending.trial_id).user_attrs
+            before = self._storage.get_trial(ending.trial_id)
             number = self._storage.get_trial_number_from_id(ending.trial_id)
+            progress = self._open.pop(number)
             told = self._storage.replace(
                 ending.trial_id,
-                intermediate_values=self._open.pop(number).curve.values(),
+                intermediate_values=progress.curve.values() if len(progress.objectives) == 1 else {},
                 state=ending.state,
-                values=None if ending.value is None else [ending.value],
+                values=list(ending.values) or None,
                 datetime_complete=ending.completed_at,
-                user_attrs={**attrs, **ending.user_attrs},
+                user_attrs={**before.user_attrs, **ending.user_attrs},
+                system_attrs={**before.system_attrs, **ending.system_attrs},
             )
             self._tally.add(self._finished(told))
             self._judging.take_end(told)
             self._suggestions.learn(told)
 
 
+def _by_step(trial: TrialProgress, new: NewReports) -> Mapping[int, float]:
+    """Return what Optuna shall know of a trial's values by step: it has them of a study's only objective alone."""
+    return new.values[trial.objectives[0].metric] if len(trial.objectives) == 1 else {}
+
+
 def _reply(trial: TrialProgress, ended: bool = True) -> ReportReply:
     if trial.prune_decided_at is not None:
         return ReportReply(stop=True, reason="Pruned")
-    if not trial.curve.is_finite:
+    if not trial.is_finite:
         return ReportReply(stop=True, reason="NotFinite")
     return ReportReply(stop=True, reason="Ended") if ended else ReportReply()

@@ -59,6 +59,8 @@ class Circumstances:
     distributions: Mapping[str, BaseDistribution]
     unconditional: Collection[str]
     """The parameters that every trial has."""
+    objectives: int = 1
+    """How many there are."""
 
 
 def make_sampler(spec: Sampler, circumstances: Circumstances) -> BaseSampler:
@@ -86,12 +88,13 @@ class StatelessTPESampler(TPESampler):
         return super().infer_relative_search_space(study, trial)
 
 
-def _tpe(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
+def _tpe(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, TPEOptions)
+    jointly = options.multivariate
     return StatelessTPESampler(
         n_startup_trials=options.n_startup_trials,
         n_ei_candidates=options.n_ei_candidates,
-        multivariate=options.multivariate,
+        multivariate=options.group or circumstances.objectives == 1 if jointly is None else jointly,
         group=options.group,
         constant_liar=options.constant_liar,
     )
@@ -194,12 +197,13 @@ _MUTATIONS: dict[Mutation, Callable[[], nsgaii.BaseMutation | None]] = {
 
 
 class StatelessGPSampler(GPSampler):
-    """Fits each model from scratch: Optuna's starts from the one before, which a restart forgets."""
+    """Fits each model from scratch: Optuna's starts from the ones before, which a restart forgets."""
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         self._gprs_cache_list = None
+        self._constraints_gprs_cache_list = None
         return super().sample_relative(study, trial, search_space)
 
 

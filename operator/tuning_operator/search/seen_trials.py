@@ -10,6 +10,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning_operator.search.feasibility import without_constraints
 from tuning_operator.search.reverse_log import ReversedRange, backwards, forwards
 
 _STUDY_ID = 0
@@ -50,6 +51,7 @@ class SeenTrials(InMemoryStorage):
             seen = copy.copy(seen)
             seen.state, seen.values, seen.datetime_complete = TrialState.RUNNING, None, None
             seen.intermediate_values = {}
+            seen.system_attrs = without_constraints(seen.system_attrs)
         self._study.trials.append(seen)
         self._study.param_distribution.update(seen.distributions)
         self._found_under(seen)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.study import StudyDirection
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 
+from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.api.study import Objective, StudySpec
 from tuning_operator.api.trial_template import fingerprint
@@ -21,6 +22,8 @@ from tuning_operator.search.seeds import random_seed
 
 _SEARCH, _SEED, _TEMPLATE, _REPORTS_UID = (f"tuning:{name}" for name in ("search", "seed", "template", "reports_uid"))
 """System attributes of a study."""
+_FURTHER_OBJECTIVES, _CONSTRAINTS = "further_objectives", "metric_constraints"
+"""Of the search: there only where a study has them."""
 _METRIC_NAMES = "study:metric_names"
 """Optuna's own name of that system attribute."""
 
@@ -32,8 +35,9 @@ class StudyRecord:
     study_id: int
     seed: int
     """Chosen at random; a study whose spec has a seed does not use it."""
-    objective: Objective
+    objectives: tuple[Objective, ...]
     parameters: tuple[Parameter, ...]
+    constraints: tuple[MetricConstraint, ...]
     reports_uid: str
     """Uid in our own tables: of the study that began the history, whoever resumed it since."""
 
@@ -61,9 +65,8 @@ def create_study(connection: Connection, key: StudyKey, spec: StudySpec, now: fl
     connection.execute(tables.insert(connection, tables.studies).on_conflict_do_nothing(), named)
     study_id = find_study(connection, key)
     assert study_id is not None
-    direction = StudyDirection[spec.objective.direction.name]
-    row = {"study_id": study_id, "objective": 0, "direction": direction}
-    connection.execute(tables.insert(connection, tables.study_directions).on_conflict_do_nothing(), row)
+    directions = _direction_rows(study_id, spec)
+    connection.execute(tables.insert(connection, tables.study_directions).on_conflict_do_nothing(), directions)
     user_attrs = {NAMESPACE: key.namespace, NAME: key.name, UID: key.uid, CREATED: now}
     system_attrs = {**_search_attrs(spec), _SEED: random_seed()}
     _add_attrs(connection, tables.study_user_attributes, study_id, user_attrs)
@@ -77,8 +80,8 @@ def rewrite_search(connection: Connection, study_id: int, spec: StudySpec) -> No
     if connection.execute(select(trials.trial_id).where(trials.study_id == study_id).limit(1)).first() is not None:
         return
     directions = tables.study_directions
-    direction = StudyDirection[spec.objective.direction.name]
-    connection.execute(update(directions).where(directions.c.study_id == study_id).values(direction=direction))
+    connection.execute(delete(directions).where(directions.c.study_id == study_id))
+    connection.execute(directions.insert(), _direction_rows(study_id, spec))
     set_attrs(connection, tables.study_system_attributes, study_id, _search_attrs(spec))
 
 
@@ -121,7 +124,8 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
         return StudyRecord(
             study_id=study_id,
             seed=attributes.whole(system_attrs, _SEED, 0),
-            objective=Objective.model_validate(search["objective"]),
+            objectives=tuple(Objective.model_validate(objective) for objective in _objectives_of(search)),
+            constraints=tuple(MetricConstraint.model_validate(each) for each in search.get(_CONSTRAINTS, [])),
             parameters=tuple(Parameter.model_validate(parameter) for parameter in search["parameters"]),
             reports_uid=attributes.text(system_attrs, _REPORTS_UID, key.uid),
         )
@@ -129,6 +133,14 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
         raise StorageDamaged(
             f"the record of the study {key} in the storage was not written by this version: {error!r} is wrong in it"
         ) from error
+
+
+def check_directions(record: StudyRecord, stored: Sequence[StudyDirection]) -> None:
+    """Compare what Optuna's tables say of a study's objectives with its record; raises `ValueError`."""
+    known = [_direction(objective) for objective in record.objectives]
+    if known != list(stored):
+        names = ", ".join(direction.name for direction in stored)
+        raise ValueError(f"the directions of its objectives are {names or 'missing'}")
 
 
 def check_same_search(record: StudyRecord, spec: StudySpec) -> None:
@@ -155,8 +167,10 @@ def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
         if stored.get(name) != given.get(name):
             what = "is not in" if name not in stored else "was left out since" if name not in given else "differs from"
             problems.append(f"the parameter `{name}` {what} the study's stored history")
-    if _without_goal(record.objective) != _without_goal(spec.objective):
+    if _without_goals(record.objectives) != _without_goals(spec.objectives):
         problems.append("`objectives` differs from the study's stored history")
+    if list(record.constraints) != list(spec.metric_constraints):
+        problems.append("`metricConstraints` differs from the study's stored history")
     return problems
 
 
@@ -166,16 +180,38 @@ def same_template(system_attrs: Mapping[str, Any], spec: StudySpec) -> bool:
 
 
 def _search_attrs(spec: StudySpec) -> dict[str, Any]:
-    search = {
-        "objective": _without_goal(spec.objective),
+    first, *further = _without_goals(spec.objectives)
+    search: dict[str, Any] = {
+        "objective": first,
         "parameters": [parameter.to_document() for parameter in spec.parameters],
     }
+    if further:
+        search[_FURTHER_OBJECTIVES] = further
+    if spec.metric_constraints:
+        search[_CONSTRAINTS] = [constraint.to_document() for constraint in spec.metric_constraints]
     template = fingerprint(spec.trial.template)
-    return {_SEARCH: search, _METRIC_NAMES: [spec.objective.metric], _TEMPLATE: template}
+    return {_SEARCH: search, _METRIC_NAMES: [each.metric for each in spec.objectives], _TEMPLATE: template}
 
 
-def _without_goal(objective: Objective) -> dict[str, Any]:
-    return {name: value for name, value in objective.to_document().items() if name != "goal"}
+def _objectives_of(search: Mapping[str, Any]) -> list[Any]:
+    """Return the objectives of a stored search; what the first versions wrote of the only one is of the first one."""
+    return [search["objective"], *search.get(_FURTHER_OBJECTIVES, [])]
+
+
+def _direction_rows(study_id: int, spec: StudySpec) -> list[dict[str, Any]]:
+    return [
+        {"study_id": study_id, "objective": index, "direction": _direction(objective)}
+        for index, objective in enumerate(spec.objectives)
+    ]
+
+
+def _direction(objective: Objective) -> StudyDirection:
+    return StudyDirection[objective.direction.name]
+
+
+def _without_goals(objectives: Sequence[Objective]) -> list[dict[str, Any]]:
+    documents = (objective.to_document() for objective in objectives)
+    return [{name: value for name, value in document.items() if name != "goal"} for document in documents]
 
 
 def set_attrs(connection: Connection, table: Table, study_id: int, attrs: Mapping[str, Any]) -> None:

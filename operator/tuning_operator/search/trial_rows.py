@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb.models import TrialIntermediateValueModel, TrialValueModel
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.search import tables
@@ -25,10 +25,13 @@ class TrialEnding:
 
     trial_id: int
     state: TrialState
-    value: float | None
+    values: tuple[float, ...]
+    """One an objective; empty: none."""
     completed_at: datetime
     """Naive local time."""
     user_attrs: Mapping[str, Any]
+    system_attrs: Mapping[str, Any]
+    """What Optuna itself looks for: constraints."""
 
 
 def insert_trials(connection: Connection, study_id: int, last_id: int, trials: Sequence[FrozenTrial]) -> list[int]:
@@ -72,10 +75,12 @@ def finish_trials(connection: Connection, endings: Sequence[TrialEnding]) -> Non
     connection.execute(finish, rows)
     values, of = tables.trial_values, [ending.trial_id for ending in endings]
     connection.execute(delete(values).where(values.c.trial_id.in_(of)))
-    new_values = [_value_row(ending.trial_id, ending.value) for ending in endings if ending.value is not None]
+    new_values = [row for ending in endings for row in _value_rows(ending.trial_id, ending.values)]
     if new_values:
         connection.execute(values.insert(), new_values)
     set_user_attrs(connection, {ending.trial_id: ending.user_attrs for ending in endings})
+    system_attrs = {ending.trial_id: ending.system_attrs for ending in endings}
+    _set_attrs(connection, tables.trial_system_attributes, system_attrs)
 
 
 def forget_values(connection: Connection, trial_id: int) -> None:
@@ -86,9 +91,13 @@ def forget_values(connection: Connection, trial_id: int) -> None:
 
 def set_user_attrs(connection: Connection, attrs: Mapping[int, Mapping[str, Any]]) -> None:
     """Set user attributes of trials, by their ids."""
+    _set_attrs(connection, tables.trial_user_attributes, attrs)
+
+
+def _set_attrs(connection: Connection, table: Table, attrs: Mapping[int, Mapping[str, Any]]) -> None:
     rows = _attr_rows(attrs.items())
     if rows:
-        insert = tables.insert(connection, tables.trial_user_attributes)
+        insert = tables.insert(connection, table)
         upsert = insert.on_conflict_do_update(
             index_elements=["trial_id", "key"], set_={"value_json": insert.excluded.value_json}
         )
@@ -128,11 +137,7 @@ def _insert_details(connection: Connection, trials: Sequence[tuple[int, FrozenTr
         tables.trial_params: [row for trial_id, trial in trials for row in _param_rows(trial_id, trial)],
         tables.trial_user_attributes: _attr_rows((trial_id, trial.user_attrs) for trial_id, trial in trials),
         tables.trial_system_attributes: _attr_rows((trial_id, trial.system_attrs) for trial_id, trial in trials),
-        tables.trial_values: [
-            _value_row(trial_id, value, objective)
-            for trial_id, trial in trials
-            for objective, value in enumerate(trial.values or ())
-        ],
+        tables.trial_values: [row for trial_id, trial in trials for row in _value_rows(trial_id, trial.values or ())],
         tables.trial_intermediate_values: [
             intermediate_value_row(trial_id, step, value)
             for trial_id, trial in trials
@@ -164,6 +169,7 @@ def _attr_rows(attrs: Iterable[tuple[int, Mapping[str, Any]]]) -> list[dict[str,
     ]
 
 
-def _value_row(trial_id: int, value: float, objective: int = 0) -> dict[str, Any]:
-    stored, kind = TrialValueModel.value_to_stored_repr(value)
-    return {"trial_id": trial_id, "objective": objective, "value": stored, "value_type": kind}
+def _value_rows(trial_id: int, values: Sequence[float]) -> Iterator[dict[str, Any]]:
+    for objective, value in enumerate(values):
+        stored, kind = TrialValueModel.value_to_stored_repr(value)
+        yield {"trial_id": trial_id, "objective": objective, "value": stored, "value_type": kind}

@@ -1,0 +1,34 @@
+"""How far trials are beyond the bounds of metrics, as Optuna's samplers, plots and dashboards look for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
+
+from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.feasibility import excesses
+from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trial_value import known_values
+from tuning_operator.search.open_trial import TrialProgress
+
+_PREFIX = f"{_CONSTRAINTS_KEY}:"
+
+
+def constraint_attrs(outcome: Outcome, trial: TrialProgress) -> dict[str, float]:
+    """Return a trial's system attributes that say so; what is 0 or less keeps its bound.
+
+    What a pruned trial did not report until then says nothing, unlike what a complete one never did.
+    """
+    if outcome.state is EndState.FAILED:
+        return {}
+    values, constraints = known_values(outcome, trial.objectives), trial.constraints
+    if outcome.state is EndState.PRUNED:
+        constraints = [each for each in constraints if each.metric in values]
+    return {f"{_PREFIX}{bound}": excess for bound, excess in excesses(values, constraints).items()}
+
+
+def without_constraints(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's system attributes as they were before it ended."""
+    return {name: value for name, value in system_attrs.items() if not name.startswith(_PREFIX)}
