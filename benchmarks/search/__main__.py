@@ -1,7 +1,7 @@
 """Computes studies and appends a line of JSON for each: `python -m benchmarks.search --jobs 16 --out results.jsonl`.
 
 What the file has already is not computed again, so that a run can be broken off and repeated, and parts can come from
-several machines.
+several machines: their files are given to `python -m benchmarks.search.report` together.
 """
 
 from __future__ import annotations

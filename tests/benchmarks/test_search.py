@@ -18,8 +18,11 @@ from benchmarks.search.cells import LIBRARY, PRODUCT, SIDES, TWIN, Cell, Result,
 from benchmarks.search.functions import FUNCTIONS, Function
 from benchmarks.search.methods import PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Verdict, compare, holm, verdicts
+from benchmarks.search.plots import draw_all
+from benchmarks.search.report import all_tables, with_tables
 from benchmarks.search.running import run_cell
 from benchmarks.search.simulation import Proposal, simulate
+from benchmarks.search.summary import Summary, regret_after
 from benchmarks.search.training import EPOCH_SECONDS, EPOCHS, START_SECONDS, train
 from tests.fakes import FakeClock
 from tuning_operator.api.parameters import Parameter
@@ -269,3 +272,42 @@ def test_the_program_computes_in_processes_and_goes_on_where_it_was_broken_off(t
     assert "1 studies to compute, 1 known" in run(PRODUCT, TWIN)
     product, twin = read([file]).values()
     assert product.gpu_seconds == twin.gpu_seconds
+
+
+def _made_up(seeds: int = 4) -> Summary:
+    """Return results of all cells: the product as good as Optuna, everything better than random search."""
+    results = {}
+    for cell in all_cells(range(seeds)):
+        quality = {"Random": 4.0, "TPE": 0.5}.get(cell.sampler, 1.0) + 0.1 * cell.seed
+        improvements = [(1, 3600.0, 10 * quality), (20, 72_000.0 / cell.parallelism, quality)]
+        gpu_seconds = 100.0 if cell.pruner in ("-", "None") else 40.0
+        results[cell] = Result(cell, improvements, 80_000.0, gpu_seconds, 0, 1.0)
+    return Summary(results)
+
+
+def test_the_tables_show_medians_and_quartiles_and_the_verdict_on_each_function() -> None:
+    made = all_tables(_made_up())
+    rows = {row.split(" | ")[0]: row for row in made["regrets"].splitlines()}
+    assert "| **0.60** (0.50 – 0.70) |" in rows["| Beale, 2"]
+    assert "4.10 (4.00 – 4.20)" in rows["| Beale, 2"]
+    assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | 8 of 8 |" in made["beside Optuna"]
+    assert "| Random | Hartmann, 6 | Median | 0% | 60% |" in made["pruners"]
+    assert made["ranks"].splitlines()[2].startswith("| 1 | 1.0 | 5.0")
+
+
+def test_a_trial_counts_only_once_it_has_ended() -> None:
+    assert [regret_after(RESULT, ended) for ended in (0, 1, 6, 7)] == [math.inf, 5.0, 5.0, 0.5]
+
+
+def test_tables_replace_what_stands_in_the_page_between_their_marks() -> None:
+    page = "before\n<!-- measured: ranks -->\nold\n<!-- end -->\nafter\n"
+    assert with_tables(page, {"ranks": "new"}) == "before\n<!-- measured: ranks -->\n\nnew\n\n<!-- end -->\nafter\n"
+    with pytest.raises(KeyError):
+        with_tables(page, {})
+
+
+def test_pictures_are_drawn_also_of_an_unfinished_run(tmp_path: Path) -> None:
+    for summary in (_made_up(2), Summary({RESULT.cell: RESULT}), Summary({})):
+        files = draw_all(summary, tmp_path)
+        assert all("<svg" in file.read_text() for file in files)
+        assert all_tables(summary)

@@ -1,0 +1,168 @@
+"""Pictures for docs/search.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Picture
+
+from benchmarks.search.cells import PRODUCT, Result
+from benchmarks.search.functions import FUNCTIONS, Function
+from benchmarks.search.methods import PRUNERS
+from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after
+
+COLOURS = {
+    "TPE": "#1f6feb",
+    "CMAES": "#d1242f",
+    "GP": "#1a7f37",
+    "NSGAII": "#9a6700",
+    "QMC": "#8250df",
+    "Random": "#57606a",
+}
+MARKERS = dict(zip(PRUNERS, "osD^vP", strict=True))
+FAINT, GREY = "#eaeef2", "#57606a"
+_SMALLEST = 1e-6
+"""Of what a logarithmic axis shows of a regret."""
+
+
+def draw_all(summary: Summary, folder: Path) -> list[Path]:
+    """Draw the pictures into a folder; return their files."""
+    plt.rcParams.update(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 9,
+            "axes.edgecolor": "#8c959f",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "svg.hashsalt": "search",
+        }
+    )
+    pictures = {
+        "search-trials.svg": _convergence(summary, 8),
+        "search-parallel.svg": _parallel(summary),
+        "search-pruners.svg": _pruning(summary, 8),
+    }
+    for name, picture in pictures.items():
+        picture.savefig(folder / name, metadata={"Date": None})
+        plt.close(picture)
+    return [folder / name for name in pictures]
+
+
+def _convergence(summary: Summary, parallelism: int) -> Picture:
+    """Draw how near to the minimum each sampler is after how many trials."""
+    picture, panels = _panels(f"How far from the minimum after how many trials, {parallelism} at a time")
+    for axes, function in zip(panels, FUNCTIONS.values(), strict=True):
+        for sampler, colour in COLOURS.items():
+            results = [*summary.of(PRODUCT, sampler, function.name, parallelism).values()]
+            if results:
+                _draw_course(axes, results, colour, sampler)
+        axes.axhline(function.target, color="#8c959f", linewidth=0.8, linestyle=(0, (2, 2)))
+        axes.set(xscale="log", yscale="log", title=function.title)
+        axes.set_xticks([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
+        axes.minorticks_off()
+    _finish(picture, panels, "trials that have ended", "above the minimum")
+    return picture
+
+
+def _draw_course(axes: Axes, results: Sequence[Result], colour: str, label: str) -> None:
+    last = max(result.improvements[-1][0] for result in results)
+    evaluations = results[0].cell.evaluations
+    ended = np.unique(np.geomspace(1, max(last, evaluations), 60).astype(int))
+    spread = np.array([quartiles([regret_after(result, each) for result in results]) for each in ended])
+    lower, middle, upper = np.maximum(spread, _SMALLEST).T
+    axes.fill_between(ended, lower, upper, color=colour, alpha=0.10, linewidth=0)
+    axes.plot(ended, middle, color=colour, linewidth=1.6, label=label)
+
+
+def _parallel(summary: Summary) -> Picture:
+    """Draw how long each sampler takes to the target with 1, 8 and 64 trials at a time."""
+    picture, panels = _panels("Hours until a trial is as good as the best of a thousand random ones")
+    for axes, function in zip(panels, FUNCTIONS.values(), strict=True):
+        for sampler, colour in COLOURS.items():
+            points = [
+                (parallelism, hours)
+                for parallelism in (1, 8, 64)
+                if (hours := _hours_to_target(summary, sampler, function, parallelism)) is not None
+            ]
+            if points:
+                axes.plot(
+                    *zip(*points, strict=True), color=colour, marker="o", markersize=4, linewidth=1.6, label=sampler
+                )
+        axes.set(xscale="log", yscale="log", title=function.title)
+        axes.set_xticks([1, 8, 64], ["1", "8", "64"])
+        axes.minorticks_off()
+    _finish(picture, panels, "trials at a time", "hours, median")
+    return picture
+
+
+def _hours_to_target(summary: Summary, sampler: str, function: Function, parallelism: int) -> float | None:
+    results = summary.of(PRODUCT, sampler, function.name, parallelism).values()
+    reached = [result.reached(function.target) for result in results]
+    if not reached:
+        return None
+    middle = quartiles([float("inf") if each is None else each[1] / 3600 for each in reached])[1]
+    return None if middle == float("inf") else middle
+
+
+def _pruning(summary: Summary, parallelism: int) -> Picture:
+    """Draw what each pruner saves, and what of the result it costs."""
+    functions = [name for name in FUNCTIONS if summary.of(PRODUCT, RANDOM, name, parallelism, "None")]
+    picture, grid = plt.subplots(1, max(1, len(functions)), figsize=(11, 3.9), layout="constrained", squeeze=False)
+    picture.suptitle("GPU time that pruners save, and what is found", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    for axes, name in zip(grid[0], functions, strict=False):
+        for sampler in (RANDOM, "TPE"):
+            whole = summary.of(PRODUCT, sampler, name, parallelism, "None")
+            for pruner, marker in MARKERS.items():
+                results = summary.of(PRODUCT, sampler, name, parallelism, pruner)
+                seeds = sorted(set(results) & set(whole))
+                if seeds:
+                    saved = [100 * (1 - results[seed].gpu_seconds / whole[seed].gpu_seconds) for seed in seeds]
+                    lower, middle, upper = quartiles([results[seed].regret for seed in seeds])
+                    x = quartiles(saved)[1]
+                    axes.plot([x, x], [lower, upper], color=COLOURS[sampler], linewidth=1, alpha=0.35)
+                    axes.plot(x, middle, marker, color=COLOURS[sampler], markersize=6.5, markeredgecolor="white")
+        axes.set_title(FUNCTIONS[name].title, loc="left", fontsize=9, color=GREY)
+        axes.set(yscale="log", xlim=(-5, 100), xlabel="GPU time saved, %")
+        axes.grid(color=FAINT)
+    grid[0][0].set_ylabel("above the minimum, median and quartiles")
+    handles = [plt.Line2D([], [], color=COLOURS[name], linewidth=3, label=name) for name in (RANDOM, "TPE")]
+    handles += [
+        plt.Line2D([], [], color=GREY, marker=marker, linestyle="", label="no pruner" if name == "None" else name)
+        for name, marker in MARKERS.items()
+    ]
+    picture.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False)
+    return picture
+
+
+def _panels(title: str) -> tuple[Picture, Sequence[Axes]]:
+    picture, grid = plt.subplots(2, 4, figsize=(11, 5.6), layout="constrained", sharex=True)
+    picture.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return picture, list(grid.flat)
+
+
+def _finish(picture: Picture, panels: Sequence[Axes], x: str, y: str) -> None:
+    for place, axes in enumerate(panels):
+        axes.set_title(axes.get_title(), loc="left", fontsize=9, color=GREY)
+        axes.set_title("")
+        axes.grid(color=FAINT)
+        if place % 4 == 0:
+            axes.set_ylabel(y)
+        if place >= 4:
+            axes.set_xlabel(x)
+    handles, labels = [], []
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            if label not in labels:
+                handles.append(handle)
+                labels.append(label)
+    if handles:
+        picture.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
