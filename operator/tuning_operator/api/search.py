@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
 from tuning_operator.api.parameters import ParameterName
-from tuning_operator.api.pruners import Pruner
-from tuning_operator.api.samplers import Sampler
+from tuning_operator.api.pruners import Pruner, PrunerName
+from tuning_operator.api.samplers import STRATEGIES, Sampler
 from tuning_operator.api.scalars import Scalar
 
 
@@ -22,8 +22,32 @@ EnqueuedTrial = Annotated[dict[ParameterName, Scalar], Field(max_length=200), Be
 """Parameters by name; what is left out is sampled."""
 
 
+_NOT_DETERMINISTIC = "!has(self.deterministic) || !self.deterministic"
+"""The rules are checked for the schema's default of `search` too, in which nothing is filled in yet."""
+_WITHOUT_SEED = "`deterministic` needs a `seed`: without one each study differs; give it any number"
+_WITH_PRUNER = (
+    "`deterministic` can't go with a pruner: how far a pruned trial comes depends on the machine; "
+    "remove `pruner` or `deterministic`"
+)
+_WITH_STRATEGY = (
+    "`deterministic` can't go with a strategy, whose rounds wait for all their trials; take another sampler or remove "
+    "`deterministic`"
+)
+_STRATEGIES = [name.value for name in STRATEGIES]
+
+
 class Search(ResourceModel):
     """How the space is searched."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            CEL_RULES: [
+                cel(f"{_NOT_DETERMINISTIC} || has(self.seed)", _WITHOUT_SEED, ".deterministic"),
+                cel(f"{_NOT_DETERMINISTIC} || self.pruner.name == 'None'", _WITH_PRUNER, ".deterministic"),
+                cel(f"{_NOT_DETERMINISTIC} || !(self.sampler.name in {_STRATEGIES})", _WITH_STRATEGY, ".deterministic"),
+            ]
+        }
+    )
 
     sampler: Sampler = Sampler()
     """Chooses the parameters of the next trial."""
@@ -33,3 +57,15 @@ class Search(ResourceModel):
     """The same seed and the same order of asks and tells give the same suggestions; without it each study differs."""
     enqueue: Annotated[list[EnqueuedTrial], Field(max_length=1000)] = Field(default_factory=list)
     """Parameters of the trials to run first; what a trial leaves out is sampled."""
+    deterministic: bool = False
+    """Results count in the order of the trials, so that the same results repeat the whole study; costs waiting."""
+
+    @model_validator(mode="after")
+    def _it_can_be_repeated(self) -> Search:
+        if self.deterministic and self.seed is None:
+            raise ValueError(_WITHOUT_SEED)
+        if self.deterministic and self.pruner.name is not PrunerName.NONE:
+            raise ValueError(_WITH_PRUNER)
+        if self.deterministic and self.sampler.name.is_strategy:
+            raise ValueError(_WITH_STRATEGY)
+        return self

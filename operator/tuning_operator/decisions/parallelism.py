@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.snapshot import History
 
 
 def free_slots(spec: StudySpec, occupied: int) -> int:
@@ -10,6 +11,13 @@ def free_slots(spec: StudySpec, occupied: int) -> int:
     return max(0, spec.parallelism - occupied)
 
 
-def trials_to_ask(spec: StudySpec, asked: int, slots: int) -> int:
-    """Return how many new trials fill the slots without exceeding `maxTrials`."""
-    return max(0, min(slots, spec.max_trials - asked))
+def trials_to_ask(spec: StudySpec, history: History, slots: int) -> int:
+    """Return how many new trials fill the slots without exceeding `maxTrials`.
+
+    In a deterministic study trial n waits until all up to n - `parallelism` have ended: their results, and no others,
+    are what it is suggested with (`search/horizon.py`), whichever end first.
+    """
+    last = spec.max_trials
+    if spec.search.deterministic:
+        last = min(last, min((trial.number for trial in history.open), default=history.total) + spec.parallelism)
+    return max(0, min(slots, last - history.total))

@@ -30,14 +30,16 @@ def decide(snapshot: Snapshot) -> Plan:
     jobs: Jobs = {(job.trial, job.attempt): job for job in snapshot.jobs}
     outcomes, retries = _ends(snapshot, jobs)
     usage = usage_of(snapshot)
-    verdict = verdict_of(snapshot.spec, after(snapshot.history, outcomes, snapshot), usage)
+    then = after(snapshot.history, outcomes, snapshot)
+    verdict = verdict_of(snapshot.spec, then, usage)
     if verdict is not None and verdict.early:
         outcomes, retries = _outcomes(snapshot, jobs), ()
         outcomes += _given_up(snapshot, jobs, outcomes, verdict)
     settled = {outcome.number for outcome in outcomes} | {retry.number for retry in retries}
     staying = [trial for trial in snapshot.history.open if trial.number not in settled]
     new_attempts = retries + _suspended(snapshot, jobs, staying)
-    wanted, launches = _starts(snapshot, jobs, staying, verdict, retrying=len(retries))
+    slots, launches = _starts(snapshot, jobs, staying, verdict, retrying=len(retries))
+    wanted = trials_to_ask(snapshot.spec, then, slots)
     ask = min(wanted, snapshot.allowance.trials)
     return Plan(
         active_time=active_time_after(snapshot, verdict),
@@ -135,6 +137,7 @@ def _suspended(snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial]) -> tupl
 def _starts(
     snapshot: Snapshot, jobs: Jobs, staying: list[OpenTrial], verdict: Verdict | None, retrying: int
 ) -> tuple[int, tuple[Launch, ...]]:
+    """Return how many new trials may start, and which of those that are there do."""
     blocked = snapshot.blocked_until is not None and snapshot.now < snapshot.blocked_until
     if blocked or snapshot.spec.suspend.enabled or (verdict is not None and verdict.early):
         return 0, ()
@@ -151,7 +154,7 @@ def _starts(
     launches = tuple(Launch(trial, "it has no Job") for trial in waiting[:slots])
     if verdict is not None or snapshot.history.waits:
         return 0, launches
-    return trials_to_ask(snapshot.spec, snapshot.history.total, slots - len(launches)), launches
+    return slots - len(launches), launches
 
 
 def _deletions(

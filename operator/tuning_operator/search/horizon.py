@@ -24,11 +24,20 @@ _MOST_AHEAD = 20
 def ahead_of(spec: StudySpec) -> int:
     """Return how many trials of a study are prepared before they are asked for.
 
-    None in a study that runs one trial after the other: each would know one result less.
+    None in a study that runs one trial after the other: each would know one result less. None in a deterministic one:
+    which results a trial may know is decided when it is needed.
     """
+    if spec.search.deterministic:
+        return 0
     return min(_MOST_AHEAD, spec.parallelism // _SHARE) if spec.search.sampler.name in SLOW else 0
 
 
 def first_to_see(trial: FrozenTrial, spec: StudySpec) -> int:
-    """Return the number of the first trial that is suggested with the knowledge of a finished trial's result."""
+    """Return the number of the first trial that is suggested with the knowledge of a finished trial's result.
+
+    In a deterministic study it follows from the trial's own number, whenever it ended; `decisions/parallelism.py` lets
+    no trial be asked for before it may know all that it should.
+    """
+    if spec.search.deterministic:
+        return trial.number + spec.parallelism
     return told_after(trial.user_attrs) + ahead_of(spec)
