@@ -21,7 +21,7 @@ WITHOUT_PRUNER = "-"
 
 _PRUNED_FUNCTIONS = ("hartmann", "network", "noisy")
 _PRUNED_PARALLELISM = 8
-_GP_FUNCTIONS = ("branin", "rosenbrock", "hartmann", "network", "noisy")
+_GP_FUNCTIONS = ("branin", "rosenbrock", "hartmann", "network", "noisy", "zdt1")
 _GP_SEEDS = 10
 
 
@@ -117,8 +117,8 @@ def all_cells(seeds: Sequence[int]) -> Iterator[Cell]:
 def _of_sampler(sampler: str, seeds: Sequence[int], sides: Sequence[str]) -> Iterator[Cell]:
     for seed in seeds:
         for function in FUNCTIONS.values():
-            if sampler == "Grid" and any("when" in parameter for parameter in function.parameters):
-                continue  # Optuna's grid knows no conditions
+            if not SAMPLERS[sampler].takes(function):
+                continue
             for parallelism in SAMPLERS[sampler].parallelism:
                 for side in sides:
                     yield Cell(side, sampler, WITHOUT_PRUNER, function.name, parallelism, seed)

@@ -25,11 +25,18 @@ class Function:
     minimiser: Point
     """One of the points where it is."""
     target: float
-    """How far above the minimum is good enough: one random point in a thousand is as good."""
+    """How far above the minimum is good enough: one random point in a thousand is as good, or of two objectives the
+    front of a thousand."""
     spread: float
     """How far the median of random points is above the minimum."""
     noise: float = 0.0
     """Standard deviation of what a trial reports around the value."""
+    second: Callable[[Point], float] | None = None
+    """Another objective to minimise; None: there is one."""
+
+    def values(self, point: Point) -> tuple[float, ...]:
+        """Return the value of each objective."""
+        return (self.value(point),) if self.second is None else (self.value(point), self.second(point))
 
     def regret(self, point: Point) -> float:
         """Return how far above the minimum a point is, whatever was reported of it; not below 0 by rounding."""
@@ -125,6 +132,13 @@ def _network(point: Point) -> float:
     )
 
 
+def _zdt1(point: Point) -> float:
+    """ZDT1's second objective (Zitzler, Deb and Thiele 2000); the first is its first parameter."""
+    first, *rest = point.values()
+    distance = 1 + 9 * sum(rest) / len(rest)
+    return float(distance * (1 - math.sqrt(first / distance)))
+
+
 _XY = ("x", "y")
 _HARTMANN = ("a", "b", "c", "d", "e", "f")
 _HARTMANN_MINIMISER = dict(zip(_HARTMANN, (0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573), strict=True))
@@ -207,6 +221,17 @@ FUNCTIONS = {
             0.670,
             3.22,
             noise=0.3,
+        ),
+        Function(
+            "zdt1",
+            "ZDT1, 8; two objectives",
+            _ranges(("a", "b", "c", "d", "e", "f", "g", "h"), 0, 1),
+            lambda point: float(point["a"]),
+            0.0,
+            dict.fromkeys(("a", "b", "c", "d", "e", "f", "g", "h"), 0.0),
+            1.69,
+            7.56,
+            second=_zdt1,
         ),
     )
 }

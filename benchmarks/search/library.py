@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from benchmarks.search.cells import TWIN, WITHOUT_PRUNER, Cell
 from benchmarks.search.functions import Function
 from benchmarks.search.methods import PRUNERS, SAMPLERS
-from benchmarks.search.simulation import Proposal
+from benchmarks.search.simulation import Proposal, Values
 from tests.fakes import FakeClock
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.search.seeds import reseed
@@ -29,6 +29,7 @@ class Library:
             study_name=f"study {cell.seed}",
             sampler=SAMPLERS[cell.sampler].library(cell.seed, function),
             pruner=pruner,
+            directions=["minimize"] * (1 if function.second is None else 2),
         )
         self._cell = cell
         self._space = Space([Parameter.model_validate(parameter) for parameter in function.parameters])
@@ -38,23 +39,23 @@ class Library:
         """Ask for as many trials as run at a time."""
         return self._ask(min(self._cell.parallelism, self._cell.evaluations))
 
-    async def report(self, number: int, epoch: int, value: float) -> bool:
+    async def report(self, number: int, epoch: int, values: Values) -> bool:
         """Report, and ask the pruner."""
         trial = self._trials[number]
-        trial.report(value, epoch)
+        trial.report(values[0], epoch)
         return bool(trial.should_prune())
 
-    async def end(self, number: int, epoch: int, value: float, pruned: bool) -> Sequence[Proposal]:
+    async def end(self, number: int, epoch: int, values: Values, pruned: bool) -> Sequence[Proposal]:
         """Tell, and ask for the next trial."""
         trial = self._trials[number]
         if not pruned and self._cell.pruner != WITHOUT_PRUNER:
-            trial.report(value, epoch)
+            trial.report(values[0], epoch)
         # GridSampler ends `optimize` so, which nobody called.
         with contextlib.suppress(RuntimeError):
             if pruned:
                 self._study.tell(trial, state=TrialState.PRUNED)
             else:
-                self._study.tell(trial, value)
+                self._study.tell(trial, values)
         return self._ask(1)
 
     def _ask(self, count: int) -> Sequence[Proposal]:

@@ -32,6 +32,12 @@ class Method:
     """The `options` of the study's sampler."""
     evaluations: int = EVALUATIONS
     parallelism: tuple[int, ...] = (1, 8, 64)
+    takes: Callable[[Function], bool] = lambda _: True
+    """Whether it can search a function's space."""
+
+
+def _has_no_conditions(function: Function) -> bool:
+    return not any("when" in parameter for parameter in function.parameters)  # which Optuna's grid does not know
 
 
 def _grid_points(function: Function) -> int:
@@ -47,7 +53,10 @@ def _grid(seed: int, function: Function) -> BaseSampler:
 SAMPLERS: dict[str, Method] = {
     "TPE": Method(lambda seed, _: optuna.samplers.TPESampler(seed=seed)),
     "Random": Method(lambda seed, _: optuna.samplers.RandomSampler(seed=seed)),
-    "CMAES": Method(lambda seed, _: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)),
+    "CMAES": Method(
+        lambda seed, _: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
+        takes=lambda function: function.second is None,
+    ),
     # Optuna's own default is not scrambled: the same points whatever the seed, which compares badly.
     "QMC": Method(
         lambda seed, _: optuna.samplers.QMCSampler(
@@ -55,7 +64,7 @@ SAMPLERS: dict[str, Method] = {
         )
     ),
     "NSGAII": Method(lambda seed, _: optuna.samplers.NSGAIISampler(seed=seed)),
-    "Grid": Method(_grid, lambda function: {"points": _grid_points(function)}),
+    "Grid": Method(_grid, lambda function: {"points": _grid_points(function)}, takes=_has_no_conditions),
     "GP": Method(
         lambda seed, _: optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False),
         evaluations=GP_EVALUATIONS,

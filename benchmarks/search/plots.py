@@ -144,7 +144,7 @@ def _pruning(summary: Summary, parallelism: int) -> Picture:
 
 
 def _panels(title: str) -> tuple[Picture, Sequence[Axes]]:
-    picture, grid = plt.subplots(2, 4, figsize=(11, 5.6), layout="constrained", sharex=True)
+    picture, grid = plt.subplots(3, 3, figsize=(10, 8), layout="constrained", sharex=True)
     picture.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return picture, list(grid.flat)
 
@@ -154,9 +154,9 @@ def _finish(picture: Picture, panels: Sequence[Axes], x: str, y: str) -> None:
         axes.set_title(axes.get_title(), loc="left", fontsize=9, color=GREY)
         axes.set_title("")
         axes.grid(color=FAINT)
-        if place % 4 == 0:
+        if place % 3 == 0:
             axes.set_ylabel(y)
-        if place >= 4:
+        if place >= 6:
             axes.set_xlabel(x)
     handles, labels = [], []
     for axes in panels:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.search.cells import WITHOUT_PRUNER, Cell
 from benchmarks.search.functions import Function
 from benchmarks.search.methods import PRUNERS, SAMPLERS
-from benchmarks.search.simulation import Proposal
+from benchmarks.search.simulation import Proposal, Values
 from tests.builders import STUDY
 from tests.engine.world import EngineInAWorld
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
@@ -18,7 +18,7 @@ from tuning_operator.api.names import job_name
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.search.repository import StudyRepository
 
-METRIC = "loss"
+METRICS = ("loss", "cost")
 
 
 class Product:
@@ -35,14 +35,14 @@ class Product:
         """Let the engine start the first Jobs."""
         return await self._step()
 
-    async def report(self, number: int, epoch: int, value: float) -> bool:
+    async def report(self, number: int, epoch: int, values: Values) -> bool:
         """Report as the SDK does."""
-        answer = await self._trials.report(number, 1, ReportBatch((Report(epoch, {METRIC: value}),)))
+        answer = await self._trials.report(number, 1, ReportBatch((_report(epoch, values),)))
         return answer.reply.stop
 
-    async def end(self, number: int, epoch: int, value: float, pruned: bool) -> Sequence[Proposal]:
+    async def end(self, number: int, epoch: int, values: Values, pruned: bool) -> Sequence[Proposal]:
         """Send the SDK's last message, let the Job finish, and let the engine start what follows."""
-        last = () if pruned else (Report(epoch, {METRIC: value}),)
+        last = () if pruned else (_report(epoch, values),)
         state = FinalState.PRUNED if pruned else FinalState.COMPLETE
         await self._trials.report(number, 1, ReportBatch(last, TrialEnd(state)))
         self._world.jobs.finish(_job(number))
@@ -68,6 +68,10 @@ class Product:
                 return proposals
 
 
+def _report(epoch: int, values: Values) -> Report:
+    return Report(epoch, dict(zip(METRICS, values, strict=False)))
+
+
 def _job(number: int) -> str:
     return job_name(STUDY.name, STUDY.uid, number, 1)
 
@@ -86,6 +90,7 @@ async def product(cell: Cell, function: Function) -> AsyncIterator[Product]:
 
 def study_fields(cell: Cell, function: Function) -> dict[str, object]:
     """Return the fields of the study's spec that matter here."""
+    metrics = METRICS[:1] if function.second is None else METRICS
     search: dict[str, object] = {
         "seed": cell.seed,
         "sampler": {"name": cell.sampler, "options": dict(SAMPLERS[cell.sampler].options(function))},
@@ -93,7 +98,7 @@ def study_fields(cell: Cell, function: Function) -> dict[str, object]:
     if cell.pruner != WITHOUT_PRUNER:
         search["pruner"] = {"name": cell.pruner, "options": dict(PRUNERS[cell.pruner].options)}
     return {
-        "objectives": [{"metric": METRIC, "direction": "Minimize"}],
+        "objectives": [{"metric": metric, "direction": "Minimize"} for metric in metrics],
         "parameters": [dict(parameter) for parameter in function.parameters],
         "search": search,
         "maxTrials": cell.evaluations,

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from benchmarks.search.best import nothing_yet
 from benchmarks.search.functions import Function, Point
 from benchmarks.search.training import START_SECONDS, Training, train
 from tests.fakes import FakeClock
+
+Values = tuple[float, ...]
+"""Of each objective."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,11 @@ class Searcher(Protocol):
     async def begin(self) -> Sequence[Proposal]:
         """Return the trials that start first."""
 
-    async def report(self, number: int, epoch: int, value: float) -> bool:
-        """Take a value of a trial that goes on; return whether it shall stop."""
+    async def report(self, number: int, epoch: int, values: Values) -> bool:
+        """Take the values of a trial that goes on; return whether it shall stop."""
 
-    async def end(self, number: int, epoch: int, value: float, pruned: bool) -> Sequence[Proposal]:
-        """Take a trial's end with its last value; return the trials that start now. A pruned one has reported it."""
+    async def end(self, number: int, epoch: int, values: Values, pruned: bool) -> Sequence[Proposal]:
+        """Take a trial's end with its last values; return the trials that start now. A pruned one has reported it."""
 
 
 @dataclass
@@ -53,24 +57,24 @@ class Course:
 async def simulate(searcher: Searcher, function: Function, seed: int, with_curves: bool) -> Course:
     """Run a study's trials to their end. A slot that becomes free is filled in the same moment."""
     running = _Running(function, seed, with_curves)
-    course, best, begun_at = Course([]), float("inf"), searcher.clock.now()
+    course, best, begun_at = Course([]), nothing_yet(function), searcher.clock.now()
     running.start(await searcher.begin(), 0.0)
     while running.events:
         due, number, epoch = running.next_event()
         searcher.clock.advance(begun_at + due - searcher.clock.now())
         training, started_at = running.trainings[number]
-        value, is_last = training.values[epoch - 1], epoch == len(training.values)
-        stop = False if is_last else await searcher.report(number, epoch, value)
+        values, is_last = training.values[epoch - 1], epoch == len(training.values)
+        stop = False if is_last else await searcher.report(number, epoch, values)
         if not is_last and not stop:
             running.wait_for(number, epoch + 1)
             continue
         course.ended, course.seconds = course.ended + 1, due
         course.pruned += stop
         course.gpu_seconds += due - started_at
-        if not stop and value < best:
-            best = value
-            course.improvements.append((course.ended, due, function.regret(running.points[number])))
-        running.start(await searcher.end(number, epoch, value, stop), due)
+        regret = None if stop else best.take(running.points[number], values)
+        if regret is not None:
+            course.improvements.append((course.ended, due, regret))
+        running.start(await searcher.end(number, epoch, values, stop), due)
     return course
 
 

@@ -29,8 +29,8 @@ class Training:
     """A training as it would go if nobody stopped it."""
 
     epoch_seconds: float
-    values: Sequence[float]
-    """What is reported after each epoch; the last one is the function's, with its noise."""
+    values: Sequence[tuple[float, ...]]
+    """What is reported after each epoch, of each objective; the last is the function's, with its noise."""
 
     @property
     def seconds(self) -> float:
@@ -46,10 +46,11 @@ def train(function: Function, point: Point, seed: int, number: int, with_curve: 
     """
     chance = np.random.default_rng([seed, number])
     time, speed, noise = chance.normal(0, _TIME_SPREAD), chance.uniform(*_SPEED), chance.normal(0, 1)
-    last = function.value(point) + function.noise * noise
+    last, *others = function.values(point)
+    last = float(last + function.noise * noise)
     epoch_seconds = EPOCH_SECONDS * math.exp(time)
     if not with_curve:
-        return Training(epoch_seconds * EPOCHS, [float(last)])
+        return Training(epoch_seconds * EPOCHS, [(last, *others)])
     epochs = np.arange(1, EPOCHS)
     curve = last + function.spread * (epochs**-speed - EPOCHS**-speed + _CURVE_NOISE * chance.normal(size=EPOCHS - 1))
-    return Training(epoch_seconds, [*curve.tolist(), float(last)])
+    return Training(epoch_seconds, [(value,) for value in (*curve.tolist(), last)])
