@@ -47,6 +47,8 @@ IMMUTABLE: dict[str, tuple[str, Change]] = {
     ),
     "a parameter less": ("parameters", lambda spec: spec["parameters"].pop()),
     "the parameters' order": ("parameters", lambda spec: spec["parameters"].reverse()),
+    "another constraint": ("constraints", lambda spec: spec["constraints"].append("layers > 1")),
+    "constraints removed": ("constraints", lambda spec: spec.pop("constraints")),
     "sampler": ("search", lambda spec: spec["search"].update(sampler={"name": "Random"})),
     "an option": ("search", lambda spec: spec["search"]["sampler"]["options"].update(nEiCandidates=33)),
     "an option less": ("search", lambda spec: spec["search"]["pruner"]["options"].pop("nMinTrials")),

@@ -43,6 +43,20 @@ def test_a_strategys_schedule_and_cost_are_shown(workplace: Workplace) -> None:
     assert len(shown["suggestions"]) == 27 + 12 + 6 + 4, "what depends on no result"
 
 
+def test_constraints_are_shown_with_the_share_of_the_space_that_they_leave(workplace: Workplace) -> None:
+    document = study_document(search={"seed": 7})
+    document["spec"]["constraints"] = ["x < 0.5 ||\n  kind == 'on'"]
+    workplace.write(document)
+    shown = workplace.call("preview", "study.yaml", "--suggestions", "0").out
+    assert "x < 0.5 || kind == 'on'" in shown
+    assert "% of random points" in shown
+    as_json = json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)
+    assert as_json["constraints"] == document["spec"]["constraints"]
+    assert 0.7 < as_json["feasibleShare"] < 0.8
+    for suggestion in as_json["suggestions"]:
+        assert suggestion["parameters"]["x"] < 0.5 or suggestion["parameters"]["kind"] == "on"
+
+
 def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> None:
     document = study_document(search={"sampler": {"name": "TPE"}, "pruner": {"name": "Median"}, "seed": 7})
     container = document["spec"]["trial"]["template"]["spec"]["containers"][0]

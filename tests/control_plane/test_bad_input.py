@@ -36,6 +36,8 @@ def mistaken(studies: Studies, operator: InstalledOperator) -> None:
     studies.apply("no-account", REPORT, trial=late_pod(serviceAccountName="nobody"), **ONE)
     studies.apply("bad-template", REPORT, trial={"template": template(imagePulPolicy="Never")})
     studies.apply("bad-option", REPORT, search={"sampler": {"name": "TPE", "options": {"startupTrials": 5}}})
+    studies.apply("bad-constraint", REPORT, constraints=["x * 2 < 1.0 || y > 3"])
+    studies.apply("infeasible", REPORT, constraints=["x > 99.0"])
     prints = template(command=["python", "-c", "print('score=0.5')"])
     studies.apply("printed", "", trial={"metrics": {"source": "Logs"}, "template": prints})
     studies.apply("good", REPORT)
@@ -126,6 +128,22 @@ def test_what_only_the_operator_can_say_is_said_in_the_status(studies: Studies) 
     assert condition["reason"] == "InvalidSpec"
     assert "startupTrials" in condition["message"]
     assert "nStartupTrials" in condition["message"]
+
+
+def test_a_constraint_on_no_parameter_is_refused_and_starts_nothing(studies: Studies) -> None:
+    accepted = studies.wait("bad-constraint", "Accepted", status="False")
+    assert "names `y`, which is not in `parameters`" in accepted["message"]
+    assert studies.jobs("bad-constraint") == []
+
+
+def test_constraints_that_no_point_meets_end_the_study_without_a_job_until_they_are_corrected(studies: Studies) -> None:
+    failed = studies.wait("infeasible", "Failed")
+    assert failed["reason"] == "NoFeasiblePoint"
+    assert "violate x > 99.0" in failed["message"]
+    assert studies.jobs("infeasible") == []
+    studies.patch("infeasible", {"constraints": ["x > 0.5"]})
+    studies.wait("infeasible", "Complete")
+    assert all(trial["parameters"]["x"] > 0.5 for trial in studies.status("infeasible")["recent"])
 
 
 @pytest.mark.parametrize(

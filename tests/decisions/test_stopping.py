@@ -33,6 +33,18 @@ def test_an_exhausted_space_ends_the_study() -> None:
     assert (verdict.failed, verdict.reason) == (False, "Exhausted")
 
 
+def test_a_space_without_a_feasible_point_ends_the_study_and_fails_it_where_nothing_came_of_it() -> None:
+    why = "none of 10,000 points in a row meets `constraints`: all of them violate lr > 1.0"
+    failed = verdict_of(spec(), history(exhausted=True, infeasible=why), UNUSED)
+    assert failed is not None
+    assert (failed.failed, failed.early, failed.reason) == (True, False, "NoFeasiblePoint")
+    assert failed.message == f"{why}; relax it or widen the parameters"
+    ended = verdict_of(spec(), history(trial(1), complete=1, best=finished(), exhausted=True, infeasible=why), UNUSED)
+    assert ended is not None
+    assert (ended.failed, ended.reason) == (False, "NoFeasiblePoint")
+    assert ended.message.endswith("in a new study")
+
+
 @pytest.mark.parametrize(
     ("direction", "goal", "value", "reached"),
     [

@@ -97,6 +97,7 @@ def _apply_waiting(studies: Studies) -> None:
 def _apply_ending(studies: Studies) -> None:
     studies.apply("small", QUICK, **ONE)
     studies.apply("grid", QUICK, parameters=BY_CHOICE, search={"sampler": {"name": "Grid"}}, maxTrials=9)
+    studies.apply("infeasible", QUICK, parameters=BY_CHOICE, constraints=["choice == 'none of them'"])
     goal = {"metric": "score", "direction": "Maximize", "goal": 0.9}
     studies.apply("goal", QUICK, objectives=[goal], maxTrials=9, parallelism=1)
     studies.apply("plateau", QUICK, stopping={"plateau": {"trials": 2}}, maxTrials=9, parallelism=1)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
 from tuning_operator.api.conditional_parameters import why_conditions_fail, why_not_given_together
+from tuning_operator.api.constraints import MAX_CONSTRAINTS, MAX_EXPRESSION, Constraints
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
@@ -146,6 +147,11 @@ class StudySpec(ResourceModel):
     values; TPE, GP, NSGAII and NSGAIII learn from how far it is off."""
     parameters: Annotated[list[Parameter], Field(min_length=1, max_length=200, json_schema_extra=list_map("name"))]
     """The search space."""
+    constraints: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1, max_length=MAX_EXPRESSION)]],
+        Field(max_length=MAX_CONSTRAINTS),
+    ] = Field(default_factory=list)
+    """CEL expressions over the parameters that each trial meets, like `layers * units <= 512`."""
     search: Search = Search()
     """Sampler, pruner, seed and the trials to run first."""
     max_trials: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -243,6 +249,14 @@ class StudySpec(ResourceModel):
                     )
             if (problem := why_not_given_together(trial, parameters)) is not None:
                 raise ValueError(f"`search.enqueue[{index}]` {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _constraints_are_sound(self) -> StudySpec:
+        constraints = Constraints(self.constraints, self.parameters)
+        for index, trial in enumerate(self.search.enqueue if constraints else ()):
+            if violated := constraints.why_given_violates(trial):
+                raise ValueError(f"`search.enqueue[{index}]` violates the constraint {violated}; change one of them")
         return self
 
     @model_validator(mode="after")

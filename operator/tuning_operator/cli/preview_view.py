@@ -23,6 +23,7 @@ from tuning_operator.cli.tables import pairs_table
 from tuning_operator.cli.theme import FAINT
 from tuning_operator.cli.trial_rows import TrialRow
 from tuning_operator.decisions.gpus import gpus_requested
+from tuning_operator.search.feasible_points import SAMPLE, feasible_share
 from tuning_operator.search.halving import rung_steps
 
 _SCALES = {Scale.LINEAR: "linear", Scale.LOG: "log", Scale.REVERSE_LOG: "reverse log"}
@@ -39,6 +40,8 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
         "search": _method_documents(spec.search),
         **schedule_document(spec),
         "parameters": [parameter.to_document() for parameter in spec.parameters],
+        "constraints": spec.constraints,
+        "feasibleShare": feasible_share(spec) if spec.constraints else 1.0,
         "suggestions": [{"number": row.number, "parameters": dict(row.parameters)} for row in suggestions],
     }
 
@@ -64,6 +67,7 @@ def _facts(spec: StudySpec) -> dict[str, str | Text]:
         "pruner": _method(search.pruner.name.value, search.pruner.parsed_options()),
         **schedule_facts(spec),
         **_brackets(search.pruner.parsed_options()),
+        **_constraints(spec),
         "seed": "none: each study differs" if search.seed is None else str(search.seed),
         "enqueued": plural(len(search.enqueue), "trial") if search.enqueue else "none",
     }
@@ -75,6 +79,17 @@ def _brackets(options: ResourceModel) -> dict[str, str]:
         return {}
     brackets = [" ".join(map(str, steps)) or "never" for steps in rung_steps(options)]
     return {"brackets": f"compare after {'  |  '.join(brackets)}"}
+
+
+def _constraints(spec: StudySpec) -> dict[str, str]:
+    """Return the constraints, and how much of the space they leave."""
+    if not spec.constraints:
+        return {}
+    share = feasible_share(spec)
+    return {
+        "constraints": "\n".join(" ".join(each.split()) for each in spec.constraints),
+        "feasible": f"{share:.2%} of random points" if share else f"none of {SAMPLE:,} random points",
+    }
 
 
 def _method(name: str, options: ResourceModel) -> Text:

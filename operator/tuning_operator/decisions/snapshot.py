@@ -231,6 +231,8 @@ class History:
     """The study's own clock."""
     exhausted: bool = False
     """The sampler has no further point to try."""
+    infeasible: str = ""
+    """Why it has none, where constraints leave too few points to find one: a sentence."""
     waits: bool = False
     """The search has nothing to try before another trial has ended."""
     started_at: float | None = None

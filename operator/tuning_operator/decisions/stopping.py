@@ -138,6 +138,10 @@ def _all_asked(spec: StudySpec, history: History) -> Verdict | None:
 def _exhausted(spec: StudySpec, history: History) -> Verdict | None:
     if not history.exhausted:
         return None
+    if history.infeasible:
+        message = f"{history.infeasible}; relax it or widen the parameters{' in a new study' if history.total else ''}"
+        failed = history.complete == 0 and not history.open
+        return Verdict(failed=failed, early=False, reason="NoFeasiblePoint", message=message)
     sampler = spec.search.sampler.name
     end = "has come to its end" if sampler.is_strategy else "has no point left"
     return _ended(history, "Exhausted", f"{sampler.value} {end} after {history.total} trials")

@@ -6,7 +6,7 @@ import heapq
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,14 +15,16 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
+from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
 from tuning_operator.api.study import StudySpec
+from tuning_operator.search.feasible_points import FeasiblePoints
 from tuning_operator.search.grid import Grid, is_finite
 from tuning_operator.search.horizon import first_to_see
 from tuning_operator.search.proposing import Descent, Proposing
 from tuning_operator.search.reverse_log import reversed_values
-from tuning_operator.search.samplers import Circumstances, make_sampler
-from tuning_operator.search.seeds import order_seed, reseed
+from tuning_operator.search.samplers import Circumstances, NumberedQMC, make_sampler
+from tuning_operator.search.seeds import feasible_seed, order_seed, reseed
 from tuning_operator.search.seen_trials import SeenTrials
 from tuning_operator.search.shuffle import Shuffle
 from tuning_operator.search.space import Space
@@ -74,6 +76,12 @@ class Suggester(Protocol):
         Until the enqueued trials are asked for it is what remains at most. Not to be called while trials are suggested.
         """
 
+    def why_none(self) -> str:
+        """Return why constraints leave nothing to try although not all was tried, as a sentence; empty: they do not.
+
+        Not to be called while trials are suggested.
+        """
+
 
 class Asking:
     """The suggester with one of Optuna's samplers.
@@ -89,7 +97,11 @@ class Asking:
         search, self._spec = spec.search, spec
         self._space = Space(spec.parameters)
         self._enqueued = [self._space.stored(parameters) for parameters in search.enqueue]
-        self._walk = _walk(search.sampler, self._space, order_seed(self._seed))
+        constraints = Constraints(spec.constraints, spec.parameters)
+        self._feasible = FeasiblePoints(self._space, constraints, search.sampler.name)
+        self._walk = _walk(search.sampler, self._space, self._feasible, order_seed(self._seed))
+        self._no_point: str | None = None
+        """Why there is no point for the next trial, as a sentence; empty: all were tried. None: there may be one."""
         self._draws = _DRAWS if search.sampler.name is SamplerName.RANDOM and self._walk is not None else 0
         unconditional = [parameter.name for parameter in self._space.parameters if parameter.when is None]
         circumstances = Circumstances(
@@ -121,9 +133,13 @@ class Asking:
     def size(self) -> int | None:
         if self._proposing is not None:
             return self._seen.count if self._proposing.is_finished() else None
-        if self._walk is None:
-            return None
-        return max(self._seen.count, len(self._enqueued)) + self._walk.left
+        if self._no_point is not None:
+            return self._seen.count
+        left = None if self._walk is None else self._walk.left
+        return None if left is None else max(self._seen.count, len(self._enqueued)) + left
+
+    def why_none(self) -> str:
+        return self._no_point or ""
 
     def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
         for trial in ended:
@@ -139,15 +155,41 @@ class Asking:
 
     def _next(self) -> Suggestion | None:
         """Suggest a trial; None: there is nothing to try, or not yet."""
+        if self._no_point is not None:
+            return None
         number = self._seen.count
         self._see(before=number)
         descent = self._descent(number)
         if descent is None:
             return None
-        given = descent.given
-        reseed(self._sampler, self._seed, number)
-        if given:
-            self._study.enqueue_trial(reversed_values(given, self._space.reversed))
+        trial = self._made(number, descent)
+        if trial is None:
+            return None
+        if self._proposing is not None:
+            self._proposing.add(trial)
+        if self._walk is not None:
+            self._walk.add(trial)
+        return Suggestion(trial, self._seen.new_notes())
+
+    def _made(self, number: int, descent: Descent) -> FrozenTrial | None:
+        """Make a trial whose point is feasible; None: there is no such point."""
+        for draw in range(self._feasible.sampler_draws):
+            trial = self._ask(number, descent, draw)
+            if self._feasible.has(trial.params):
+                return trial
+            self._seen.drop()
+        point = self._feasible.drawn(feasible_seed(self._seed, number), descent.given)
+        if point is not None:
+            return self._ask(number, replace(descent, given=point))
+        self._no_point = self._feasible.why_none()
+        return None
+
+    def _ask(self, number: int, descent: Descent, draw: int = 0) -> FrozenTrial:
+        reseed(self._sampler, self._seed, number, draw)
+        if isinstance(self._sampler, NumberedQMC):
+            self._sampler.draw = draw
+        if descent.given:
+            self._study.enqueue_trial(reversed_values(descent.given, self._space.reversed))
         asked = self._study.ask()
         with warnings.catch_warnings(
             action="ignore", category=UserWarning
@@ -155,12 +197,7 @@ class Asking:
             self._space.choose(asked._suggest)
         for name, value in descent.attributes.items():
             asked.set_user_attr(name, value)
-        trial = self._seen.made(number, given)
-        if self._proposing is not None:
-            self._proposing.add(trial)
-        if self._walk is not None:
-            self._walk.add(trial)
-        return Suggestion(trial, self._seen.new_notes())
+        return self._seen.made(number, descent.given)
 
     def _see(self, before: int) -> None:
         """Let the results come into sight that the trial of a number may know of."""
@@ -183,7 +220,10 @@ class Asking:
             return self._enqueued[number]
         if self._walk is None:
             return {}
-        return self._drawn(number, self._walk) or self._walk.next()
+        point = self._drawn(number, self._walk) or self._walk.next()
+        if point is None:
+            self._no_point = "" if self._walk.is_at_its_end else self._feasible.why_none()
+        return point
 
     def _drawn(self, number: int, walk: Walk) -> Mapping[str, ParameterValue] | None:
         """Return a new point as the sampler draws it; None: it drew none, or does not draw."""
@@ -192,18 +232,18 @@ class Asking:
             # The sampler is a random one, which looks at no trial.
             sample = partial(self._sampler.sample_independent, self._study, None)  # type: ignore[arg-type]
             point = self._space.choose(sample)
-            if walk.is_new(point):
+            if walk.is_new(point) and self._feasible.has(point):
                 return point
         return None
 
 
-def _walk(sampler: Sampler, space: Space, seed: int) -> Walk | None:
+def _walk(sampler: Sampler, space: Space, feasible: FeasiblePoints, seed: int) -> Walk | None:
     """Return the way through the points of a sampler that tries each once; None: it goes where results lead it."""
     options = sampler.parsed_options()
     if isinstance(options, GridOptions):
-        return Walk(Grid(space, options.points))
+        return Walk(Grid(space, options.points), feasible)
     in_random_order = sampler.name is SamplerName.BRUTE_FORCE or (isinstance(options, RandomOptions) and options.unique)
     if not in_random_order or not is_finite(space):
         return None
     grid = Grid(space)
-    return Walk(grid, Shuffle(grid.size, seed))
+    return Walk(grid, feasible, Shuffle(grid.size, seed))

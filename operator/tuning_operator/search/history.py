@@ -61,13 +61,15 @@ class StudyHistory:
         """How many trials the search can have, enqueued ones included; None: endlessly many."""
         self._waits = False
         """Whether the search had nothing to propose since a trial ended last."""
+        self._infeasible = ""
+        """Why constraints leave no further trial, as a sentence; empty: they do not."""
         finished = []
         for trial in check_trials(self.key, self._frozen(), len(self._record.objectives)):
             if trial.state.is_finished():
                 finished.append(self._finished(trial))
             else:
                 self._open[trial.number] = self._progress(trial)
-        self._tally = Tally(self._record.objectives, self._record.constraints)
+        self._tally = Tally(self._record.objectives, self._record.metric_constraints)
         self._tally.add_all(finished)
         self._active = active_time(self._storage.get_study_user_attrs(study_id))
         with self._database.reading() as connection:
@@ -83,10 +85,12 @@ class StudyHistory:
         tally = self._tally
         started_at = _seconds(self._frozen()[0]) if self._frozen() else None
         total = tally.ended + len(self._open)
+        exhausted = self._size is not None and total >= self._size
         return History(
             total=total,
             open=tuple(trial.view() for trial in self._open.values()),
-            exhausted=self._size is not None and total >= self._size,
+            exhausted=exhausted,
+            infeasible=self._infeasible if exhausted else "",
             waits=self._waits,
             started_at=started_at,
             active=ActiveTime(since=started_at) if self._active is None else self._active,
@@ -137,7 +141,7 @@ class StudyHistory:
             earlier=attrs.earlier,
             rungs=attrs.rungs,
             lineage=lineage_of(trial),
-            constraints=self._record.constraints,
+            constraints=self._record.metric_constraints,
         )
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:

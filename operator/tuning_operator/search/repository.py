@@ -143,7 +143,7 @@ class StudyRepository(StudyHistory):
             notes=self._storage.get_study_system_attrs(self._record.study_id),
         )
         self._suggestions = Suggestions(Asking(past), self._workers.askers, ahead_of(spec))
-        self._size = self._suggestions.size()
+        self._size, self._infeasible = self._suggestions.size(), ""
         self._waits = False
         self._spec, self._seed = spec, past.seed
 
@@ -311,7 +311,8 @@ class StudyRepository(StudyHistory):
                 self._suggestions.drop()  # what was taken is not stored
                 self._use_sampler(self._spec)
                 raise
-            self._waits, self._size = True, self._suggestions.size()
+            self._waits = True
+            self._size, self._infeasible = self._suggestions.size(), self._suggestions.why_none()
             return []
 
     def _asked(self, suggested: FrozenTrial, now: float, first_attempts: Mapping[int, int]) -> FrozenTrial:
@@ -363,7 +364,7 @@ class StudyRepository(StudyHistory):
         self._storage.append(study_id, trials)
         for trial in trials:
             self._open[trial.number] = self._progress(trial)
-        self._size = self._suggestions.size()
+        self._size, self._infeasible = self._suggestions.size(), self._suggestions.why_none()
 
     def _checked(self, trials: list[FrozenTrial], first: int) -> list[FrozenTrial]:
         return check_trials(self.key, trials, len(self._record.objectives), first)

@@ -101,7 +101,8 @@ def _tpe(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
 
 
 class NumberedQMC(QMCSampler):
-    """Gives each trial the point of the sequence that has its number.
+    """Gives each trial the point of the sequence that has its number, or, after points that constraints forbid, the
+    first one behind that of the trial before it.
 
     Optuna's counts in the database what it gave, one trial at a time, and draws its first trial at random, and all of
     those that are asked for before one has ended.
@@ -111,6 +112,8 @@ class NumberedQMC(QMCSampler):
         super().__init__(qmc_type=options.qmc_type.value.lower(), scramble=options.scramble, seed=circumstances.seed)
         self._space = dict(sorted(circumstances.distributions.items()))
         self._number = 0
+        self.draw = 0
+        """How many points have been refused for the trial that is asked for."""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self._space
@@ -118,11 +121,28 @@ class NumberedQMC(QMCSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        self._number = trial.number
+        self._number = trial.number + _passed(study, trial.number) + self.draw
+        if self._number > trial.number:
+            study._storage.set_trial_system_attr(trial._trial_id, _POINT, self._number)
         return super().sample_relative(study, trial, search_space)
 
     def _find_sample_id(self, study: Study, search_space: dict[str, BaseDistribution]) -> int:
         return self._number
+
+
+_POINT = "tuning:point"
+"""System attribute of a trial: which point of the sequence it has, if not that of its number."""
+_MOST_POINTS = 2**30
+"""SciPy's sequences end there."""
+
+
+def _passed(study: Study, number: int) -> int:
+    """Return how many points of a sequence were passed by before a trial."""
+    if number == 0:
+        return 0
+    before = study._storage.get_all_trials(study._study_id, deepcopy=False)[number - 1]
+    point = before.system_attrs.get(_POINT)
+    return point - before.number if type(point) is int and before.number < point < _MOST_POINTS else 0
 
 
 def _qmc(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:

@@ -8,7 +8,7 @@ import numpy as np
 from optuna.samplers import BaseSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 
-_SAMPLING, _TRAINING, _ORDER, _STRATEGY = range(4)
+_SAMPLING, _TRAINING, _ORDER, _STRATEGY, _FEASIBLE = range(5)
 """What a seed is for; no two of them may be related."""
 
 
@@ -30,6 +30,11 @@ def order_seed(study_seed: int) -> int:
 def strategy_random(study_seed: int, number: int) -> np.random.Generator:
     """Return the random numbers by which a strategy proposes a trial."""
     return np.random.default_rng([study_seed, number, _STRATEGY])
+
+
+def feasible_seed(study_seed: int, number: int) -> int:
+    """Return the seed of the points that are drawn for a trial where its sampler found none that may be tried."""
+    return int(np.random.SeedSequence([study_seed, number, _FEASIBLE]).generate_state(1)[0])
 
 
 def reseed(sampler: BaseSampler, study_seed: int, number: int, draw: int = 0) -> None:

@@ -66,6 +66,12 @@ class SeenTrials(InMemoryStorage):
         """Return a trial that was made here as it is stored; `given` are the parameters that no sampler chose."""
         return forwards(self._study.trials[number], self._ranges, given)
 
+    def drop(self) -> None:
+        """Forget the trial that was made last: its point may not be tried. What was noted about the study stays."""
+        trial = self._study.trials.pop()
+        del self._trial_id_to_study_id_and_number[trial._trial_id]
+        self._prev_waiting_trial_number[_STUDY_ID] = min(self._prev_waiting_trial_number[_STUDY_ID], trial.number)
+
     def new_notes(self) -> dict[str, Any]:
         """Return what was noted about the study since the last call: system attributes."""
         notes, self._new_notes = self._new_notes, {}

@@ -37,9 +37,10 @@ class StudyRecord:
     """Chosen at random; a study whose spec has a seed does not use it."""
     objectives: tuple[Objective, ...]
     parameters: tuple[Parameter, ...]
-    constraints: tuple[MetricConstraint, ...]
+    metric_constraints: tuple[MetricConstraint, ...]
     reports_uid: str
     """Uid in our own tables: of the study that began the history, whoever resumed it since."""
+    constraints: tuple[str, ...] = ()
 
 
 def study_name(key: StudyKey) -> str:
@@ -125,9 +126,10 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
             study_id=study_id,
             seed=attributes.whole(system_attrs, _SEED, 0),
             objectives=tuple(Objective.model_validate(objective) for objective in _objectives_of(search)),
-            constraints=tuple(MetricConstraint.model_validate(each) for each in search.get(_CONSTRAINTS, [])),
+            metric_constraints=tuple(MetricConstraint.model_validate(each) for each in search.get(_CONSTRAINTS, [])),
             parameters=tuple(Parameter.model_validate(parameter) for parameter in search["parameters"]),
             reports_uid=attributes.text(system_attrs, _REPORTS_UID, key.uid),
+            constraints=tuple(map(str, search.get("constraints", ()))),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StorageDamaged(
@@ -167,9 +169,11 @@ def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
         if stored.get(name) != given.get(name):
             what = "is not in" if name not in stored else "was left out since" if name not in given else "differs from"
             problems.append(f"the parameter `{name}` {what} the study's stored history")
+    if record.constraints != tuple(spec.constraints):
+        problems.append("`constraints` differs from the study's stored history")
     if _without_goals(record.objectives) != _without_goals(spec.objectives):
         problems.append("`objectives` differs from the study's stored history")
-    if list(record.constraints) != list(spec.metric_constraints):
+    if list(record.metric_constraints) != list(spec.metric_constraints):
         problems.append("`metricConstraints` differs from the study's stored history")
     return problems
 
@@ -184,6 +188,7 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
     search: dict[str, Any] = {
         "objective": first,
         "parameters": [parameter.to_document() for parameter in spec.parameters],
+        "constraints": spec.constraints,
     }
     if further:
         search[_FURTHER_OBJECTIVES] = further

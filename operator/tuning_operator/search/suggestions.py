@@ -37,6 +37,10 @@ class Suggestions:
         """Return how many trials the search can have; None: endlessly many. Not to be called during `take`."""
         return self._suggester.size()
 
+    def why_none(self) -> str:
+        """Return why constraints leave no further trial, as a sentence; empty: they do not. Not during `take`."""
+        return self._suggester.why_none()
+
     def learn(self, ended: FrozenTrial) -> None:
         """Take the end of a trial."""
         self._ended.append(ended)

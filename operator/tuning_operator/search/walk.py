@@ -8,6 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
+from tuning_operator.search.feasible_points import MOST_SKIPPED, FeasiblePoints
 from tuning_operator.search.grid import Grid
 
 
@@ -19,13 +20,14 @@ class Walk:
     after a restart.
     """
 
-    def __init__(self, grid: Grid, order: Callable[[int], int] = int) -> None:
+    def __init__(self, grid: Grid, feasible: FeasiblePoints, order: Callable[[int], int] = int) -> None:
         """`order` says which point of the grid comes at which place of the way; by default they come as numbered."""
         self._grid = grid
+        self._feasible = feasible
         self._order = order
         self._tried: set[int] = set()
         self._place = 0
-        """Of the way, before which all points are tried."""
+        """Of the way, before which all points are tried or infeasible."""
 
     def add(self, trial: FrozenTrial) -> None:
         """Take note of a trial."""
@@ -34,19 +36,28 @@ class Walk:
             self._tried.add(index)
 
     @property
-    def left(self) -> int:
-        """How many points no trial has tried."""
-        return self._grid.size - len(self._tried)
+    def left(self) -> int | None:
+        """How many points no trial has tried; None: constraints say it, point by point."""
+        return self._grid.size - len(self._tried) if self._feasible.are_all else None
+
+    @property
+    def is_at_its_end(self) -> bool:
+        """Whether all points are behind; where `next` found none before that, too few are feasible."""
+        return self._place == self._grid.size
 
     def is_new(self, point: Mapping[str, Any]) -> bool:
         """Return whether no trial has a point; one beside the grid is always new."""
         return self._grid.index(point) not in self._tried
 
     def next(self) -> dict[str, ParameterValue] | None:
-        """Return the next new point, again and again until a trial tries it; None: there is none."""
-        while self._place < self._grid.size:
+        """Return the next new feasible point, again and again until a trial tries it; None: none was found."""
+        skipped = 0
+        while self._place < self._grid.size and skipped < MOST_SKIPPED:
             index = self._order(self._place)
             if index not in self._tried:
-                return self._grid.point(index)
+                point = self._grid.point(index)
+                if self._feasible.has(point):
+                    return point
+                skipped += 1
             self._place += 1
         return None

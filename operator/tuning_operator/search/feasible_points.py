@@ -1,0 +1,110 @@
+"""Points that meet a study's constraints, and how long to look for one."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.constraints import Constraints
+from tuning_operator.api.samplers import SamplerName
+from tuning_operator.api.study import StudySpec
+from tuning_operator.search.reverse_log import reversed_value
+from tuning_operator.search.space import Space
+
+_SAMPLER_DRAWS = {SamplerName.RANDOM: 1, SamplerName.QMC: 1_000, SamplerName.GP: 5, SamplerName.TPE: 20}
+"""How often a sampler is asked for a trial's point; then it is drawn at random, which is much cheaper."""
+_OTHER_DRAWS = 100
+_RANDOM_DRAWS = 10_000
+"""How many points are drawn at random for a trial; if none is feasible, there is no such trial."""
+MOST_SKIPPED = 100_000
+"""How many points of a grid in a row are passed by because of constraints; after them there is no further trial."""
+SAMPLE = 2_000
+"""Random points that `feasible_share` looks at."""
+
+
+class FeasiblePoints:
+    """The points of a space that trials may have. What it finds follows from the seed, the same in each process."""
+
+    def __init__(self, space: Space, constraints: Constraints, sampler: SamplerName) -> None:
+        self._space = space
+        self._constraints = constraints
+        self.sampler_draws = _SAMPLER_DRAWS.get(sampler, _OTHER_DRAWS) if constraints else 1
+        """How often the sampler may be asked for a trial's point."""
+        self._violated: Counter[str] = Counter()
+
+    @property
+    def are_all(self) -> bool:
+        """Whether there are no constraints."""
+        return not self._constraints
+
+    def has(self, point: Mapping[str, Any]) -> bool:
+        """Return whether a trial may have a point, as Optuna stores it; where not, `why_none` counts why."""
+        if self.are_all:
+            return True
+        violated = self._constraints.why_violated(self._space.typed(point))
+        if violated:
+            self._violated[violated] += 1
+        else:
+            self._violated.clear()
+        return not violated
+
+    def drawn(self, seed: int, given: Mapping[str, ParameterValue]) -> Mapping[str, Any] | None:
+        """Return a feasible point at random that has given values, as Optuna stores it; None: there was none."""
+        draw = RandomPoints(self._space, seed)
+        points = (draw.point(given) for _ in range(_RANDOM_DRAWS))
+        return next((point for point in points if self.has(point)), None)
+
+    def why_none(self) -> str:
+        """Return why no feasible point has been found since the last one."""
+        violated, count = self._violated.most_common(1)[0]
+        total = self._violated.total()
+        share = "all" if count == total else f"{count / total:.0%}"
+        return f"none of {total:,} points in a row meets `constraints`: {share} of them violate {violated}"
+
+
+class RandomPoints:
+    """Draws points uniformly; Optuna's sampler takes fifty times as long."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._random = random.Random(seed)
+
+    def point(self, given: Mapping[str, ParameterValue]) -> dict[str, Any]:
+        """Return a point as Optuna stores it, with those of the given values that it can have."""
+
+        def suggest(name: str, distribution: BaseDistribution) -> Any:
+            if name not in given:
+                return self._value(distribution)
+            backwards = self._space.reversed.get(name)
+            return given[name] if backwards is None else reversed_value(backwards, given[name])
+
+        return self._space.choose(suggest)
+
+    def _value(self, distribution: BaseDistribution) -> Any:
+        match distribution:
+            case CategoricalDistribution(choices=choices):
+                return self._random.choice(choices)
+            case IntDistribution(low=low, high=high, log=True):
+                drawn = math.exp(self._random.uniform(math.log(low - 0.5), math.log(high + 0.5)))
+                return min(max(round(drawn), low), high)
+            case FloatDistribution(low=low, high=high, log=True):
+                return min(max(math.exp(self._random.uniform(math.log(low), math.log(high))), low), high)
+            case FloatDistribution(low=low, high=high, step=None):
+                return self._random.uniform(low, high)
+            case IntDistribution(low=low, high=high, step=step) | FloatDistribution(low=low, high=high, step=step):
+                distance = step or 1
+                return low + self._random.randrange(round((high - low) / distance) + 1) * distance
+        raise AssertionError(f"unknown distribution {distribution}")
+
+
+def feasible_share(spec: StudySpec, seed: int = 0) -> float:
+    """Return which share of random points a study's constraints allow, from a sample."""
+    space = Space(spec.parameters)
+    constraints, points = Constraints(spec.constraints, spec.parameters), RandomPoints(space, seed)
+    return sum(not constraints.why_violated(space.typed(points.point({}))) for _ in range(SAMPLE)) / SAMPLE
