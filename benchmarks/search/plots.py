@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import LogLocator
 
 from benchmarks.search.cells import PRODUCT, Result
 from benchmarks.search.functions import FUNCTIONS, Function
@@ -29,8 +30,16 @@ COLOURS = {
 }
 MARKERS = dict(zip(PRUNERS, "osD^vP", strict=True))
 FAINT, GREY = "#eaeef2", "#57606a"
+_TRIALS = (4, 8, 16, 32, 64, 128, 256)
+_FEW_DECADES = 50
+"""A logarithmic axis of a smaller ratio has ticks between the powers of ten."""
 _SMALLEST = 1e-6
 """Of what a logarithmic axis shows of a regret."""
+
+
+def _plain(value: float, _place: int) -> str:
+    """Return a tick's number without needless digits."""
+    return f"{value:g}"
 
 
 def draw_all(summary: Summary, folder: Path) -> list[Path]:
@@ -67,16 +76,13 @@ def _convergence(summary: Summary, parallelism: int) -> Picture:
                 _draw_course(axes, results, colour, sampler)
         axes.axhline(function.target, color="#8c959f", linewidth=0.8, linestyle=(0, (2, 2)))
         axes.set(xscale="log", yscale="log", title=function.title)
-        axes.set_xticks([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
-        axes.minorticks_off()
+        axes.set_xticks(_TRIALS, map(str, _TRIALS))
     _finish(picture, panels, "trials that have ended", "above the minimum")
     return picture
 
 
 def _draw_course(axes: Axes, results: Sequence[Result], colour: str, label: str) -> None:
-    last = max(result.improvements[-1][0] for result in results)
-    evaluations = results[0].cell.evaluations
-    ended = np.unique(np.geomspace(1, max(last, evaluations), 60).astype(int))
+    ended = np.unique(np.geomspace(_TRIALS[0], results[0].cell.evaluations, 60).round().astype(int))
     spread = np.array([quartiles([regret_after(result, each) for result in results]) for each in ended])
     lower, middle, upper = np.maximum(spread, _SMALLEST).T
     axes.fill_between(ended, lower, upper, color=colour, alpha=0.10, linewidth=0)
@@ -85,32 +91,35 @@ def _draw_course(axes: Axes, results: Sequence[Result], colour: str, label: str)
 
 def _parallel(summary: Summary) -> Picture:
     """Draw how long each sampler takes to the target with 1, 8 and 64 trials at a time."""
-    picture, panels = _panels("Hours until a trial is as good as the best of a thousand random ones")
+    picture, panels = _panels(
+        "Hours until a trial is as good as the best of a thousand random ones (hollow: not reached)"
+    )
     for axes, function in zip(panels, FUNCTIONS.values(), strict=True):
         for sampler, colour in COLOURS.items():
-            points = [
-                (parallelism, hours)
-                for parallelism in (1, 8, 64)
-                if (hours := _hours_to_target(summary, sampler, function, parallelism)) is not None
-            ]
+            found = {each: _hours_to_target(summary, sampler, function, each) for each in (1, 8, 64)}
+            points = [(parallelism, *hours) for parallelism, hours in found.items() if hours is not None]
             if points:
-                axes.plot(
-                    *zip(*points, strict=True), color=colour, marker="o", markersize=4, linewidth=1.6, label=sampler
-                )
-        axes.set(xscale="log", yscale="log", title=function.title)
+                at_once, hours, _ = zip(*points, strict=True)
+                axes.plot(at_once, hours, color=colour, linewidth=1.6, label=sampler)
+                for x, y, is_reached in points:
+                    face = colour if is_reached else "white"
+                    axes.plot(x, y, "o", color=colour, markersize=4.5, markerfacecolor=face)
+        axes.set(xscale="log", yscale="log", title=function.title, xlim=(0.8, 80))
         axes.set_xticks([1, 8, 64], ["1", "8", "64"])
-        axes.minorticks_off()
     _finish(picture, panels, "trials at a time", "hours, median")
     return picture
 
 
-def _hours_to_target(summary: Summary, sampler: str, function: Function, parallelism: int) -> float | None:
+def _hours_to_target(summary: Summary, sampler: str, function: Function, parallelism: int) -> tuple[float, bool] | None:
+    """Return the median, and whether it is one: where most studies never came so far, it is how long all took."""
     results = summary.of(PRODUCT, sampler, function.name, parallelism).values()
-    reached = [result.reached(function.target) for result in results]
-    if not reached:
+    if not results:
         return None
+    reached = [result.reached(function.target) for result in results]
     middle = quartiles([float("inf") if each is None else each[1] / 3600 for each in reached])[1]
-    return None if middle == float("inf") else middle
+    if middle < float("inf"):
+        return middle, True
+    return quartiles([result.seconds / 3600 for result in results])[1], False
 
 
 def _pruning(summary: Summary, parallelism: int) -> Picture:
@@ -132,6 +141,9 @@ def _pruning(summary: Summary, parallelism: int) -> Picture:
                     axes.plot(x, middle, marker, color=COLOURS[sampler], markersize=6.5, markeredgecolor="white")
         axes.set_title(FUNCTIONS[name].title, loc="left", fontsize=9, color=GREY)
         axes.set(yscale="log", xlim=(-5, 100), xlabel="GPU time saved, %")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(_plain)
+        axes.minorticks_off()
         axes.grid(color=FAINT)
     grid[0][0].set_ylabel("above the minimum, median and quartiles")
     handles = [plt.Line2D([], [], color=COLOURS[name], linewidth=3, label=name) for name in (RANDOM, "TPE")]
@@ -154,6 +166,11 @@ def _finish(picture: Picture, panels: Sequence[Axes], x: str, y: str) -> None:
         axes.set_title(axes.get_title(), loc="left", fontsize=9, color=GREY)
         axes.set_title("")
         axes.grid(color=FAINT)
+        axes.minorticks_off()
+        low, high = axes.get_ylim()
+        if high / low < _FEW_DECADES:
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(_plain)
         if place % 3 == 0:
             axes.set_ylabel(y)
         if place >= 6:

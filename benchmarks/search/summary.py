@@ -35,21 +35,21 @@ class Summary:
         found = {cell.sampler for cell in self._seeds if (cell.side, cell.pruner) == (PRODUCT, WITHOUT_PRUNER)}
         return [sampler for sampler in SAMPLERS if sampler in found]
 
-    def comparisons(self, sampler: str, parallelism: int, side: str = LIBRARY) -> dict[str, Comparison]:
-        """Compare a sampler with another side, by function; seeds that one of them lacks are left out."""
+    def comparisons(
+        self, sampler: str, parallelism: int, side: str = LIBRARY, pruner: str = WITHOUT_PRUNER
+    ) -> dict[str, Comparison]:
+        """Compare a method with another side, by function; seeds that one of them lacks are left out."""
         found = {}
         for function in FUNCTIONS:
-            sides = [
-                self.of(PRODUCT, sampler, function, parallelism),
-                self.of(side, sampler, function, parallelism),
-                self.of(LIBRARY, RANDOM, function, parallelism),
-            ]
-            seeds = sorted(set(sides[0]) & set(sides[1]))
-            if len(seeds) < 2 or not sides[2]:
-                continue
-            evaluations = SAMPLERS[sampler].evaluations
-            product, other = ([regret_after(each[seed], evaluations) for seed in seeds] for each in sides[:2])
-            found[function] = compare(product, other, [regret_after(each, evaluations) for each in sides[2].values()])
+            product = self.of(PRODUCT, sampler, function, parallelism, pruner)
+            other = self.of(side, sampler, function, parallelism, pruner)
+            whole = WITHOUT_PRUNER if pruner == WITHOUT_PRUNER else "None"
+            random = self.of(LIBRARY, RANDOM, function, parallelism, whole)
+            seeds = sorted(set(product) & set(other))
+            if len(seeds) >= 2 and random:
+                evaluations = product[seeds[0]].cell.evaluations
+                pairs = ([regret_after(each[seed], evaluations) for seed in seeds] for each in (product, other))
+                found[function] = compare(*pairs, [regret_after(each, evaluations) for each in random.values()])
         return found
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from benchmarks.search.cells import LIBRARY, PRODUCT, TWIN, Result
+from benchmarks.search.cells import LIBRARY, PRODUCT, TWIN, WITHOUT_PRUNER, Result
 from benchmarks.search.functions import FUNCTIONS
-from benchmarks.search.methods import PRUNERS, PRUNING_EVALUATIONS, SAMPLERS
+from benchmarks.search.methods import PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Verdict, verdicts
 from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after
 
@@ -69,44 +69,65 @@ def ranks(summary: Summary, evaluations: int) -> str:
 
 
 def beside_optuna(summary: Summary) -> str:
-    """Show whether each sampler's results are no worse than those of Optuna's own."""
-    rows = []
-    for sampler in summary.samplers():
-        if sampler == "Grid":
-            continue
-        for parallelism in SAMPLERS[sampler].parallelism:
-            comparisons = summary.comparisons(sampler, parallelism)
-            if not comparisons:
-                continue
-            found, twins = verdicts(comparisons), summary.comparisons(sampler, parallelism, TWIN)
-            cells = [_SIGNS[found[function]] if function in found else "" for function in FUNCTIONS]
-            same = f"{sum(each.same for each in twins.values())} of {len(twins)}" if twins else ""
-            seeds = max(len(summary.of(PRODUCT, sampler, function, parallelism)) for function in FUNCTIONS)
-            rows.append([sampler, str(parallelism), str(seeds), *cells, same])
+    """Show whether each method's results are no worse than those of Optuna's own."""
+    methods = [
+        (sampler, WITHOUT_PRUNER, parallelism)
+        for sampler in summary.samplers()
+        if sampler != "Grid"
+        for parallelism in SAMPLERS[sampler].parallelism
+    ]
+    methods += [("TPE", pruner, 8) for pruner in PRUNERS if pruner != "None"]
+    rows = [row for method in methods if (row := _beside_optuna(summary, *method))]
     names = [function.title.partition(",")[0] for function in FUNCTIONS.values()]
-    return table(["sampler", "in parallel", "seeds", *names, "same with our random numbers"], rows)
+    return table(["method", "in parallel", "seeds", *names, "same with our random numbers"], rows)
+
+
+def _beside_optuna(summary: Summary, sampler: str, pruner: str, parallelism: int) -> list[str]:
+    comparisons = summary.comparisons(sampler, parallelism, LIBRARY, pruner)
+    if not comparisons:
+        return []
+    found, twins = verdicts(comparisons), summary.comparisons(sampler, parallelism, TWIN, pruner)
+    cells = [_SIGNS[found[function]] if function in found else "" for function in FUNCTIONS]
+    same = f"{sum(each.same for each in twins.values())} of {len(twins)}" if twins else ""
+    seeds = max(len(summary.of(PRODUCT, sampler, function, parallelism, pruner)) for function in FUNCTIONS)
+    name = sampler if pruner == WITHOUT_PRUNER else f"{sampler}, {pruner}"
+    return [name, str(parallelism), str(seeds), *cells, same]
 
 
 def pruners(summary: Summary, parallelism: int) -> str:
-    """Show what each pruner saves and costs."""
+    """Show the GPU time that each pruner saves, and how far the best trial is above the minimum then: medians."""
+    columns = [
+        (sampler, function)
+        for sampler in (RANDOM, "TPE")
+        for function in FUNCTIONS.values()
+        if summary.of(PRODUCT, sampler, function.name, parallelism, "None")
+    ]
     rows = []
-    for sampler in (RANDOM, "TPE"):
-        for function in FUNCTIONS.values():
-            whole = summary.of(PRODUCT, sampler, function.name, parallelism, "None")
-            for pruner in PRUNERS if whole else ():
-                results = summary.of(PRODUCT, sampler, function.name, parallelism, pruner)
-                optunas = summary.of(LIBRARY, sampler, function.name, parallelism, pruner)
-                if results:
-                    rows.append([sampler, function.title, pruner, *_pruning(whole, results, optunas)])
-    return table(["sampler", "function", "pruner", "trials stopped", "GPU time saved", "regret", "Optuna's"], rows)
+    for pruner in PRUNERS:
+        cells = [_pruning(summary, sampler, function.name, parallelism, pruner) for sampler, function in columns]
+        rows.append([pruner, *cells, _same_decisions(summary, parallelism, pruner)])
+    names = [f"{sampler}, {function.title.partition(',')[0]}" for sampler, function in columns]
+    return table(["pruner", *names, "stops what Optuna's stops"], rows)
 
 
-def _pruning(whole: dict[int, Result], results: dict[int, Result], optunas: dict[int, Result]) -> list[str]:
-    saved = [1 - results[seed].gpu_seconds / whole[seed].gpu_seconds for seed in results if seed in whole]
-    stopped = median(result.pruned for result in results.values()) / PRUNING_EVALUATIONS
-    regret = _spread(quartiles([result.regret for result in results.values()]), None)
-    theirs = _spread(quartiles([result.regret for result in optunas.values()]), None) if optunas else ""
-    return [f"{stopped:.0%}", f"{median(saved):.0%}", regret, theirs]
+def _pruning(summary: Summary, sampler: str, function: str, parallelism: int, pruner: str) -> str:
+    whole = summary.of(PRODUCT, sampler, function, parallelism, "None")
+    results = summary.of(PRODUCT, sampler, function, parallelism, pruner)
+    saved = [1 - result.gpu_seconds / whole[seed].gpu_seconds for seed, result in results.items() if seed in whole]
+    if not saved:
+        return ""
+    return f"{median(saved):.0%}, {_number(median(result.regret for result in results.values()))}"
+
+
+def _same_decisions(summary: Summary, parallelism: int, pruner: str) -> str:
+    """Count the studies of the same trials in which Optuna's pruner stopped the same ones."""
+    same = total = 0
+    for function in FUNCTIONS:
+        product, twin = (summary.of(side, RANDOM, function, parallelism, pruner) for side in (PRODUCT, TWIN))
+        for seed in set(product) & set(twin):
+            total += 1
+            same += (product[seed].pruned, product[seed].gpu_seconds) == (twin[seed].pruned, twin[seed].gpu_seconds)
+    return f"{same} of {total}" if total else ""
 
 
 def _median_trials(results: Sequence[Result], target: float) -> str:

@@ -316,7 +316,8 @@ def test_the_tables_show_medians_and_quartiles_and_the_verdict_on_each_function(
     assert "| **0.60** (0.50 – 0.70) |" in rows["| Beale, 2"]
     assert "4.10 (4.00 – 4.20)" in rows["| Beale, 2"]
     assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | 9 of 9 |" in made["beside Optuna"]
-    assert "| Random | Hartmann, 6 | Median | 0% | 60% |" in made["pruners"]
+    assert "| Median | 60%, 4.15 | 60%, 4.15 | 60%, 4.15 | 60%, 0.65 |" in made["pruners"]
+    assert made["pruners"].splitlines()[3].endswith("| 12 of 12 |")
     assert made["ranks"].splitlines()[2].startswith("| 1 | 1.0 | 5.0")
 
 
