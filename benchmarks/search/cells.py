@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -90,10 +91,11 @@ class Result:
 
 
 def read(files: Iterable[Path]) -> dict[Cell, Result]:
-    """Return the results of files, which may share cells; a line that a killed run left half is passed over."""
+    """Return the results of files, compressed or not, which may share cells; half a line of a killed run is no harm."""
     results = {}
     for file in files:
-        for line in file.read_text().splitlines():
+        text = gzip.decompress(file.read_bytes()).decode() if file.suffix == ".gz" else file.read_text()
+        for line in text.splitlines():
             try:
                 result = Result.from_line(line)
             except (ValueError, KeyError, TypeError):
@@ -108,7 +110,7 @@ def all_cells(seeds: Sequence[int]) -> Iterator[Cell]:
         yield from _of_sampler(sampler, seeds, (PRODUCT, LIBRARY))
     yield from _of_pruners(seeds)
     yield from _of_sampler("Grid", seeds[:1], (PRODUCT, LIBRARY))
-    for sampler in ("TPE", "NSGAII"):
+    for sampler in ("TPE", "NSGAII", "CMAES", "Random"):
         yield from _of_sampler(sampler, seeds, (TWIN,))
     of_gp = _of_sampler("GP", seeds[:_GP_SEEDS], (PRODUCT, LIBRARY))
     yield from (cell for cell in of_gp if cell.function in _GP_FUNCTIONS)

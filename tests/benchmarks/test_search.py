@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import random
 import subprocess
@@ -219,10 +220,10 @@ def test_a_target_is_reached_at_the_first_trial_that_is_good_enough() -> None:
 
 
 def test_files_of_several_machines_make_one_and_a_half_line_does_no_harm(tmp_path: Path) -> None:
-    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl.gz"
     first.write_text(RESULT.to_line() + "\n" + RESULT.to_line()[:40])
     other = Result(Cell(LIBRARY, "TPE", "-", "beale", 8, 3), RESULT.improvements, 1000.0, 7000.0, 0, 0.5)
-    second.write_text(RESULT.to_line() + "\n" + other.to_line() + "\n")
+    second.write_bytes(gzip.compress((RESULT.to_line() + "\n" + other.to_line() + "\n").encode()))
     assert read([first, second]) == {RESULT.cell: RESULT, other.cell: other}
 
 
