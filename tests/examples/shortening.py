@@ -17,5 +17,5 @@ def shorten(study: dict[str, Any], trials: int) -> bool:
     if sampler.get("name") in SMALL:
         sampler["options"] |= SMALL[sampler["name"]]
         return True
-    spec["maxTrials"], spec["parallelism"] = trials, min(trials, spec.get("parallelism", 1))
+    spec["maxTrials"], spec["parallelism"] = min(trials, spec["maxTrials"]), min(trials, spec.get("parallelism", 1))
     return False

@@ -17,6 +17,9 @@ TUNING = str(Path(sys.executable).with_name("tuning"))
 TRIALS = 4
 """Enough to see trials succeed; the whole digits study is what `make e2e` runs."""
 
+GOOD = {"learning-rate-range": 1e-4}
+"""The least value of a good trial, where it is no accuracy of at least 0.9."""
+
 pytestmark = pytest.mark.training
 
 
@@ -35,10 +38,11 @@ def test_an_example_runs_on_this_machine(example: Path, tmp_path: Path) -> None:
     planned = json.loads(tuning(tmp_path, "preview", study.name, "-o", "json"))["plannedTrainings"]
     tuning(tmp_path, "run", study.name)
     trials = json.loads(tuning(tmp_path, "trials", study.name, "-o", "json"))
-    assert [trial["number"] for trial in trials] == list(range(planned if has_strategy else TRIALS))
+    expected = planned if has_strategy else document["spec"]["maxTrials"]
+    assert [trial["number"] for trial in trials] == list(range(expected))
     assert {trial["state"] for trial in trials} <= {"COMPLETE", "PRUNED"}
     best = json.loads(tuning(tmp_path, "best", study.name, "-o", "json"))
-    assert best["value"] >= 0.9
+    assert best["value"] >= GOOD.get(example.stem, 0.9)
     saved = list((tmp_path / ".tuning" / "checkpoints").glob("*/*/*.pt"))
     assert {file.parent.name for file in saved} <= {str(best["number"])}
 

@@ -59,7 +59,7 @@ def test_help_of_a_task_names_each_parameter_with_its_default(capsys: pytest.Cap
 
 
 def test_a_missing_an_unknown_task_and_an_unknown_flag_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--task is missing; the tasks are digits-mlp, iris-forest" in usage_error([], capsys)
+    assert "--task is missing; the tasks are digits-mlp, digits-lr-range, iris-forest" in usage_error([], capsys)
     assert "there is no task 'mnist'; the tasks are" in usage_error(["--task", "mnist"], capsys)
     assert "--layers=3" in usage_error(["--task=digits-mlp", "--layers=3"], capsys)
 
@@ -100,6 +100,20 @@ def test_a_bad_value_is_a_sentence_and_status_2(
     result = script.run(MAIN.format(arguments=["--task=iris-forest", *flags]), parameters=parameters)
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].endswith(says)
+
+
+def test_a_training_that_can_come_to_nothing_is_a_sentence_and_status_1_outside_a_study_too(script: Script) -> None:
+    main = (
+        "from dataclasses import replace\nimport tuning_trainer as tuning\n"
+        "from tuning_trainer.tasks.registry import TASKS\n"
+        "def train(trial, parameters):\n    raise tuning.TrialFailed('too few flowers')\n"
+        "TASKS['iris-forest'] = replace(TASKS['iris-forest'], train=train)\n"
+    ) + MAIN.format(arguments=["--task=iris-forest"])
+    for result, shown in (
+        (script.run_outside_a_study(main), "the training failed: too few flowers\n"),
+        (script.run(main), "the trial failed: too few flowers\n"),
+    ):
+        assert (result.returncode, result.stderr) == (1, shown)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -11,9 +11,9 @@
 
 Importing this package needs the standard library and `tuning_contract` only, on Python 3.10 and newer. Only
 `tuning_trainer.tasks`, the ready-made trainer's tasks, may import anything else, and only while a task runs,
-`tuning_trainer.checkpoints` PyTorch once a checkpoint is written or read, and the modules of
-`tuning_trainer.callbacks`, each its training framework. Nothing here knows of Kubernetes, and nothing
-imports `tuning_operator`.
+`tuning_trainer.checkpoints` PyTorch once a checkpoint is written or read, `tuning_trainer.lr_range` PyTorch once a test
+runs, and the modules of `tuning_trainer.callbacks`, each its training framework. Nothing here knows of Kubernetes, and
+nothing imports `tuning_operator`.
 """
 
 from tuning_trainer.checkpoints import Checkpoint

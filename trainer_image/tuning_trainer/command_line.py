@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning_contract import TrialEnvironmentError
+from tuning_trainer.errors import TrialFailed
 from tuning_trainer.session import current_trial
 from tuning_trainer.tasks.parameters import ChoiceParameter, Parameter, read_all
 from tuning_trainer.tasks.registry import TASKS
@@ -29,7 +30,12 @@ def main(arguments: Sequence[str]) -> None:
         parameters = read_all(task.parameters, {**trial.parameters, **flags})
     except (TrialEnvironmentError, ValueError) as error:
         task_parser(task).error(str(error))
-    task.train(trial, parameters)
+    try:
+        task.train(trial, parameters)
+    except TrialFailed as failure:
+        if trial.in_study:  # the process's end tells it
+            raise
+        sys.exit(f"the training failed: {failure}")
     trial.complete()
 
 
@@ -70,7 +76,8 @@ def _metavar(parameter: Parameter) -> str:
 
 
 def _overview() -> argparse.ArgumentParser:
-    tasks = "\n".join(f"  {task.name:14}{task.summary}" for task in TASKS.values())
+    width = max(map(len, TASKS)) + 2
+    tasks = "\n".join(f"  {task.name:{width}}{task.summary}" for task in TASKS.values())
     parser = argparse.ArgumentParser(
         PROGRAM,
         usage=f"{PROGRAM} --task=TASK [--PARAMETER=VALUE ...]",
