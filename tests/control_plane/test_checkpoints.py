@@ -15,11 +15,14 @@ from tests.control_plane.studies import EXAMPLES, Studies
 from tests.examples.shortening import shorten
 from tests.resuming_trainer import resuming_trainer
 from tests.support.control_plane import ControlPlane
+from tuning_operator.api.yaml_files import load_study
 
 GOES_ON = resuming_trainer(steps=5, stop=3, waits="trial.resume_from is None")
 """Its first attempt never gets beyond the third step."""
 
-WITH_CHECKPOINTS = sorted(file.stem for file in EXAMPLES.glob("*.yaml") if "checkpoints:" in file.read_text())
+WITH_CHECKPOINTS = sorted(
+    file.stem for file in EXAMPLES.glob("*.yaml") if "checkpoints" in load_study(file)["spec"]["trial"]
+)
 
 Claim = Callable[[str], Path]
 

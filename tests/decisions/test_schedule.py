@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuning_operator.api.samplers import RandomOptions
-from tuning_operator.api.strategies import SynchronousHyperbandOptions
+from tuning_operator.api.strategies import MIHAOptions, PopulationBasedTrainingOptions, SynchronousHyperbandOptions
 from tuning_operator.decisions.schedule import brackets, schedule_of
 
 HYPERBAND: dict[int, tuple[str, int, int]] = {
@@ -49,6 +49,29 @@ def test_every_iteration_costs_the_same() -> None:
     assert once is not None
     assert thrice is not None
     assert (thrice.trials, thrice.steps) == (3 * once.trials, 3 * once.steps)
+
+
+def test_a_population_trains_generation_by_generation() -> None:
+    schedule = schedule_of(PopulationBasedTrainingOptions(population_size=8, interval=5, generations=3))
+    assert schedule is not None
+    assert [[(each.trials, each.steps) for each in row] for row in schedule.rows] == [[(8, 5), (8, 10), (8, 15)]]
+    assert (schedule.trials, schedule.steps) == (24, 120)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "population", "n", "k", "m"), [(2, 4, 2, 4, 3), (10, 5, 3, 3, 10), (15, 4, 4, 10, 10)]
+)
+def test_miha_trains_twice_its_run_up_and_in_each_cycle_its_individuals_and_the_chosen_net(
+    cycles: int, population: int, n: int, k: int, m: int
+) -> None:
+    options = MIHAOptions(
+        cycles=cycles, population_size=population, epochs_per_individual=n, fixing_epochs=k, runup_epochs=m
+    )
+    schedule = schedule_of(options)
+    assert schedule is not None
+    assert schedule.steps == 2 * m + cycles * population * n + cycles * k
+    assert schedule.trials == 2 + cycles * (population + 1)
+    assert schedule.rows[0][-1].steps == 2 * m + cycles * (n + k)
 
 
 def test_an_ordinary_sampler_lays_nothing_down() -> None:

@@ -60,12 +60,18 @@ class Drafting:
         for trial, value in zip(running, values, strict=False):
             self.tell_trial(trial.number, value, TrialState.FAIL if value is None else TrialState.COMPLETE)
 
-    def tell_trial(self, number: int, value: float | None, state: TrialState = TrialState.COMPLETE) -> None:
-        """End a trial, which reported its value at step 1."""
+    def tell_trial(
+        self,
+        number: int,
+        value: float | None,
+        state: TrialState = TrialState.COMPLETE,
+        values: Mapping[int, float] | None = None,
+    ) -> None:
+        """End a trial, which reported its value at step 1, or what is given by step."""
         told = copy.copy(self.trials[number])
         told.state, told.datetime_complete = state, STARTED_AT
         told.values = None if value is None or state is TrialState.FAIL else [value]
-        told.intermediate_values = {} if value is None else {1: value}
+        told.intermediate_values = dict(values or ({} if value is None else {1: value}))
         told.user_attrs = {**told.user_attrs, TOLD_AFTER: len(self.trials)}
         self.trials[number] = told
         self._ended.append(told)

@@ -47,6 +47,13 @@ SAMPLERS: list[dict[str, Any]] = [
 STRATEGIES: list[dict[str, Any]] = [
     {"name": "SynchronousHyperband", "options": {"maxResource": 9}},
     {"name": "SynchronousHyperband", "options": {"maxResource": 10, "reductionFactor": 2, "iterations": 2}},
+    {"name": "PopulationBasedTraining", "options": {"populationSize": 5, "interval": 2, "generations": 6}},
+    {"name": "PopulationBasedTraining", "options": {"populationSize": 2, "interval": 1, "generations": 40}},
+    {"name": "MIHA"},
+    {"name": "MIHA", "options": {"cycles": 8, "populationSize": 6, "crossover": False, "keepUnchanged": True}},
+    {"name": "MIHA", "options": {"mutate": ["rate", "stepped", "whole", "continuous"]}},
+    {"name": "RegularizedEvolution", "options": {"populationSize": 8, "sampleSize": 3}},
+    {"name": "RegularizedEvolution", "options": {"populationSize": 4, "sampleSize": 4, "onFailure": "Worst"}},
 ]
 
 METHODS = [*SAMPLERS, *STRATEGIES]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.search.drafting import Drafting
@@ -17,6 +17,7 @@ def inheriting_spec(
     options: Mapping[str, Any],
     parameters: tuple[Mapping[str, Any], ...] = PARAMETERS,
     direction: str = "Maximize",
+    constraints: Sequence[str] = (),
     **search: Any,
 ) -> StudySpec:
     """Return the spec of a study with a strategy, and with a volume for its checkpoints."""
@@ -25,6 +26,7 @@ def inheriting_spec(
             "objectives": [{"metric": METRIC, "direction": direction}],
             "parameters": [dict(parameter) for parameter in parameters],
             "search": {"seed": 7, "sampler": {"name": name, "options": dict(options)}, **search},
+            "constraints": [*constraints],
             "maxTrials": 1000,
             "trial": {
                 "checkpoints": {"claimName": "claim"},

@@ -9,7 +9,12 @@ from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.options import Method, NoOptions, Options, parse_options
-from tuning_operator.api.strategies import SynchronousHyperbandOptions
+from tuning_operator.api.strategies import (
+    MIHAOptions,
+    PopulationBasedTrainingOptions,
+    RegularizedEvolutionOptions,
+    SynchronousHyperbandOptions,
+)
 
 StartupTrials = Annotated[int, Field(ge=0, le=10_000)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -28,6 +33,9 @@ class SamplerName(StrEnum):
     NSGA_II = "NSGAII"
     NSGA_III = "NSGAIII"
     SYNCHRONOUS_HYPERBAND = "SynchronousHyperband"
+    POPULATION_BASED_TRAINING = "PopulationBasedTraining"
+    MIHA = "MIHA"
+    REGULARIZED_EVOLUTION = "RegularizedEvolution"
 
     @property
     def is_strategy(self) -> bool:
@@ -40,11 +48,11 @@ class SamplerName(StrEnum):
         return self in INHERITING
 
 
-STRATEGIES = (SamplerName.SYNCHRONOUS_HYPERBAND,)
-"""Samplers that propose trials by a plan of their own."""
-
-INHERITING = (SamplerName.SYNCHRONOUS_HYPERBAND,)
+INHERITING = (SamplerName.SYNCHRONOUS_HYPERBAND, SamplerName.POPULATION_BASED_TRAINING, SamplerName.MIHA)
 """Strategies whose trials go on from other trials' checkpoints."""
+
+STRATEGIES = (*INHERITING, SamplerName.REGULARIZED_EVOLUTION)
+"""Samplers that propose trials by a plan of their own."""
 
 
 ONE_OBJECTIVE = (SamplerName.CMA_ES, *STRATEGIES)
@@ -200,6 +208,9 @@ SAMPLER_OPTIONS: dict[SamplerName, type[ResourceModel]] = {
     SamplerName.NSGA_II: NSGAIIOptions,
     SamplerName.NSGA_III: NSGAIIIOptions,
     SamplerName.SYNCHRONOUS_HYPERBAND: SynchronousHyperbandOptions,
+    SamplerName.POPULATION_BASED_TRAINING: PopulationBasedTrainingOptions,
+    SamplerName.MIHA: MIHAOptions,
+    SamplerName.REGULARIZED_EVOLUTION: RegularizedEvolutionOptions,
 }
 
 
@@ -207,7 +218,7 @@ class Sampler(Method):
     """The sampler and its options."""
 
     name: Annotated[SamplerName, Strict(False)] = SamplerName.TPE
-    """TPE (default), Random, Grid, BruteForce, QMC, GP, CMAES, NSGAII, NSGAIII, or a strategy: SynchronousHyperband."""
+    """TPE (default), another sampler, or a strategy, which also says from which trial's checkpoint a trial goes on."""
     options: Options = Field(default_factory=dict)
     """The sampler's own options; an unknown one is an error that lists the known."""
 

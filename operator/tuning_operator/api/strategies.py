@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.parameters import Parameter, ParameterName, ParameterType
 from tuning_operator.api.pruners import Steps, require_order
+from tuning_operator.api.sentences import one_line
+
+Names = Annotated[list[ParameterName], Field(min_length=1, max_length=200)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Population = Annotated[int, Field(ge=1, le=10_000)]
+Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class SynchronousHyperbandOptions(ResourceModel):
@@ -29,3 +38,98 @@ class SynchronousHyperbandOptions(ResourceModel):
     def _resources_are_in_order(self) -> SynchronousHyperbandOptions:
         require_order(self.min_resource, self.max_resource)
         return self
+
+
+class PopulationBasedTrainingOptions(ResourceModel):
+    """Options of population-based training: while a population trains, its worst are replaced by changed copies of its
+    best.
+
+    `tuning preview` shows the generations and what they cost.
+    """
+
+    population_size: Annotated[int, Field(ge=2, le=10_000)] = 10
+    """Trials of a generation; all may run at the same time."""
+    interval: Epochs
+    """Steps (epochs) of a generation."""
+    generations: Annotated[int, Field(ge=1, le=10_000)]
+    """How often the population trains for an interval."""
+    truncation: Annotated[float, Field(ge=0.01, le=0.5)] = 0.2
+    """This part of the population, the worst, gives way to copies of the same part, the best."""
+    resample_prob: Probability = 0.25
+    """How often a copy's parameter is drawn anew; else a Float or Int is multiplied by 0.8 or 1.2."""
+    mutate: Names | None = None
+    """Parameters that change in copies; unset: all. Those that shape the model must stay."""
+
+
+class MIHAOptions(ResourceModel):
+    """Options of MIHA: one net is trained, and in each cycle goes on in several variants with one parameter changed.
+
+    In all it trains 2 * runupEpochs + cycles * (populationSize * epochsPerIndividual + fixingEpochs) epochs.
+    """
+
+    cycles: Annotated[int, Field(ge=1, le=10_000)] = 2
+    """How often variants of the net are tried."""
+    population_size: Population = 4
+    """Variants of a cycle, its individuals."""
+    epochs_per_individual: Epochs = 2
+    """Epochs that each variant trains before they are compared."""
+    fixing_epochs: Epochs = 4
+    """Epochs that the chosen net trains at the end of a cycle."""
+    runup_epochs: Epochs = 3
+    """Epochs of the net before the first cycle, and again after the last one."""
+    crossover: bool = True
+    """The chosen net has the weights of the fittest variant, and of the two fittest's changes each from either."""
+    keep_unchanged: bool = False
+    """The first variant of each cycle is the net as it was, so that a change must be better than none."""
+    mutate: Names | None = None
+    """Parameters that may be changed; unset: every Categorical and Int. Those that shape the model must stay."""
+    largest_step: Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    """An Int is changed by at most so many of its steps."""
+
+
+class OnFailure(StrEnum):
+    """What a failed trial is for evolution."""
+
+    IGNORE = "Ignore"
+    WORST = "Worst"
+
+
+class RegularizedEvolutionOptions(ResourceModel):
+    """Options of regularised evolution: children of the best of a few, while the oldest die."""
+
+    population_size: Population = 100
+    """The newest so many trials may have children; as many begin with parameters that are drawn at random."""
+    sample_size: Population = 25
+    """Trials that are drawn from the population; the best of them is the parent."""
+    mutation_prob: Probability = 0.05
+    """How often each parameter of a child is drawn anew; one at least is."""
+    on_failure: Annotated[OnFailure, Strict(False)] = OnFailure.IGNORE
+    """Ignore (default): a failed trial is replaced. Worst: it is a member of the population, the worst one."""
+
+    @model_validator(mode="after")
+    def _sample_fits(self) -> RegularizedEvolutionOptions:
+        if self.sample_size > self.population_size:
+            raise ValueError(
+                f"`sampleSize` ({self.sample_size}) is above `populationSize` ({self.population_size}); lower it"
+            )
+        return self
+
+
+def why_nothing_changes(options: ResourceModel, parameters: Sequence[Parameter]) -> str | None:
+    """Return, as a sentence, which parameters a strategy is to change and can't; None: it has some to change."""
+    if not isinstance(options, PopulationBasedTrainingOptions | MIHAOptions):
+        return None
+    searched = {parameter.name: parameter.type for parameter in parameters if _has_several_values(parameter)}
+    for name in options.mutate or ():
+        if name not in searched:
+            return f"`mutate` of the strategy names `{one_line(name)}`, which no trial searches; correct the name"
+    steps = (ParameterType.CATEGORICAL, ParameterType.INT)
+    if isinstance(options, MIHAOptions) and not options.mutate and not any(kind in steps for kind in searched.values()):
+        return "MIHA changes Categorical and Int parameters, and there are none; add one, or name others in `mutate`"
+    return None
+
+
+def _has_several_values(parameter: Parameter) -> bool:
+    if parameter.type is ParameterType.CATEGORICAL:
+        return len(parameter.choices or ()) > 1
+    return parameter.type is not ParameterType.FIXED and parameter.low != parameter.high

@@ -21,6 +21,7 @@ from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import Search
 from tuning_operator.api.sentences import one_line, shown
 from tuning_operator.api.stopping import FailedTrials, Stopping, Suspend, Suspension
+from tuning_operator.api.strategies import why_nothing_changes
 from tuning_operator.api.trial_metrics import MetricName
 from tuning_operator.api.trial_template import Trial, references
 
@@ -291,6 +292,8 @@ class StudySpec(ResourceModel):
                 raise ValueError(_NO_CHECKPOINTS)
             if self.search.pruner.name not in (PrunerName.NONE, PrunerName.THRESHOLD):
                 raise ValueError(_TWO_JUDGES)
+        if (problem := why_nothing_changes(self.search.sampler.parsed_options(), self.parameters)) is not None:
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.strategies import SynchronousHyperbandOptions
+from tuning_operator.api.strategies import MIHAOptions, PopulationBasedTrainingOptions, SynchronousHyperbandOptions
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,24 @@ def _hyperband(options: SynchronousHyperbandOptions) -> list[list[Round]]:
     return brackets(options) * options.iterations
 
 
+def _generations(options: PopulationBasedTrainingOptions) -> list[list[Round]]:
+    return [[Round(options.population_size, options.interval * (g + 1)) for g in range(options.generations)]]
+
+
+def _cycles(options: MIHAOptions) -> list[list[Round]]:
+    """A run-up, in each cycle the individuals and the net that is chosen, and the end."""
+    runup, individual, fixing = options.runup_epochs, options.epochs_per_individual, options.fixing_epochs
+    rounds, done = [Round(1, runup)], runup
+    for _ in range(options.cycles):
+        rounds += [Round(options.population_size, done + individual), Round(1, done + individual + fixing)]
+        done += individual + fixing
+    return [[*rounds, Round(1, done + runup)]]
+
+
 _SCHEDULES: dict[type[ResourceModel], Callable[[Any], Sequence[Sequence[Round]]]] = {
     SynchronousHyperbandOptions: _hyperband,
+    PopulationBasedTrainingOptions: _generations,
+    MIHAOptions: _cycles,
 }
 
 

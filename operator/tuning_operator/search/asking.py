@@ -108,7 +108,7 @@ class Asking:
             order_seed(self._seed), spec.parallelism, self._space.sampled, unconditional, len(spec.objectives)
         )
         self._sampler = make_sampler(search.sampler, circumstances)
-        strategy, direction = make_strategy(search.sampler), spec.objective.direction
+        strategy, direction = make_strategy(search.sampler, self._space), spec.objective.direction
         self._proposing = None if strategy is None else Proposing(strategy, self._enqueued, direction, self._seed)
         self._seen = SeenTrials(past.name, past.directions, past.notes, self._space.reversed)
         self._study = optuna.load_study(study_name=past.name, storage=self._seen, sampler=self._sampler)
@@ -174,10 +174,13 @@ class Asking:
     def _made(self, number: int, descent: Descent) -> FrozenTrial | None:
         """Make a trial whose point is feasible; None: there is no such point."""
         for draw in range(self._feasible.sampler_draws):
+            if draw and self._proposing is not None:
+                descent = self._proposing.next(draw) or descent
             trial = self._ask(number, descent, draw)
             if self._feasible.has(trial.params):
                 return trial
             self._seen.drop()
+        descent = descent.otherwise or descent
         point = self._feasible.drawn(feasible_seed(self._seed, number), descent.given)
         if point is not None:
             return self._ask(number, replace(descent, given=point))

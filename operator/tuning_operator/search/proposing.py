@@ -14,13 +14,15 @@ from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.search.attributes import SEED, trial_attributes
 from tuning_operator.search.lineage import lineage_of, written_lineage
 from tuning_operator.search.seeds import strategy_random
-from tuning_operator.search.strategies import Answer, Nothing, PastTrial, Proposal, Strategy
+from tuning_operator.search.strategies import Answer, Nothing, PastTrial, Strategy
 
 _STATES = {
     TrialState.COMPLETE: EndState.COMPLETE,
     TrialState.PRUNED: EndState.PRUNED,
     TrialState.FAIL: EndState.FAILED,
 }
+
+_NO_CHANGE = "no change that was drawn meets `constraints`"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Descent:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """User attributes: its lineage, and the seed of its training where that is its first ancestor's, so that what
     follows from it, a split of the data for example, stays the same."""
+    otherwise: Descent | None = None
+    """What there is instead, where constraints forbid whatever was proposed; None: nothing else."""
 
 
 class Proposing:
@@ -65,25 +69,32 @@ class Proposing:
         """Return whether nothing will be proposed any more."""
         return self._next() is Nothing.FINISHED
 
-    def next(self) -> Descent | None:
-        """Return what the strategy says of the next trial; None: there is none for now."""
-        proposal = self._next()
+    def next(self, draw: int = 0) -> Descent | None:
+        """Return what the strategy says of the next trial; None: there is none for now.
+
+        `draw` counts from 0 how often it is asked for the same trial.
+        """
+        proposal = self._next(draw)
         if isinstance(proposal, Nothing):
             return None
-        lineage, seed = proposal.lineage, {}
-        if lineage.parent is not None:
-            parent = trial_attributes(self._trials[lineage.parent].user_attrs)
-            lineage, seed = replace(lineage, parent_attempt=parent.earlier.first), {SEED: parent.seed}
-        return Descent(self._given(proposal), {**written_lineage(lineage), **seed})
+        lineage = proposal.lineage
+        if proposal.configuration is not None:
+            return Descent(self._configuration(proposal.configuration), written_lineage(lineage))
+        if lineage.parent is None:
+            anything = Descent({}, written_lineage(replace(lineage, note=_NO_CHANGE)))
+            return Descent(proposal.parameters, written_lineage(lineage), anything)
+        parent = self._trials[lineage.parent]
+        known = trial_attributes(parent.user_attrs)
+        lineage = replace(lineage, parent_attempt=known.earlier.first)
+        unchanged = {**written_lineage(replace(lineage, note=_NO_CHANGE)), SEED: known.seed}
+        otherwise = Descent(parent.params, unchanged)
+        return Descent(proposal.parameters, {**written_lineage(lineage), SEED: known.seed}, otherwise)
 
-    def _given(self, proposal: Proposal) -> Mapping[str, ParameterValue]:
-        number = proposal.configuration
-        if number is None or number >= len(self._enqueued):
-            return proposal.parameters
-        return self._enqueued[number]
+    def _configuration(self, number: int) -> Mapping[str, ParameterValue]:
+        return self._enqueued[number] if number < len(self._enqueued) else {}
 
-    def _next(self) -> Answer:
-        return self._strategy.next(self._past, strategy_random(self._seed, len(self._past)))
+    def _next(self, draw: int = 0) -> Answer:
+        return self._strategy.next(self._past, strategy_random(self._seed, len(self._past), draw))
 
     def _seen(self, trial: FrozenTrial, state: EndState | None) -> PastTrial:
         past = PastTrial(trial.number, trial.params, lineage_of(trial), state)

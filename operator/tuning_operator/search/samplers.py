@@ -35,6 +35,7 @@ from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.samplers import (
+    STRATEGIES,
     CMAESOptions,
     Crossover,
     GPOptions,
@@ -254,5 +255,5 @@ SAMPLERS: dict[SamplerName, Callable[[ResourceModel, Circumstances], BaseSampler
     SamplerName.CMA_ES: _cma_es,
     SamplerName.NSGA_II: _nsga_ii,
     SamplerName.NSGA_III: _nsga_iii,
-    SamplerName.SYNCHRONOUS_HYPERBAND: _random,  # what its strategy does not give
+    **dict.fromkeys(STRATEGIES, _random),  # what they do not give
 }

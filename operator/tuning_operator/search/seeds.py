@@ -27,9 +27,9 @@ def order_seed(study_seed: int) -> int:
     return int(np.random.SeedSequence([study_seed, 0, _ORDER]).generate_state(1)[0])
 
 
-def strategy_random(study_seed: int, number: int) -> np.random.Generator:
-    """Return the random numbers by which a strategy proposes a trial."""
-    return np.random.default_rng([study_seed, number, _STRATEGY])
+def strategy_random(study_seed: int, number: int, draw: int = 0) -> np.random.Generator:
+    """Return the random numbers by which a strategy proposes a trial; `draw` as in `reseed`."""
+    return np.random.default_rng([study_seed, number, _STRATEGY, draw])
 
 
 def feasible_seed(study_seed: int, number: int) -> int:

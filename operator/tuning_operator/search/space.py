@@ -46,7 +46,7 @@ class Space:
         values: dict[str, ParameterValue] = {}
         for parameter in self.parameters:
             if parameter.when is None or parameter.when.holds(values):  # thousands of trials are read at once
-                values[parameter.name] = self._typed(parameter, stored)
+                values[parameter.name] = self.value_of(parameter, stored)
         return values
 
     def choose(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Space:
                 value = suggest(parameter.name, self.sampled[parameter.name])
                 backwards = self.reversed.get(parameter.name)
                 chosen[parameter.name] = value if backwards is None else reversed_value(backwards, value)
-            values[parameter.name] = self._typed(parameter, chosen)
+            values[parameter.name] = self.value_of(parameter, chosen)
         return chosen
 
     def stored(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
@@ -75,7 +75,8 @@ class Space:
         }
 
     @staticmethod
-    def _typed(parameter: Parameter, stored: Mapping[str, CategoricalChoiceType]) -> ParameterValue:
+    def value_of(parameter: Parameter, stored: Mapping[str, CategoricalChoiceType]) -> ParameterValue:
+        """Return one parameter as the trainer gets it, from Optuna's."""
         if parameter.type is ParameterType.FIXED:
             assert parameter.value is not None
             return parameter.value

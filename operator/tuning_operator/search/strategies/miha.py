@@ -1,0 +1,145 @@
+"""MIHA: one net, whose parameters are changed while it trains.
+
+In each cycle the net goes on in several individuals, each with exactly one parameter changed; the fittest of them,
+maybe crossed with the second, becomes the net. Where the published code compares training losses that grow with the
+batch size, here the study's own objective is compared; individuals have the same seed; and crossover, which is only
+drawn there, is defined here: the weights of the fitter, and each changed parameter from either with equal chances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.strategies import MIHAOptions
+from tuning_operator.decisions.snapshot import EndState, Lineage
+from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Stored
+from tuning_operator.search.strategies.variation import Variation
+
+_INDIVIDUAL, _CHOSEN = range(2)
+"""Rungs of a cycle."""
+_TRIES = 20
+"""How often an individual is drawn that should be another one than those of its cycle."""
+
+
+class _Stage(NamedTuple):
+    """Trials of a rung of a cycle; cycle 0 is the run-up."""
+
+    cycle: int
+    rung: int
+
+
+class MIHA:
+    """Proposes a run-up, the cycles, and an end.
+
+    An individual that fails is a loser. If all of a cycle do, the net goes on unchanged; if the run-up fails, nothing
+    can go on.
+    """
+
+    def __init__(self, options: MIHAOptions, variation: Variation) -> None:
+        self._options = options
+        self._variation = variation
+
+    def next(self, trials: Sequence[PastTrial], random: np.random.Generator) -> Answer:
+        """Return the next trial to start."""
+        options = self._options
+        runup = _of(trials, _Stage(0, _CHOSEN))
+        if not runup:
+            return Proposal(Lineage(generation=0, rung=_CHOSEN, budget=options.runup_epochs), configuration=0)
+        net = runup[0]
+        if not _is_complete(net):
+            return Nothing.WAIT if net.state is None else Nothing.FINISHED
+        for cycle in range(1, options.cycles + 1):
+            individuals = _of(trials, _Stage(cycle, _INDIVIDUAL))
+            if len(individuals) < options.population_size:
+                return self._individual(cycle, net, individuals, random)
+            chosen = _of(trials, _Stage(cycle, _CHOSEN))
+            if any(trial.state is None for trial in (*individuals, *chosen)):
+                return Nothing.WAIT
+            ranked = sorted(filter(_is_complete, individuals), key=_rank)
+            if not chosen:
+                return self._choice(cycle, net, ranked, random)
+            net = next(filter(_is_complete, (*chosen, *ranked)), net)
+        if _of(trials, _Stage(options.cycles + 1, _CHOSEN)):
+            return Nothing.FINISHED
+        return _going_on(_Stage(options.cycles + 1, _CHOSEN), net, net.parameters, options.runup_epochs, "")
+
+    def _individual(
+        self, cycle: int, net: PastTrial, others: Sequence[PastTrial], random: np.random.Generator
+    ) -> Proposal:
+        """Return a variant of the net with one parameter changed, not one that the cycle has already if possible."""
+        changed: Stored = net.parameters
+        if others or not self._options.keep_unchanged:
+            for _ in range(_TRIES):
+                changed = self._mutated(net.parameters, random)
+                if all(changed != other.parameters for other in others):
+                    break
+        note = self._variation.changes(net.parameters, changed)
+        return _going_on(_Stage(cycle, _INDIVIDUAL), net, changed, self._options.epochs_per_individual, note)
+
+    def _mutated(self, parameters: Stored, random: np.random.Generator) -> Stored:
+        names = self._variation.changeable(parameters)
+        if not names:
+            return parameters
+        name = names[random.integers(len(names))]
+        value = self._variation.stepped(name, parameters[name], self._options.largest_step, random)
+        return self._variation.fitting({**parameters, name: value})
+
+    def _choice(self, cycle: int, net: PastTrial, ranked: Sequence[PastTrial], random: np.random.Generator) -> Proposal:
+        """Return the net that the cycle leads to."""
+        if not ranked:
+            return self._fixing(cycle, net, net.parameters, "no individual was complete")
+        fittest = ranked[0]
+        why = f"trial {fittest.number} was the fittest"
+        if len(ranked) == 1 or not self._options.crossover:
+            return self._fixing(cycle, fittest, fittest.parameters, why)
+        second = ranked[1]
+        child = self._variation.fitting(_crossed(net.parameters, fittest.parameters, second.parameters, random))
+        crossed = f"{why}, crossed with trial {second.number}: {self._variation.changes(fittest.parameters, child)}"
+        return self._fixing(cycle, fittest, child, crossed)
+
+    def _fixing(self, cycle: int, parent: PastTrial, parameters: Stored, note: str) -> Proposal:
+        return _going_on(_Stage(cycle, _CHOSEN), parent, parameters, self._options.fixing_epochs, note)
+
+
+def _of(trials: Sequence[PastTrial], stage: _Stage) -> list[PastTrial]:
+    return [trial for trial in trials if (trial.lineage.generation, trial.lineage.rung) == stage]
+
+
+def _going_on(stage: _Stage, parent: PastTrial, parameters: Stored, epochs: int, note: str) -> Proposal:
+    assert parent.lineage.budget is not None
+    lineage = Lineage(
+        parent=parent.number,
+        generation=stage.cycle,
+        rung=stage.rung,
+        budget=parent.lineage.budget + epochs,
+        note=note,
+    )
+    return Proposal(lineage, parameters)
+
+
+def _is_complete(trial: PastTrial) -> bool:
+    return trial.state is EndState.COMPLETE
+
+
+def _rank(trial: PastTrial) -> tuple[float, int]:
+    """The fittest first, of equally fit ones the earlier.
+
+    With the loss L after the first and the last epoch of an individual its fitness is (L_1 - L_n) - L_n: how fast it
+    learned, plus how good it is. A score is the loss with another sign, whether the study minimizes or maximizes.
+    """
+    first, last = (trial.scores[0], trial.scores[-1]) if trial.scores else (trial.score or 0.0, trial.score or 0.0)
+    return -((last - first) + last), trial.number
+
+
+def _crossed(net: Stored, fittest: Stored, second: Stored, random: np.random.Generator) -> dict[str, ParameterValue]:
+    """Return the parameters of a child: those in which a parent differs from the net come from either."""
+    child = dict(fittest)
+    for name in net:
+        differs = fittest.get(name) != net[name] or second.get(name) != net[name]
+        if differs and random.random() < 0.5 and name in second:
+            child[name] = second[name]
+    return child

@@ -1,0 +1,82 @@
+"""Population-based training: exploit by truncation, explore by perturbation.
+
+Jaderberg et al., Population Based Training of Neural Networks, 2017, section 4. There each member compares itself when
+it is ready, with whatever the others have at that moment. Here a generation has a barrier: all are compared after
+equally many steps, and who is replaced by whom does not depend on how fast pods are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuning_operator.api.strategies import PopulationBasedTrainingOptions
+from tuning_operator.decisions.snapshot import Lineage
+from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Stored
+from tuning_operator.search.strategies.variation import Variation
+
+Generation = list[PastTrial]
+
+
+class PopulationBasedTraining:
+    """Trains a population generation by generation; the n-th trial of each is the same member.
+
+    The worst go on with the weights of one of the best and with changed parameters, and so does whose trial failed.
+    """
+
+    def __init__(self, options: PopulationBasedTrainingOptions, variation: Variation) -> None:
+        self._options = options
+        self._variation = variation
+
+    def next(self, trials: Sequence[PastTrial], random: np.random.Generator) -> Answer:
+        """Return the next trial to start."""
+        generations: list[Generation] = [[] for _ in range(self._options.generations)]
+        for trial in trials:
+            number = trial.lineage.generation
+            if number is not None and number < len(generations):
+                generations[number].append(trial)
+        last = next((n for n, some in enumerate(generations) if len(some) < self._options.population_size), None)
+        if last is None:
+            return Nothing.FINISHED
+        member = len(generations[last])
+        budget = self._options.interval * (last + 1)
+        if last == 0:
+            return Proposal(Lineage(generation=0, budget=budget), configuration=member)
+        return self._member(generations[last - 1], member, Lineage(generation=last, budget=budget), random)
+
+    def _member(self, before: Generation, member: int, lineage: Lineage, random: np.random.Generator) -> Answer:
+        """Return how a member goes on after the generation before."""
+        if any(trial.state is None for trial in before):
+            return Nothing.WAIT
+        ranked = sorted((trial for trial in before if trial.score is not None), key=_rank)
+        if not ranked:
+            return Nothing.FINISHED
+        cut = min(max(1, int(self._options.truncation * len(before))), len(ranked) // 2)
+        staying = ranked[: len(ranked) - cut]
+        if before[member] in staying:
+            return _going_on(before[member], before[member].parameters, lineage, "")
+        best = ranked[int(random.integers(max(1, cut)))]
+        changed = self._variation.fitting(self._explored(best.parameters, random))
+        why = f"a copy of trial {best.number} replaces trial {before[member].number}"
+        return _going_on(best, changed, lineage, f"{why}: {self._variation.changes(best.parameters, changed)}")
+
+    def _explored(self, parameters: Stored, random: np.random.Generator) -> Stored:
+        explored = dict(parameters)
+        for name in self._variation.changeable(parameters):
+            change = self._variation.perturbed
+            if random.random() < self._options.resample_prob:
+                change = self._variation.redrawn
+            explored[name] = change(name, parameters[name], random)
+        return explored
+
+
+def _going_on(parent: PastTrial, parameters: Stored, lineage: Lineage, note: str) -> Proposal:
+    descended = Lineage(parent=parent.number, generation=lineage.generation, budget=lineage.budget, note=note)
+    return Proposal(descended, parameters)
+
+
+def _rank(trial: PastTrial) -> tuple[float, int]:
+    """The best first, of equal trials the earlier."""
+    assert trial.score is not None
+    return -trial.score, trial.number
