@@ -76,8 +76,19 @@ class Metrics:
     def _define_studies(self) -> None:
         self._trials = self._gauge("tuning_trials", "Trials by state", *_STUDY, "state")
         self._best = self._gauge(
-            "tuning_best_value", "Objective of the best complete trial, once there is one", *_STUDY
+            "tuning_best_value",
+            "The best value of each objective, once a trial is complete; with several objectives, of the trials on the "
+            "front",
+            *_STUDY,
+            "objective",
         )
+        self._hypervolume = self._gauge(
+            "tuning_hypervolume",
+            "With two or three objectives: the volume of what the Pareto front is better than, down to a reference "
+            "point that the first 10 complete trials fix; it never shrinks",
+            *_STUDY,
+        )
+        self._front = self._gauge("tuning_front_trials", "With several objectives: trials on the Pareto front", *_STUDY)
         self._conditions = self._gauge(
             "tuning_study_condition", "1 while the condition is True, else 0", *_STUDY, "condition"
         )
@@ -177,7 +188,13 @@ class Metrics:
         for condition in ConditionType:
             self._conditions.labels(*labels, condition.value).set(status.is_true(condition))
         if status.best is not None:
-            self._best.labels(*labels).set(status.best.value)
+            self._best.labels(*labels, next(iter(status.best.values), "")).set(status.best.value)
+        for objective in status.objectives:
+            self._best.labels(*labels, objective.metric).set(objective.best)
+        if status.hypervolume is not None:
+            self._hypervolume.labels(*labels).set(status.hypervolume)
+        if status.front_size is not None:
+            self._front.labels(*labels).set(status.front_size)
 
     def trials_held_up(self, study: StudyKey, counts: Mapping[HoldUp, int]) -> None:
         """Show how many trials are not running for which reason."""

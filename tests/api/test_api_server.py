@@ -127,6 +127,8 @@ def test_kubectl_shows_the_columns(server: StudyServer) -> None:
     assert wide[0].split()[5:] == ["PRUNED", "FAILED", "GPU", "HOURS", "SAMPLER", "PRUNER", "AGE"]
     assert wide[1].split()[5:-1] == ["1", "1", "1.5", "TPE", "None"]
     assert len(COLUMNS) == 10
+    server.write_status("shown", {"phase": "Running", "frontSize": 12, "result": "front of 12"})
+    assert "front of 12" in kubectl("get", "ts", "-n", server.namespace)
     assert "tuningstudy.tuning-operator.io/shown" in kubectl("get", "all", "-n", server.namespace, "-o", "name")
 
 
@@ -160,10 +162,9 @@ def _full_status() -> StudyStatus:
         start_time="2027-01-15T08:00:00Z",
         completion_time="2027-01-15T09:00:00.5Z",
         progress="3/10",
+        result="0.987",
         trials=TrialCounts(total=6, waiting=1, pending=0, running=2, complete=1, pruned=1, failed=1),
-        best=BestTrial(
-            number=1, value=0.987, shown="0.987", values={"loss": 0.987}, parameters=parameters, job="answered-1"
-        ),
+        best=BestTrial(number=1, value=0.987, values={"loss": 0.987}, parameters=parameters, job="answered-1"),
         recent=[
             RecentTrial(number=1, state="Complete", value=1.0, parameters=parameters, duration="1m", message="x" * 9999)
         ],

@@ -7,8 +7,9 @@ import pytest
 from tests.cli.rows import PARAMETERS, row
 from tests.cli.test_tables import text_of
 from tuning_operator.api.status import Phase
-from tuning_operator.api.study import Direction
+from tuning_operator.api.study import Direction, Objective
 from tuning_operator.cli.live_view import Best, RunPicture, live_view
+from tuning_operator.cli.ranking import Aims
 from tuning_operator.cli.trial_rows import RUNNING
 
 
@@ -27,6 +28,7 @@ def picture(**fields: object) -> RunPicture:
         "running": 4,
         "seconds": 65.0,
         "best": Best(7, 0.98765, {"learning_rate": 0.01}),
+        "aims": Aims([Objective(metric="val_accuracy", direction=Direction.MAXIMIZE)]),
         "trials": tuple(row(number, RUNNING, step=3) for number in range(30)),
     }
     return RunPicture(**{**parts, **fields})  # type: ignore[arg-type]

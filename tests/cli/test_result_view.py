@@ -5,11 +5,17 @@ from __future__ import annotations
 from tests.cli.rows import row
 from tests.cli.test_live_view import picture
 from tests.cli.test_tables import text_of
+from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.status import Phase
-from tuning_operator.api.study import Direction
+from tuning_operator.api.study import Direction, Objective
+from tuning_operator.cli.ranking import Aims, best_first
 from tuning_operator.cli.result_view import Result, result_view, saved_share
 from tuning_operator.cli.study_reader import BestFound
-from tuning_operator.cli.trial_rows import PRUNED, ranked
+from tuning_operator.cli.trial_rows import PRUNED
+
+
+def _aims(direction: Direction) -> Aims:
+    return Aims([Objective(metric="val_accuracy", direction=direction)])
 
 
 def test_the_result_fits_into_80_columns() -> None:
@@ -30,8 +36,27 @@ def test_a_study_without_a_complete_trial_has_no_table() -> None:
 
 def test_the_best_is_first_and_equal_ones_stand_in_the_order_of_their_numbers() -> None:
     rows = [row(0, value=1.0), row(1, value=2.0), row(2, value=2.0), row(3, PRUNED, value=9.0), row(4, value=None)]
-    assert [each.number for each in ranked(rows, Direction.MAXIMIZE)] == [1, 2, 0]
-    assert [each.number for each in ranked(rows, Direction.MINIMIZE)] == [0, 1, 2]
+    assert [each.number for each in best_first(rows, _aims(Direction.MAXIMIZE))] == [1, 2, 0]
+    assert [each.number for each in best_first(rows, _aims(Direction.MINIMIZE))] == [0, 1, 2]
+
+
+def test_one_that_keeps_the_bounds_comes_before_all_that_do_not() -> None:
+    bounds = [MetricConstraint(metric="latency", max=20)]
+    rows = [row(number, value=0.1 * number, further={"latency": latency}) for number, latency in enumerate((9, 30, 21))]
+    aims = Aims(_aims(Direction.MAXIMIZE).objectives, bounds)
+    assert [each.number for each in best_first(rows, aims)] == [0, 2, 1]
+
+
+def test_of_several_objectives_only_the_trials_on_the_front_are_shown() -> None:
+    several = Aims([*_aims(Direction.MAXIMIZE).objectives, Objective(metric="size", direction=Direction.MINIMIZE)])
+    trials = [row(0, value=0.5, further={"size": 3.0}), row(1, value=0.9, further={"size": 9.0})]
+    trials += [row(2, value=0.4, further={"size": 4.0}), row(3, value=0.99), row(4, PRUNED, value=0.99)]
+    assert [each.number for each in best_first(trials, several)] == [1, 0]
+    found = "front of 2, best val_accuracy 0.9000 (trial 1)"
+    seen = picture(phase=Phase.COMPLETE, best=None, complete=3, aims=several, front={0, 1}, found=found)
+    lines = text_of(result_view(Result(seen, "ended", trials, None, {}), 100), 100)
+    assert sum("★ front" in line for line in lines) == 2
+    assert "size" in next(line for line in lines if line.startswith("#"))
 
 
 def test_the_saving_is_what_pruned_trials_left_out_of_all_steps() -> None:

@@ -165,6 +165,6 @@ def test_every_condition_has_a_reason_and_a_sentence() -> None:
 
 
 def test_the_best_value_is_short_in_a_column() -> None:
-    best = status(snapshot(complete=1, best=finished(value=0.8910600781029733))).best
-    assert best is not None
-    assert (best.shown, best.value) == ("0.89106", 0.8910600781029733)
+    shown = status(snapshot(complete=1, best=finished(value=0.8910600781029733)))
+    assert shown.best is not None
+    assert (shown.result, shown.best.value) == ("0.89106", 0.8910600781029733)

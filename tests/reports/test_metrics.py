@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.builders import new_attempt
 from tuning_operator import __version__
-from tuning_operator.api.status import BestTrial, Condition, ConditionType, StudyStatus, TrialCounts
+from tuning_operator.api.status import BestTrial, Condition, ConditionType, ObjectiveStatus, StudyStatus, TrialCounts
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.hold_ups import HoldUp
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 STATUS = StudyStatus(
     trials=TrialCounts(total=10, running=2, complete=5, pruned=2, failed=1),
-    best=BestTrial(number=3, value=0.9, parameters={}),
+    best=BestTrial(number=3, value=0.9, values={"accuracy": 0.9}, parameters={}),
     conditions=[
         Condition(type=ConditionType.RUNNING, status="True", last_transition_time="", reason="TrialsRunning"),
     ],
@@ -94,7 +94,7 @@ def test_a_study_is_shown_as_its_status_says() -> None:
     labels = {"namespace": "team", "study": "digits"}
     assert value("tuning_trials", {**labels, "state": "running"}) == 2
     assert value("tuning_trials", {**labels, "state": "complete"}) == 5
-    assert value("tuning_best_value", labels) == 0.9
+    assert value("tuning_best_value", {**labels, "objective": "accuracy"}) == 0.9
     assert value("tuning_study_condition", {**labels, "condition": "Running"}) == 1
     assert value("tuning_study_condition", {**labels, "condition": "Complete"}) == 0
     assert value("tuning_trial_ends_total", {**labels, "state": "Complete"}) == 1
@@ -128,7 +128,18 @@ def test_gpu_time_is_used_wasted_and_saved() -> None:
 def test_a_study_without_a_best_trial_has_no_best_value() -> None:
     metrics = Metrics()
     metrics.study_shown(_study(), StudyStatus())
-    assert metrics.registry.get_sample_value("tuning_best_value", {"namespace": "team", "study": "digits"}) is None
+    assert "tuning_best_value{" not in metrics.exposition().decode()
+
+
+def test_several_objectives_have_each_their_best_value_and_a_hypervolume_together() -> None:
+    metrics = Metrics()
+    objectives = [ObjectiveStatus(metric="accuracy", best=0.9, number=1), ObjectiveStatus(metric="size", best=3, number=2)]
+    metrics.study_shown(_study(), StudyStatus(objectives=objectives, hypervolume=2.5, front_size=7))
+    value, labels = metrics.registry.get_sample_value, {"namespace": "team", "study": "digits"}
+    assert value("tuning_best_value", {**labels, "objective": "size"}) == 3
+    assert value("tuning_best_value", {**labels, "objective": "accuracy"}) == 0.9
+    assert value("tuning_hypervolume", labels) == 2.5
+    assert value("tuning_front_trials", labels) == 7
 
 
 def test_what_prometheus_reads_can_be_parsed_and_is_ours() -> None:
@@ -174,10 +185,8 @@ def test_odd_names_do_not_break_the_exposition() -> None:
     metrics = Metrics()
     study = StudyKey('a"b\\c\nd', "\N{SNOWMAN}", "u")
     metrics.study_shown(study, STATUS)
-    assert (
-        metrics.registry.get_sample_value("tuning_best_value", {"namespace": 'a"b\\c\nd', "study": "\N{SNOWMAN}"})
-        == 0.9
-    )
+    labels = {"namespace": 'a"b\\c\nd', "study": "\N{SNOWMAN}", "objective": "accuracy"}
+    assert metrics.registry.get_sample_value("tuning_best_value", labels) == 0.9
     assert any(dict(labels).get("study") == "\N{SNOWMAN}" for _, labels in _samples(metrics))
 
 

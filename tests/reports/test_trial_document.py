@@ -32,6 +32,7 @@ def test_a_finished_trial_says_how_it_ended() -> None:
         "number": 3,
         "state": "COMPLETE",
         "value": 0.9,
+        "further": {},
         "parameters": PARAMETERS,
         "attempt": 2,
         "lineage": None,

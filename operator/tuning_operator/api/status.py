@@ -6,7 +6,7 @@ import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, Strict
+from pydantic import BeforeValidator, ConfigDict, Field, Strict
 
 from tuning_operator.api.model import ResourceModel, list_map
 from tuning_operator.api.scalars import Scalar
@@ -100,12 +100,12 @@ class TrialCounts(ResourceModel):
 class BestTrial(ResourceModel):
     """The best complete trial of a study with one objective."""
 
+    model_config = ConfigDict(extra="ignore")  # earlier versions wrote the value as a text, too
+
     number: Count
     """The trial's number, from 0."""
     value: float
     """The objective."""
-    shown: Text = ""
-    """The objective in six digits, for a column."""
     values: Annotated[dict[Text, float], Field(max_length=32)] = Field(default_factory=dict)
     """The objective by its metric's name, and metrics that have a constraint."""
     parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
@@ -195,6 +195,8 @@ class StudyStatus(ResourceModel):
     """Ended trials and `maxTrials`, like 30/100."""
     trials: TrialCounts = TrialCounts()
     """How many trials are where."""
+    result: Text = ""
+    """What was found, for a column: the best value in six digits, or how many trials the front has."""
     best: BestTrial | None = None
     """The best complete trial of a study with one objective, once there is one."""
     front: Annotated[list[FrontTrial], Field(max_length=MAX_FRONT)] = Field(default_factory=list)

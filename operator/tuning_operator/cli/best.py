@@ -16,7 +16,7 @@ from tuning_operator.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tuning_operator.cli.study_reader import BestFound, StudyFacts
+    from tuning_operator.cli.study_reader import BestFound, FrontFound, StudyFacts
 
 
 def best(
@@ -26,23 +26,44 @@ def best(
     context: ContextOption = None,
     operator_service: ServiceOption = None,
 ) -> None:
-    """Show the best trial of a study and its parameters."""
-    from tuning_operator.cli.console import document_text
+    """Show the best trial of a study and its parameters; of several objectives, the trials on the front."""
     from tuning_operator.cli.open_reader import open_reader
-    from tuning_operator.errors import NotFound
 
     reader = open_reader(study, namespace, context, operator_service)
-    found, facts = reader.best(), reader.facts()
-    if found is None:
-        raise NotFound(f"no trial of the study {facts.name} is complete yet")
+    facts = reader.facts()
+    if facts.aims.are_several:
+        _show_front(reader.front(), facts, output)
+    else:
+        _show_best(reader.best(), facts, output)
+
+
+def _show_front(found: FrontFound, facts: StudyFacts, output: Output) -> None:
+    from tuning_operator.cli.console import document_text, out
+    from tuning_operator.cli.front_view import front_document, front_view
+
+    if not found.size:
+        raise _nothing_found(facts)
     if output is Output.TABLE:
-        _print(found, facts)
+        out().print(front_view(found, facts, out().width))
+    else:
+        typer.echo(document_text(front_document(found, facts), output), nl=False)
+
+
+def _show_best(found: BestFound | None, facts: StudyFacts, output: Output) -> None:
+    from tuning_operator.cli.console import document_text, out
+    from tuning_operator.cli.result_view import best_view
+
+    if found is None:
+        raise _nothing_found(facts)
+    if output is Output.TABLE:
+        out().print(best_view(found, facts))
         return
     document = {
         "study": facts.name,
         "metric": facts.metric,
         "number": found.number,
         "value": found.value,
+        "infeasible": found.infeasible,
         "parameters": dict(found.parameters),
         "job": found.job,
         "log": found.log,
@@ -50,8 +71,7 @@ def best(
     typer.echo(document_text(document, output), nl=False)
 
 
-def _print(found: BestFound, facts: StudyFacts) -> None:
-    from tuning_operator.cli.console import out
-    from tuning_operator.cli.result_view import best_view
+def _nothing_found(facts: StudyFacts) -> Exception:
+    from tuning_operator.errors import NotFound
 
-    out().print(best_view(found, facts))
+    return NotFound(f"no trial of the study {facts.name} is complete yet")

@@ -6,14 +6,15 @@ what opens a study's trials there is the token in its status.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning_operator.api.status import StudyStatus, read_status
+from tuning_operator.api.status import BestTrial, FrontTrial, StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.api.validation import parse_study
 from tuning_operator.cli.cluster_study import ClusterStudy
-from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
+from tuning_operator.cli.study_reader import BestFound, FrontFound, StudyFacts, facts_of
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.study_client import StudyClient
@@ -55,10 +56,15 @@ class ClusterReader:
         """Return the best trial that the status shows."""
         study = self._object.with_client(self._get)
         best = read_status(study.status).best
-        if best is None:
-            return None
-        log = f"kubectl logs -n {study.metadata.namespace} job/{best.job}"
-        return BestFound(best.number, best.value, dict(best.parameters), best.job, log)
+        return None if best is None else _found(study, best, best.value)
+
+    def front(self) -> FrontFound:
+        """Return the trials on the front that the status lists."""
+        study = self._object.with_client(self._get)
+        status = read_status(study.status)
+        first = study.spec.objective.metric
+        trials = [_found(study, trial, trial.values.get(first, math.nan)) for trial in status.front]
+        return FrontFound(status.front_size or 0, trials)
 
     def trials(self) -> Sequence[Mapping[str, Any]]:
         """Return all trials, page by page."""
@@ -113,6 +119,11 @@ def _proxied(service: Mapping[str, Any]) -> str:
     metadata, ports = service["metadata"], (service.get("spec") or {}).get("ports") or ()
     encrypted = any(port.get("name") == PORT and port.get("appProtocol") == "https" for port in ports)
     return f"{metadata['namespace']}/{'https:' if encrypted else ''}{metadata['name']}"
+
+
+def _found(study: TuningStudy, trial: BestTrial | FrontTrial, value: float) -> BestFound:
+    log = f"kubectl logs -n {study.metadata.namespace} job/{trial.job}"
+    return BestFound(trial.number, value, dict(trial.parameters), trial.job, log, dict(trial.values), trial.infeasible)
 
 
 def _explained(error: TuningError, service: str) -> TuningError:

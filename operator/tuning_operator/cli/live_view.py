@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -13,6 +13,7 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.status import Phase
 from tuning_operator.api.study import Direction
 from tuning_operator.cli.formats import decimals_for, seconds_text, value_text
+from tuning_operator.cli.ranking import NO_AIMS, Aims
 from tuning_operator.cli.tables import Shown, best_line, trials_table
 from tuning_operator.cli.theme import BEST, FAINT, STATE_SIGNS, STATE_STYLES, phase_text
 from tuning_operator.cli.trial_rows import COMPLETE, FAILED, PRUNED, RUNNING, TrialRow
@@ -52,6 +53,11 @@ class RunPicture:
     """The running ones, then the others, those that ended last first."""
     note: str = ""
     """What needs attention: that the study drains, or what is wrong."""
+    aims: Aims = NO_AIMS
+    front: Collection[int] = ()
+    """Numbers of the trials on the front, where there are several objectives."""
+    found: str = ""
+    """How far several objectives are, on one line."""
 
     @property
     def done(self) -> int:
@@ -62,7 +68,10 @@ class RunPicture:
 def live_view(picture: RunPicture, width: int, height: int) -> RenderableType:
     """Return the picture, cut to a terminal's size."""
     best = picture.best.number if picture.best else None
-    shown = Shown(picture.metric, picture.parameters, width, best=best, running=True)
+    further = picture.aims.further
+    shown = Shown(
+        picture.metric, picture.parameters, width, best=best, front=picture.front, further=further, running=True
+    )
     room = max(1, height - HEAD_LINES - bool(picture.note))
     parts: list[RenderableType] = [Text(), *head(picture, width), best_text(picture)]
     if picture.note:
@@ -95,7 +104,7 @@ def counts_text(complete: int, pruned: int, failed: int, running: int = 0) -> Te
 def _title(picture: RunPicture, width: int) -> Table:
     left = Text.assemble((picture.study, "bold"), "  ", phase_text(picture.phase))
     if picture.metric:
-        left.append(f"  {picture.direction.value.lower()} {picture.metric}", style=FAINT)
+        left.append(f"  {aim_text(picture.aims, picture.direction, picture.metric)}", style=FAINT)
     return _both_ends(left, Text(seconds_text(picture.seconds), style=FAINT), width)
 
 
@@ -112,8 +121,16 @@ def _bar(picture: RunPicture, width: int) -> Text:
     return bar
 
 
+def aim_text(aims: Aims, direction: Direction, metric: str) -> str:
+    """Return what is optimised, on one line."""
+    of_all = [(objective.direction, objective.metric) for objective in aims.objectives] or [(direction, metric)]
+    return ", ".join(f"{each.value.lower()} {name}" for each, name in of_all)
+
+
 def best_text(picture: RunPicture) -> Text:
-    """Return the best trial so far, on one line."""
+    """Return the best trial so far, or how far the front is, on one line."""
+    if picture.found:
+        return Text(f"★ {picture.found}", style=BEST, no_wrap=True, overflow="ellipsis")
     if picture.best is None:
         return Text("no complete trial yet", style=FAINT)
     best = picture.best

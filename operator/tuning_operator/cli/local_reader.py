@@ -16,8 +16,10 @@ from tuning_operator.api.validation import parse_study
 from tuning_operator.api.yaml_files import load_study
 from tuning_operator.cli.local_status import local_status
 from tuning_operator.cli.study_object import require_trial
-from tuning_operator.cli.study_reader import BestFound, StudyFacts, facts_of
+from tuning_operator.cli.study_reader import BestFound, FrontFound, StudyFacts, facts_of
+from tuning_operator.decisions.feasibility import why_infeasible
 from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
+from tuning_operator.decisions.trial_value import known_values
 from tuning_operator.errors import NotFound
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.ports import StoredReport
@@ -73,6 +75,10 @@ class LocalReader:
         """Return the best complete trial of the newest history."""
         return self._read(self._best)
 
+    def front(self) -> FrontFound:
+        """Return the whole front of the newest history."""
+        return self._read(self._front)
+
     def log(self, number: int) -> LocalLog:
         """Return a trial's log as it is now.
 
@@ -105,11 +111,24 @@ class LocalReader:
 
     def _best(self, history: StudyHistory) -> BestFound | None:
         best = history.history().best
-        if best is None or best.value is None:
-            return None
-        job = job_name(history.key.name, history.key.uid, best.number, best.attempt)
-        log = log_file(self._places, history.key, best)
-        return BestFound(best.number, best.value, dict(best.parameters), job, str(log))
+        return None if best is None else self._found(history, best)
+
+    def _front(self, history: StudyHistory) -> FrontFound:
+        trials = [self._found(history, member.trial) for member in history.history().front.members]
+        return FrontFound(len(trials), trials)
+
+    def _found(self, history: StudyHistory, trial: FinishedTrial) -> BestFound:
+        spec = self._study.spec
+        values = known_values(trial, spec.objectives)
+        return BestFound(
+            number=trial.number,
+            value=values[spec.objective.metric],
+            parameters=dict(trial.parameters),
+            job=job_name(history.key.name, history.key.uid, trial.number, trial.attempt),
+            log=str(log_file(self._places, history.key, trial)),
+            values=values,
+            infeasible=why_infeasible(values, spec.metric_constraints),
+        )
 
     def _curves(self, history: StudyHistory) -> Mapping[int, Mapping[int, float]]:
         metric = self._study.spec.objective.metric

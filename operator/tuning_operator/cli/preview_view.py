@@ -10,11 +10,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.api.pruners import HyperbandOptions, Pruner
 from tuning_operator.api.search import Search
-from tuning_operator.api.study import StudySpec
+from tuning_operator.api.study import Objective, StudySpec
 from tuning_operator.api.when import When
 from tuning_operator.cli.columns import GAP, cell, parameter_columns
 from tuning_operator.cli.formats import parameter_text, plural
@@ -33,7 +34,8 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
     """Return the preview as JSON."""
     return {
         "study": name,
-        "objective": spec.objective.to_document(),
+        "objectives": [objective.to_document() for objective in spec.objectives],
+        "metricConstraints": [constraint.to_document() for constraint in spec.metric_constraints],
         "plannedTrainings": planned_trainings(spec),
         "parallelism": spec.parallelism,
         "gpusPerTrial": gpus_requested(spec.trial.template),
@@ -48,13 +50,22 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
 
 def preview_view(name: str, spec: StudySpec, suggestions: Sequence[TrialRow], width: int) -> RenderableType:
     """Return the preview for people."""
-    objective = spec.objective
-    goal = "" if objective.goal is None else f", until {objective.goal:g}"
-    title = Text.assemble((name, "bold"), (f"  {objective.direction.value.lower()} {objective.metric}{goal}", FAINT))
+    title = Text.assemble((name, "bold"), (f"  {'; '.join(map(_aim, spec.objectives))}", FAINT))
     parts: list[RenderableType] = [Text(), title, Text(), pairs_table(_facts(spec)), Text(), _space(spec.parameters)]
     if suggestions:
         parts += [Text(), _suggestions(spec, suggestions, width)]
     return Group(*parts)
+
+
+def _aim(objective: Objective) -> str:
+    goal = "" if objective.goal is None else f", until {objective.goal:g}"
+    return f"{objective.direction.value.lower()} {objective.metric}{goal}"
+
+
+def _bounds(constraints: Sequence[MetricConstraint]) -> dict[str, str]:
+    bounds = [f"{each.metric} at most {each.max:g}" for each in constraints if each.max is not None]
+    bounds += [f"{each.metric} at least {each.min:g}" for each in constraints if each.min is not None]
+    return {"bounds": ", ".join(bounds)} if bounds else {}
 
 
 def _facts(spec: StudySpec) -> dict[str, str | Text]:
@@ -63,6 +74,7 @@ def _facts(spec: StudySpec) -> dict[str, str | Text]:
     search = spec.search
     return {
         "trainings": trainings + (f", {plural(gpus, 'GPU')} each" if gpus else ""),
+        **_bounds(spec.metric_constraints),
         "sampler": _method(search.sampler.name.value, search.sampler.parsed_options()),
         "pruner": _method(search.pruner.name.value, search.pruner.parsed_options()),
         **schedule_facts(spec),

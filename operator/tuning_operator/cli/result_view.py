@@ -11,13 +11,16 @@ from rich.text import Text
 from tuning_contract.environment import ParameterValue
 from tuning_operator.cli.formats import scalar_text
 from tuning_operator.cli.live_view import RunPicture, head
+from tuning_operator.cli.ranking import best_first
 from tuning_operator.cli.study_reader import BestFound, StudyFacts
-from tuning_operator.cli.tables import Shown, pairs_table, trials_table
+from tuning_operator.cli.tables import Shown, marks, pairs_table, trials_table
 from tuning_operator.cli.theme import BEST, FAINT
-from tuning_operator.cli.trial_rows import COMPLETE, PRUNED, TrialRow, ranked
+from tuning_operator.cli.trial_rows import COMPLETE, PRUNED, TrialRow
 
 TOP = 10
 """Trials of the final table."""
+FRONT = 20
+"""Trials of it with several objectives."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ def result_view(result: Result, width: int) -> RenderableType:
         parts.append(Text(result.message, style=FAINT))
     if result.saving is not None:
         parts.append(Text(f"pruning saved {result.saving:.0%} of the training steps", style=FAINT))
-    top = ranked(result.trials, picture.direction)[:TOP]
+    found = best_first(result.trials, picture.aims)
+    top = found[: FRONT if picture.aims.are_several else TOP]
     if top:
-        shown = Shown(picture.metric, picture.parameters, width, best=top[0].number)
-        parts += [Text(), trials_table(top, shown)]
+        shown = Shown(picture.metric, picture.parameters, width, further=picture.aims.further)
+        parts += [Text(), trials_table(top, marks(shown, top, several=picture.aims.are_several))]
         hidden = picture.complete - len(top)
         if hidden > 0:
             parts.append(Text(f"and {hidden} more complete {'trial' if hidden == 1 else 'trials'}", style=FAINT))
@@ -61,6 +65,8 @@ def result_view(result: Result, width: int) -> RenderableType:
 def best_view(best: BestFound, facts: StudyFacts) -> RenderableType:
     """Return the best trial with its parameters as YAML, to be copied into `search.enqueue` or a script."""
     title = Text.assemble(("★ best", BEST), f"  trial {best.number}  ", (f"{facts.metric} {best.value:.6g}", BEST))
+    if best.infeasible:
+        title.append(f"  {best.infeasible}", style="yellow")
     block = Text("\n".join(f"  {line}" for line in parameter_lines(best.parameters)))
     return Group(title, block, Text(f"  # log: {best.log}", style=FAINT, overflow="fold"))
 

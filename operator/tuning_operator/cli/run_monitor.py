@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tuning_operator.api.status import ConditionType, StudyStatus
 from tuning_operator.api.study import TuningStudy
+from tuning_operator.cli.front_view import front_line
 from tuning_operator.cli.live_view import Best, RunPicture
 from tuning_operator.cli.local_reader import curve, log_file
 from tuning_operator.cli.study_reader import facts_of
@@ -105,6 +106,9 @@ class RunMonitor:
             seconds=self._clock() - self._began,
             best=None if best is None or best.value is None else Best(best.number, best.value, best.parameters),
             trials=tuple(self._rows()),
+            aims=self.facts.aims,
+            front=frozenset(member.trial.number for member in history.front.members) if history else (),
+            found=front_line(self._status) if self._status.front else "",
             note=condition.message if condition is not None and condition.status == "True" else "",
         )
 

@@ -98,11 +98,14 @@ def ended_text(row: TrialRow, done: int, picture: RunPicture) -> Text:
         f"trial {row.number:<{digits}} ",
         state,
         f"  {value_text(row.value):>9} ",
+        "".join(f" {value_text(row.further.get(metric)):>9} " for metric in picture.aims.further),
         (f" {seconds_text(row.seconds):>6}", FAINT),
         f"  {parameters_text({name: row.parameters[name] for name in picture.parameters if name in row.parameters})}",
     )
     if picture.best is not None and picture.best.number == row.number:
         line.append("  ★ best so far", style="bold green")
+    elif row.number in picture.front:
+        line.append("  ★ on the front", style="bold green")
     return Text("\n").join([line, failure_text(row)]) if row.state == FAILED else line
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from tuning_operator.api.status import ConditionType, StudyStatus
 from tuning_operator.api.validation import parse_study
 from tuning_operator.cli.formats import plural
+from tuning_operator.cli.live_view import aim_text
 from tuning_operator.cli.local_reader import LocalReader
 from tuning_operator.cli.result_view import Result, saved_share
 from tuning_operator.cli.run_monitor import RunMonitor
@@ -119,7 +120,7 @@ class RunSession:
         elif self._monitor.is_resumed:
             screen.say(f"resuming: {done} of {plural(total, 'trial')} are done")
         else:
-            goal = f"{facts.direction.value.lower()} {facts.metric}"
+            goal = aim_text(facts.aims, facts.direction, facts.metric)
             screen.say(f"study {facts.name}: {goal} in {plural(total, 'trial')}; logs in {self._places.logs(key)}")
 
     def _exit_status_of(self, status: StudyStatus) -> int:
@@ -135,7 +136,7 @@ class RunSession:
             picture=replace(self._monitor.picture(), seconds=self._seconds(status)),
             message=_message(status, self._path),
             trials=rows,
-            best=reader.best(),
+            best=None if self._monitor.facts.aims.are_several else reader.best(),
             hints=self._hints(status),
             saving=saved_share(rows, steps),
         )

@@ -10,8 +10,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from tuning_operator.api.durations import seconds_of
-from tuning_operator.api.status import Condition, ConditionType, RecentTrial, StudyStatus
+from tuning_operator.api.status import BestTrial, Condition, ConditionType, RecentTrial, StudyStatus
 from tuning_operator.cli.formats import plural, seconds_text, value_text
+from tuning_operator.cli.front_view import front_line, front_rows
 from tuning_operator.cli.live_view import Best, RunPicture, best_text, head
 from tuning_operator.cli.study_reader import StudyFacts
 from tuning_operator.cli.tables import Shown, pairs_table, trials_table
@@ -29,9 +30,15 @@ def status_view(facts: StudyFacts, status: StudyStatus, now: float, width: int) 
     details = {name: Text(what) for name, what in _details(facts, status)}
     if details:
         parts += [Text(), pairs_table(details)]
+    if status.front and facts.aims.are_several:
+        shown = Shown(facts.metric, facts.parameters, width, further=facts.aims.further, notes=True)
+        more = "" if status.front_size == len(status.front) else f", {len(status.front)} of {status.front_size}"
+        parts += [Text(), Text(f"front{more}", style=FAINT), trials_table(front_rows(status, facts.aims), shown)]
     if status.recent:
-        best = picture.best.number if picture.best else None
-        shown = Shown(facts.metric, facts.parameters, width, best=best, notes=True)
+        best, front = picture.best.number if picture.best else None, picture.front
+        shown = Shown(
+            facts.metric, facts.parameters, width, best=best, front=front, further=facts.aims.further, notes=True
+        )
         rows = [_row(trial) for trial in status.recent]
         parts += [Text(), Text("ended last", style=FAINT), trials_table(rows, shown)]
     return Group(*parts)
@@ -39,9 +46,16 @@ def status_view(facts: StudyFacts, status: StudyStatus, now: float, width: int) 
 
 def status_line(facts: StudyFacts, status: StudyStatus) -> str:
     """Return the status on one line, for logs and pipes."""
-    best = f"best {value_text(status.best.value)} (trial {status.best.number})" if status.best else "no best trial yet"
+    best = "no best trial yet"
+    if status.best or status.front:
+        best = front_line(status) if status.best is None else best_line_of(status.best)
     running = f"{status.trials.running} running"
     return "  ".join([facts.name, status.phase.value, status.progress or "0", running, best])
+
+
+def best_line_of(best: BestTrial) -> str:
+    """Return the best trial on one line."""
+    return f"best {value_text(best.value)} (trial {best.number})"
 
 
 def status_picture(facts: StudyFacts, status: StudyStatus, now: float) -> RunPicture:
@@ -60,6 +74,9 @@ def status_picture(facts: StudyFacts, status: StudyStatus, now: float) -> RunPic
         running=counts.running,
         seconds=_elapsed(status, now),
         best=None if best is None else Best(best.number, best.value, best.parameters),
+        aims=facts.aims,
+        front=frozenset(trial.number for trial in status.front),
+        found=front_line(status) if status.front else "",
     )
 
 
@@ -115,6 +132,7 @@ def _row(trial: RecentTrial) -> TrialRow:
         state=trial.state.upper(),
         parameters=trial.parameters,
         value=trial.value,
+        further=trial.values,
         seconds=_duration(trial.duration),
         reason=trial.reason,
         message=trial.message,

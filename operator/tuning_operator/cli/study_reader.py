@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import ParameterType
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import Direction, StudySpec
+from tuning_operator.cli.ranking import NO_AIMS, Aims
 from tuning_operator.errors import InvalidStudy
 
 
@@ -26,6 +27,7 @@ class StudyFacts:
     parallelism: int = 1
     place: str = ""
     """Its namespace, or where on this machine its history is."""
+    aims: Aims = NO_AIMS
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,19 @@ class BestFound:
     job: str
     log: str
     """A file, or the command that prints the log."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """The objectives by metric, and metrics that have a constraint."""
+    infeasible: str = ""
+    """Which constraints it does not keep; empty: it keeps all."""
+
+
+@dataclass(frozen=True)
+class FrontFound:
+    """The trials that no other one is better than in all of several objectives."""
+
+    size: int
+    trials: Sequence[BestFound]
+    """All of them, or those that are farthest from one another."""
 
 
 class StudyReader(Protocol):
@@ -67,7 +82,10 @@ class StudyReader(Protocol):
         """
 
     def best(self) -> BestFound | None:
-        """Return the best complete trial, None while there is none; raises as `trials` does."""
+        """Return the best complete trial, None while there is none, and with several objectives; raises as `trials`."""
+
+    def front(self) -> FrontFound:
+        """Return the front of several objectives; raises as `trials` does."""
 
 
 def readable_facts(reader: StudyReader, name: str) -> StudyFacts:
@@ -82,4 +100,5 @@ def facts_of(name: str, spec: StudySpec, place: str = "") -> StudyFacts:
     """Return what a spec says of a study."""
     searched = [parameter.name for parameter in spec.parameters if parameter.type is not ParameterType.FIXED]
     metric, direction = spec.objective.metric, spec.objective.direction
-    return StudyFacts(name, metric, direction, searched, spec.max_trials, spec.parallelism, place)
+    aims = Aims(spec.objectives, spec.metric_constraints)
+    return StudyFacts(name, metric, direction, searched, spec.max_trials, spec.parallelism, place, aims)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.table import Table
@@ -13,6 +13,7 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.cli.columns import GAP, cell, heading, parameter_columns
 from tuning_operator.cli.formats import decimals_for, seconds_text, sparkline, value_text
 from tuning_operator.cli.lineage_columns import lineage_cells, lineage_headings, lineage_width
+from tuning_operator.cli.metric_columns import MetricColumn, metric_columns
 from tuning_operator.cli.theme import BAR, BEST, FAINT, STATE_SIGNS, STATE_STYLES, state_text
 from tuning_operator.cli.trial_rows import FAILED, TrialRow
 
@@ -35,10 +36,21 @@ class Shown:
     """Characters of a line."""
     best: int | None = None
     """Number of the trial to mark."""
+    front: Collection[int] = ()
+    """Numbers of the trials to mark, where there is no best one."""
+    further: Sequence[str] = ()
+    """Metrics that count beside the first objective."""
     running: bool = False
     """Whether to show how far trials are: step and curve."""
     notes: bool = False
     """Whether to show why trials ended, and where those of a strategy come from."""
+
+
+def marks(shown: Shown, best_first: Sequence[TrialRow], *, several: bool) -> Shown:
+    """Return the same with the best trial marked, or with all of them where there are several objectives."""
+    if several:
+        return replace(shown, front=frozenset(row.number for row in best_first))
+    return replace(shown, best=best_first[0].number if best_first else None)
 
 
 def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
@@ -47,6 +59,8 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
     notes = max((len(row.remark) for row in rows), default=0) if shown.notes else 0
     lineage = lineage_headings(rows) if shown.notes else ()
     fixed = _fixed_width(rows, shown, decimals) + (min(notes, _NOTE) + GAP if notes else 0)
+    metrics = metric_columns(rows, shown.further, shown.width - fixed)
+    fixed += sum(column.width + GAP for column in metrics)
     columns = parameter_columns(rows, shown.parameters, shown.width - fixed)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style=FAINT)
     table.add_column("#", justify="right", no_wrap=True)
@@ -54,6 +68,8 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
     if shown.running:
         table.add_column("step", justify="right", no_wrap=True)
     table.add_column(_value_heading(shown.metric), justify="right", no_wrap=True)
+    for metric in metrics:
+        table.add_column(metric.heading, justify="right", no_wrap=True)
     if shown.running:
         table.add_column("", min_width=TREND, no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
@@ -64,24 +80,26 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
             column.heading, justify="right" if column.right else "left", no_wrap=True, min_width=column.width
         )
     if notes:
-        room = shown.width - _fixed_width(rows, shown, decimals) - sum(column.width + GAP for column in columns)
+        room = shown.width - _fixed_width(rows, shown, decimals)
+        room -= sum(column.width + GAP for column in metrics) + sum(column.width + GAP for column in columns)
         table.add_column("", overflow="ellipsis", no_wrap=True, max_width=max(1, room))
     for row in rows:
         cells = [*(lineage_cells(row) if lineage else ()), *(cell(row, column.name) for column in columns)]
-        table.add_row(*_first_cells(row, shown, decimals), *cells, *([_note(row)] if notes else []))
+        table.add_row(*_first_cells(row, shown, decimals, metrics), *cells, *([_note(row)] if notes else []))
     return table
 
 
-def _first_cells(row: TrialRow, shown: Shown, decimals: int | None) -> list[Text]:
-    best = row.number == shown.best
+def _first_cells(row: TrialRow, shown: Shown, decimals: int | None, metrics: Sequence[MetricColumn]) -> list[Text]:
+    on_front = row.number in shown.front
+    best = row.number == shown.best or on_front
     value = Text(value_text(row.value, decimals), style=BEST if best else "" if row.value is not None else FAINT)
-    state = Text("★ best", style=BEST) if best else state_text(row.state)
+    state = Text("★ front" if on_front else "★ best", style=BEST) if best else state_text(row.state)
     if shown.width < NARROW:
         state.truncate(1)
     cells = [Text(str(row.number), style=BEST if best else ""), state]
     if shown.running:
         cells.append(Text("" if row.step is None else str(row.step)))
-    cells.append(value)
+    cells += [value, *(Text(column.cell(row), style=value.style) for column in metrics)]
     if shown.running:
         cells.append(Text(sparkline(row.trend, TREND), style=BAR))
     return [*cells, Text(seconds_text(row.seconds), style=FAINT)]

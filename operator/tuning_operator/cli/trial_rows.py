@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from tuning_contract import WireError
 from tuning_contract.environment import ParameterValue
 from tuning_contract.reports import number_from_json
-from tuning_operator.api.study import Direction
 
 COMPLETE = "COMPLETE"
 PRUNED = "PRUNED"
@@ -28,6 +27,9 @@ class TrialRow:
     state: str
     parameters: Mapping[str, ParameterValue]
     value: float | None = None
+    """The first objective."""
+    further: Mapping[str, float] = field(default_factory=dict)
+    """The other objectives by metric, and metrics that have a constraint."""
     step: int | None = None
     """The largest step that was reported."""
     seconds: float | None = None
@@ -63,6 +65,7 @@ def trial_row(document: Mapping[str, Any]) -> TrialRow:
         state=str(document.get("state", "")),
         parameters=dict(document.get("parameters") or {}),
         value=_number(document.get("value")),
+        further=_numbers(document.get("further")),
         step=document.get("lastStep"),
         seconds=seconds if seconds is not None else _between(document),
         attempt=int(document.get("attempt", 1)),
@@ -72,11 +75,9 @@ def trial_row(document: Mapping[str, Any]) -> TrialRow:
     )
 
 
-def ranked(rows: Iterable[TrialRow], direction: Direction) -> list[TrialRow]:
-    """Return the complete trials with a value, the best first; of equal ones the earlier."""
-    sign = -1.0 if direction is Direction.MAXIMIZE else 1.0
-    complete = [row for row in rows if row.state == COMPLETE and row.value is not None]
-    return sorted(complete, key=lambda row: (sign * (row.value or 0.0), row.number))
+def _numbers(values: Any) -> dict[str, float]:
+    numbers = {name: _number(value) for name, value in (values or {}).items()}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def _number(value: Any) -> float | None:

@@ -41,11 +41,11 @@ def trials(
 
 def _print_table(documents: Sequence[Mapping[str, Any]], facts: StudyFacts) -> None:
     from tuning_operator.cli.console import out
-    from tuning_operator.cli.tables import Shown, trials_table
-    from tuning_operator.cli.trial_rows import ranked, trial_row
+    from tuning_operator.cli.ranking import best_first
+    from tuning_operator.cli.tables import Shown, marks, trials_table
+    from tuning_operator.cli.trial_rows import trial_row
 
     console = out()
     rows = [trial_row(document) for document in documents]
-    complete = ranked(rows, facts.direction)
-    best = complete[0].number if complete else None
-    console.print(trials_table(rows, Shown(facts.metric, facts.parameters, console.width, best=best, notes=True)))
+    shown = Shown(facts.metric, facts.parameters, console.width, further=facts.aims.further, notes=True)
+    console.print(trials_table(rows, marks(shown, best_first(rows, facts.aims), several=facts.aims.are_several)))

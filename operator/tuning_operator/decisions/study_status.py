@@ -39,12 +39,21 @@ def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
         progress=f"{done}/{spec.max_trials}",
         trials=trial_counts(snapshot),
         best=_best(snapshot),
+        result=result_text(snapshot),
         **front_fields(snapshot),
         recent=[_recent(snapshot, trial) for trial in history.recent[:MAX_RECENT]],
         usage=Usage(gpu_hours=round(usage.gpu_seconds / 3600, 4), trial_hours=round(usage.trial_seconds / 3600, 4)),
         planned_trainings=spec.max_trials,
         read_token=read_token,
     )
+
+
+def result_text(snapshot: Snapshot) -> str:
+    """Return what was found, in a few characters."""
+    best, front = snapshot.history.best, snapshot.history.front.members
+    if front:
+        return f"front of {len(front)}"
+    return "" if best is None or best.value is None else f"{best.value:.6g}"
 
 
 def unusable_status(previous: StudyStatus, claims: Claims, generation: int, now: float) -> StudyStatus:
@@ -83,7 +92,6 @@ def _best(snapshot: Snapshot) -> BestTrial | None:
     return BestTrial(
         number=best.number,
         value=best.value,
-        shown=f"{best.value:.6g}",
         values=known_values(best, snapshot.spec.objectives),
         parameters=dict(best.parameters),
         job=job_of(snapshot.study, best),

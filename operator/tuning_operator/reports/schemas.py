@@ -166,7 +166,12 @@ def _trial(**more: Schema) -> Schema:
             "enum": list(STATES),
             "description": "Of an open trial only whether it has reported is known here.",
         },
-        "value": _nullable(reference("Number")) | {"description": "The objective, so far or in the end."},
+        "value": _nullable(reference("Number")) | {"description": "The first objective, so far or in the end."},
+        "further": {
+            "type": "object",
+            "additionalProperties": reference("Number"),
+            "description": "The other objectives by metric, and metrics that have a constraint, as far as reported.",
+        },
         "parameters": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
         "attempt": {"type": "integer", "minimum": 1, "description": "The newest attempt."},
         "lineage": _nullable(_LINEAGE) | {"description": "What a strategy says of it; null: none does."},

@@ -31,6 +31,7 @@ def trial_document(trial: OpenTrial | FinishedTrial) -> Document:
         "number": trial.number,
         "state": _state(trial),
         "value": None if trial.value is None else number_to_json(trial.value),
+        "further": {metric: number_to_json(value) for metric, value in trial.further.items()},
         "parameters": dict(trial.parameters),
         "attempt": trial.attempt,
         "lineage": _lineage(trial.lineage),
