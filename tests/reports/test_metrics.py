@@ -133,7 +133,10 @@ def test_a_study_without_a_best_trial_has_no_best_value() -> None:
 
 def test_several_objectives_have_each_their_best_value_and_a_hypervolume_together() -> None:
     metrics = Metrics()
-    objectives = [ObjectiveStatus(metric="accuracy", best=0.9, number=1), ObjectiveStatus(metric="size", best=3, number=2)]
+    objectives = [
+        ObjectiveStatus(metric="accuracy", best=0.9, number=1),
+        ObjectiveStatus(metric="size", best=3, number=2),
+    ]
     metrics.study_shown(_study(), StudyStatus(objectives=objectives, hypervolume=2.5, front_size=7))
     value, labels = metrics.registry.get_sample_value, {"namespace": "team", "study": "digits"}
     assert value("tuning_best_value", {**labels, "objective": "size"}) == 3
