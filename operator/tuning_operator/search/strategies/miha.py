@@ -9,6 +9,7 @@ drawn there, is defined here: the weights of the fitter, and each changed parame
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ class MIHA:
             chosen = _of(trials, _Stage(cycle, _CHOSEN))
             if any(trial.state is None for trial in (*individuals, *chosen)):
                 return Nothing.WAIT
-            ranked = sorted(filter(_is_complete, individuals), key=_rank)
+            ranked = sorted(filter(_is_complete, individuals), key=partial(_rank, net))
             if not chosen:
                 return self._choice(cycle, net, ranked, random)
             net = next(filter(_is_complete, (*chosen, *ranked)), net)
@@ -125,14 +126,16 @@ def _is_complete(trial: PastTrial) -> bool:
     return trial.state is EndState.COMPLETE
 
 
-def _rank(trial: PastTrial) -> tuple[float, int]:
+def _rank(net: PastTrial, trial: PastTrial) -> tuple[float, int]:
     """The fittest first, of equally fit ones the earlier.
 
     With the loss L after the first and the last epoch of an individual its fitness is (L_1 - L_n) - L_n: how fast it
-    learned, plus how good it is. A score is the loss with another sign, whether the study minimizes or maximizes.
+    learned, plus how good it is. L_1 is at most the net's own loss before, for an individual that was ruined by its
+    change has not learned when it gets over that. A score is the loss with another sign, whatever the direction.
     """
     first, last = (trial.scores[0], trial.scores[-1]) if trial.scores else (trial.score or 0.0, trial.score or 0.0)
-    return -((last - first) + last), trial.number
+    before = first if net.score is None else max(first, net.score)
+    return -((last - before) + last), trial.number
 
 
 def _crossed(net: Stored, fittest: Stored, second: Stored, random: np.random.Generator) -> dict[str, ParameterValue]:
