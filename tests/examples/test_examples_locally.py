@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.examples.lineage import check_lineage
 from tests.examples.shortening import shorten
 from tuning_operator.api.validation import parse_study
 from tuning_operator.api.yaml_files import load_study
@@ -42,6 +43,7 @@ def test_an_example_runs_on_this_machine(example: Path, tmp_path: Path) -> None:
     expected = planned if has_strategy else document["spec"]["maxTrials"]
     assert [trial["number"] for trial in trials] == list(range(expected))
     assert {trial["state"] for trial in trials} <= {"COMPLETE", "PRUNED"}
+    assert (check_lineage(trials, tmp_path / ".tuning" / "logs") > 0) == has_strategy
     best = json.loads(tuning(tmp_path, "best", study.name, "-o", "json"))
     found = best.get("front", [best])  # of several objectives, whose first is the accuracy
     values = [trial["value"] if "value" in trial else next(iter(trial["values"].values())) for trial in found]
