@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.search.functions import FUNCTIONS
-from benchmarks.search.methods import PRUNERS, PRUNING_EVALUATIONS, SAMPLERS
+from benchmarks.search.methods import PRUNERS, SAMPLERS, Pruning
 
 PRODUCT, LIBRARY, TWIN = "product", "optuna", "optuna-reseeded"
 """This project; Optuna as it is; and Optuna with this project's random numbers, which shows whether anything else
@@ -40,7 +40,7 @@ class Cell:
     @property
     def evaluations(self) -> int:
         """How many trials it has."""
-        return SAMPLERS[self.sampler].evaluations if self.pruner == WITHOUT_PRUNER else PRUNING_EVALUATIONS
+        return SAMPLERS[self.sampler].evaluations if self.pruner == WITHOUT_PRUNER else PRUNERS[self.pruner].evaluations
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,12 @@ def _of_pruners(seeds: Sequence[int]) -> Iterator[Cell]:
     for seed in seeds:
         for sampler in ("Random", "TPE"):
             for function in _PRUNED_FUNCTIONS:
-                for pruner in PRUNERS:
-                    for side in SIDES if sampler == "Random" else (PRODUCT, LIBRARY):
+                for pruner, pruning in PRUNERS.items():
+                    for side in _sides(sampler, pruning):
                         yield Cell(side, sampler, pruner, function, _PRUNED_PARALLELISM, seed)
+
+
+def _sides(sampler: str, pruning: Pruning) -> Sequence[str]:
+    if pruning.library is None:
+        return (PRODUCT,) if sampler == "Random" else ()
+    return SIDES if sampler == "Random" else (PRODUCT, LIBRARY)

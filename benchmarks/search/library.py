@@ -23,12 +23,12 @@ class Library:
 
     def __init__(self, cell: Cell, function: Function) -> None:
         self.clock = FakeClock()
-        pruner = None if cell.pruner == WITHOUT_PRUNER else PRUNERS[cell.pruner].library()
+        make_pruner = None if cell.pruner == WITHOUT_PRUNER else PRUNERS[cell.pruner].library
         self._study = optuna.create_study(
             # Hyperband draws the brackets from the name.
             study_name=f"study {cell.seed}",
             sampler=SAMPLERS[cell.sampler].library(cell.seed, function),
-            pruner=pruner,
+            pruner=None if make_pruner is None else make_pruner(),
             directions=["minimize"] * (1 if function.second is None else 2),
         )
         self._cell = cell

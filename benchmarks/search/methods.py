@@ -18,8 +18,6 @@ EVALUATIONS = 256
 """Trials of a study: a power of two, for Sobol's sequence, and four times the largest parallelism."""
 GP_EVALUATIONS = 64
 """With GP, whose asks take up to a second."""
-PRUNING_EVALUATIONS = 128
-"""Where trials are pruned."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,12 @@ SAMPLERS: dict[str, Method] = {
 
 @dataclass(frozen=True)
 class Pruning:
-    """A pruner."""
+    """A pruner, or a strategy that does without one."""
 
-    library: Callable[[], BasePruner]
+    library: Callable[[], BasePruner] | None
+    """None: Optuna has none."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    evaluations: int = 128
 
 
 _WARMUP = {"nWarmupSteps": 3}
@@ -99,5 +99,7 @@ PRUNERS: dict[str, Pruning] = {
         lambda: optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(n_warmup_steps=3), patience=3),
         {"patience": 3, "wrappedPruner": {"name": "Median", "options": dict(_WARMUP)}},
     ),
+    # A strategy in place of the sampler: 147 points, of which 9 and some more train to the end.
+    "SynchronousHyperband": Pruning(None, {"maxResource": EPOCHS, "iterations": 3}, evaluations=210),
 }
 """By the name that a study gives it."""

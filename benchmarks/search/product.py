@@ -11,7 +11,7 @@ from benchmarks.search.cells import WITHOUT_PRUNER, Cell
 from benchmarks.search.functions import Function
 from benchmarks.search.methods import PRUNERS, SAMPLERS
 from benchmarks.search.simulation import Proposal, Values
-from tests.builders import STUDY
+from tests.builders import STUDY, trial_fields
 from tests.engine.world import EngineInAWorld
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.names import job_name
@@ -61,7 +61,8 @@ class Product:
             self._started += len(new)
             for trial in new:
                 self._world.jobs.start(_job(trial.number))
-                proposals.append(Proposal(trial.number, trial.parameters))
+                lineage = trial.lineage
+                proposals.append(Proposal(trial.number, trial.parameters, lineage.parent, lineage.budget))
             spec = self._world.resource.spec
             full = len(known.open) >= spec.parallelism or known.total >= spec.max_trials or known.exhausted
             if full or not new:
@@ -91,16 +92,20 @@ async def product(cell: Cell, function: Function) -> AsyncIterator[Product]:
 def study_fields(cell: Cell, function: Function) -> dict[str, object]:
     """Return the fields of the study's spec that matter here."""
     metrics = METRICS[:1] if function.second is None else METRICS
-    search: dict[str, object] = {
-        "seed": cell.seed,
-        "sampler": {"name": cell.sampler, "options": dict(SAMPLERS[cell.sampler].options(function))},
-    }
-    if cell.pruner != WITHOUT_PRUNER:
-        search["pruner"] = {"name": cell.pruner, "options": dict(PRUNERS[cell.pruner].options)}
     return {
         "objectives": [{"metric": metric, "direction": "Minimize"} for metric in metrics],
         "parameters": [dict(parameter) for parameter in function.parameters],
-        "search": search,
+        "search": {"seed": cell.seed, **_methods(cell, function)},
         "maxTrials": cell.evaluations,
         "parallelism": cell.parallelism,
+        "trial": trial_fields(checkpoints={"claimName": "checkpoints"}),
     }
+
+
+def _methods(cell: Cell, function: Function) -> dict[str, object]:
+    sampler = {"name": cell.sampler, "options": dict(SAMPLERS[cell.sampler].options(function))}
+    if cell.pruner == WITHOUT_PRUNER:
+        return {"sampler": sampler}
+    pruning = PRUNERS[cell.pruner]
+    pruner = {"name": cell.pruner, "options": dict(pruning.options)}
+    return {"sampler": pruner} if pruning.library is None else {"sampler": sampler, "pruner": pruner}

@@ -22,6 +22,10 @@ class Proposal:
 
     number: int
     parameters: Point
+    parent: int | None = None
+    """The trial whose training it continues; None: it begins with the first epoch."""
+    budget: int | None = None
+    """Its last epoch, those of its ancestors counted; None: the last there is."""
 
 
 class Searcher(Protocol):
@@ -62,15 +66,15 @@ async def simulate(searcher: Searcher, function: Function, seed: int, with_curve
     while running.events:
         due, number, epoch = running.next_event()
         searcher.clock.advance(begun_at + due - searcher.clock.now())
-        training, started_at = running.trainings[number]
-        values, is_last = training.values[epoch - 1], epoch == len(training.values)
+        training = running.trainings[number][0]
+        values, is_last = training.values[epoch - 1], epoch == running.last_epochs[number]
         stop = False if is_last else await searcher.report(number, epoch, values)
         if not is_last and not stop:
             running.wait_for(number, epoch + 1)
             continue
         course.ended, course.seconds = course.ended + 1, due
         course.pruned += stop
-        course.gpu_seconds += due - started_at
+        course.gpu_seconds += due - running.started_at[number]
         regret = None if stop else best.take(running.points[number], values)
         if regret is not None:
             course.improvements.append((course.ended, due, regret))
@@ -85,23 +89,31 @@ class _Running:
         self.events: list[tuple[float, int, int]] = []
         """A heap of (seconds since the start, trial, epoch)."""
         self.trainings: dict[int, tuple[Training, float]] = {}
-        """With the time of their start."""
+        """With the time at which they would have begun to come so far without a break."""
         self.points: dict[int, Point] = {}
+        self.started_at: dict[int, float] = {}
+        self.last_epochs: dict[int, int] = {}
+        self._first_ancestors: dict[int, int] = {}
         self._circumstances = function, seed, with_curves
 
     def start(self, proposals: Sequence[Proposal], now: float) -> None:
-        """Let trials begin."""
+        """Let trials begin, or go on where another one ended."""
         function, seed, with_curves = self._circumstances
         for proposal in proposals:
-            self.points[proposal.number] = proposal.parameters
-            training = train(function, proposal.parameters, seed, proposal.number, with_curves)
-            self.trainings[proposal.number] = training, now
-            self.wait_for(proposal.number, 1)
+            number, parent = proposal.number, proposal.parent
+            first = number if parent is None else self._first_ancestors[parent]
+            done = 0 if parent is None else self.last_epochs[parent]
+            training = train(function, proposal.parameters, seed, first, with_curves)
+            self.points[number], self._first_ancestors[number] = proposal.parameters, first
+            self.started_at[number] = now
+            self.last_epochs[number] = proposal.budget or len(training.values)
+            self.trainings[number] = training, now - done * training.epoch_seconds
+            self.wait_for(number, done + 1)
 
     def wait_for(self, number: int, epoch: int) -> None:
         """Let a trial go on to the end of an epoch."""
-        training, started_at = self.trainings[number]
-        heapq.heappush(self.events, (started_at + START_SECONDS + epoch * training.epoch_seconds, number, epoch))
+        training, began_at = self.trainings[number]
+        heapq.heappush(self.events, (began_at + START_SECONDS + epoch * training.epoch_seconds, number, epoch))
 
     def next_event(self) -> tuple[float, int, int]:
         """Take the event that comes first; of two at the same moment, that of the smaller number."""

@@ -121,15 +121,19 @@ def test_noise_is_reported_but_not_counted() -> None:
     assert noisy.regret(point) < 1e-5
 
 
-class Patient:
-    """A searcher of given points, a number of which run at a time; it stops the trials that it is told to."""
+def _alike(count: int) -> list[Proposal]:
+    return [Proposal(number, {"x": 3.0, "y": 0.5}) for number in range(count)]
 
-    def __init__(self, points: int, parallelism: int, stopped: frozenset[int] = frozenset()) -> None:
+
+class Patient:
+    """A searcher of given trials, a number of which run at a time; it stops those that it is told to."""
+
+    def __init__(self, trials: list[Proposal], parallelism: int, stopped: frozenset[int] = frozenset()) -> None:
         self.clock = FakeClock()
         self.begun_at = self.clock.now()
         self.ends: list[tuple[int, float]] = []
         self.reports: list[tuple[int, int, float]] = []
-        self._rest = iter([Proposal(number, {"x": 3.0, "y": 0.5}) for number in range(points)])
+        self._rest = iter(trials)
         self._parallelism = parallelism
         self._stopped = stopped
 
@@ -147,7 +151,7 @@ class Patient:
 
 async def test_simulated_time_goes_from_event_to_event_and_each_trial_takes_its_own() -> None:
     function = FUNCTIONS["beale"]
-    searcher = Patient(points=6, parallelism=2)
+    searcher = Patient(_alike(6), parallelism=2)
     course = await simulate(searcher, function, seed=1, with_curves=False)
     times = [train(function, {"x": 3.0, "y": 0.5}, 1, number, with_curve=False).seconds for number in range(6)]
     free = [0.0, 0.0]
@@ -163,9 +167,23 @@ async def test_simulated_time_goes_from_event_to_event_and_each_trial_takes_its_
     assert course.ended == 6
 
 
+async def test_a_trial_that_goes_on_from_another_costs_its_own_epochs_and_one_more_start() -> None:
+    function, point = FUNCTIONS["beale"], {"x": 3.0, "y": 0.5}
+    searcher = Patient([Proposal(0, point, budget=3), Proposal(1, point, parent=0, budget=9)], parallelism=1)
+    course = await simulate(searcher, function, seed=1, with_curves=True)
+    training = train(function, point, 1, 0, with_curve=True)
+    assert [(number, epoch) for number, epoch, _ in searcher.reports] == [
+        (0, 1),
+        (0, 2),
+        *((1, n) for n in range(4, 9)),
+    ]
+    assert course.gpu_seconds == pytest.approx(2 * START_SECONDS + 9 * training.epoch_seconds)
+    assert searcher.ends[-1][1] == pytest.approx(course.gpu_seconds)
+
+
 async def test_a_stopped_trial_costs_only_what_it_ran_and_is_never_the_best() -> None:
     function = FUNCTIONS["beale"]
-    searcher = Patient(points=1, parallelism=1, stopped=frozenset({0}))
+    searcher = Patient(_alike(1), parallelism=1, stopped=frozenset({0}))
     course = await simulate(searcher, function, seed=1, with_curves=True)
     epoch = train(function, {"x": 3.0, "y": 0.5}, 1, 0, with_curve=True).epoch_seconds
     assert [(number, epoch) for number, epoch, _ in searcher.reports] == [(0, 1)]
@@ -188,12 +206,22 @@ def test_optuna_with_the_products_random_numbers_finds_the_same(
     assert product.seconds == twin.seconds
 
 
-@pytest.mark.parametrize("pruner", sorted({*PRUNERS} - {"Hyperband"}))  # whose brackets Optuna draws otherwise
+OPTUNAS = {name for name, pruning in PRUNERS.items() if pruning.library is not None}
+
+
+@pytest.mark.parametrize("pruner", sorted(OPTUNAS - {"Hyperband"}))  # whose brackets Optuna draws otherwise
 def test_a_pruner_stops_the_same_trials_as_optunas(pruner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cell, "evaluations", 24)
     product, twin = (run_cell(Cell(side, "Random", pruner, "network", 4, 3)) for side in (PRODUCT, TWIN))
     assert (product.pruned, product.gpu_seconds) == (twin.pruned, twin.gpu_seconds)
     assert (product.pruned > 0) == (pruner != "None")
+
+
+def test_synchronous_hyperband_trains_the_epochs_of_its_brackets() -> None:
+    result = run_cell(Cell(PRODUCT, "Random", "SynchronousHyperband", "network", 8, 0))
+    assert result.pruned == 0
+    # 3 times 375 epochs of a minute, each trial's of its own length, beside 210 starts.
+    assert 0.7 < (result.gpu_seconds - 210 * START_SECONDS) / (3 * 375 * EPOCH_SECONDS) < 1.4
 
 
 @pytest.mark.parametrize("sampler", sorted({*SAMPLERS} - {"GP"}))  # too slow for here
@@ -318,6 +346,7 @@ def test_the_tables_show_medians_and_quartiles_and_the_verdict_on_each_function(
     assert "4.10 (4.00 – 4.20)" in rows["| Beale, 2"]
     assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | 9 of 9 |" in made["beside Optuna"]
     assert "| Median | 60%, 4.15 | 60%, 4.15 | 60%, 4.15 | 60%, 0.65 |" in made["pruners"]
+    assert "| SynchronousHyperband | 60%, 4.15 | 60%, 4.15 | 60%, 4.15 |  |  |  |  |" in made["pruners"]
     assert made["pruners"].splitlines()[3].endswith("| 12 of 12 |")
     assert made["ranks"].splitlines()[2].startswith("| 1 | 1.0 | 5.0")
 
