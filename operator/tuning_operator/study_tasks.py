@@ -123,7 +123,7 @@ class StudyTask:
             if resource is not self.resource and resource.spec != self.resource.spec:
                 return self._world.clock.now()  # edited meanwhile: open it with the new spec
             self._trials = trials
-            self._announce_resumption(trials)
+            self._announce_what_is_known(trials)
         return await self._engine.step(resource, trials, woken_at)
 
     def _check_storage(self) -> None:
@@ -144,8 +144,11 @@ class StudyTask:
             f"annotate the study with {STORAGE_ANNOTATION}={here}"
         )
 
-    def _announce_resumption(self, trials: TrialRepository) -> None:
-        total = trials.history().total
+    def _announce_what_is_known(self, trials: TrialRepository) -> None:
+        history = trials.history()
+        total = history.total
+        if history.warm_start and not total:
+            self._world.events.record(self.study, warning=False, reason="WarmStarted", message=history.warm_start)
         if total and self.resource.metadata.resume and self._engine.shown.start_time is None:
             message = f"the study goes on with the {total} trials of an earlier one of its name"
             self._world.events.record(self.study, warning=False, reason="HistoryResumed", message=message)

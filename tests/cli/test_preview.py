@@ -57,6 +57,29 @@ def test_constraints_are_shown_with_the_share_of_the_space_that_they_leave(workp
         assert suggestion["parameters"]["x"] < 0.5 or suggestion["parameters"]["kind"] == "on"
 
 
+def test_what_a_run_would_know_of_its_warm_start_is_shown(workplace: Workplace) -> None:
+    table = "x, kind, score\n0.5, a, 0.4\n0.5, c, 0.5\n"
+    sources = [{"csv": table}, {"study": "earlier"}]
+    workplace.write(study_document(search={"sampler": {"name": "TPE"}, "warmStart": sources}))
+    shown = workplace.call("preview", "study.yaml", "--suggestions", "1").out
+    assert "other studies are read when this one starts" in shown
+    assert not (workplace.path / ".tuning").exists()
+    workplace.write(study_document(search={"sampler": {"name": "TPE"}, "warmStart": sources[:1]}))
+    as_json = json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)
+    assert as_json["warmStart"] == (
+        "1 of 2 complete trials of the CSV are used (left out: `kind` lies outside of its values in 1)"
+    )
+    workplace.call("run", "study.yaml")
+    again = study_document(search={"sampler": {"name": "TPE"}, "warmStart": [{"study": as_json["study"]}]})
+    again["metadata"]["name"] = "again"
+    workplace.write(again)
+    assert "5 of 5 complete trials of the study" in workplace.call("preview", "study.yaml").out
+    again["spec"]["search"]["warmStart"] = [{"study": "nowhere"}]
+    workplace.write(again)
+    assert "is not in the storage" in workplace.call("preview", "study.yaml").out
+    assert workplace.call("run", "study.yaml").status == 2
+
+
 def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> None:
     document = study_document(search={"sampler": {"name": "TPE"}, "pruner": {"name": "Median"}, "seed": 7})
     container = document["spec"]["trial"]["template"]["spec"]["containers"][0]

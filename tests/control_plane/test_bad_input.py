@@ -37,6 +37,7 @@ def mistaken(studies: Studies, operator: InstalledOperator) -> None:
     studies.apply("bad-template", REPORT, trial={"template": template(imagePulPolicy="Never")})
     studies.apply("bad-option", REPORT, search={"sampler": {"name": "TPE", "options": {"startupTrials": 5}}})
     studies.apply("bad-constraint", REPORT, constraints=["x * 2 < 1.0 || y > 3"])
+    studies.apply("no-source", REPORT, search={"sampler": {"name": "TPE"}, "warmStart": [{"study": "nowhere"}]})
     studies.apply("infeasible", REPORT, constraints=["x > 99.0"])
     prints = template(command=["python", "-c", "print('score=0.5')"])
     studies.apply("printed", "", trial={"metrics": {"source": "Logs"}, "template": prints})
@@ -134,6 +135,16 @@ def test_a_constraint_on_no_parameter_is_refused_and_starts_nothing(studies: Stu
     accepted = studies.wait("bad-constraint", "Accepted", status="False")
     assert "names `y`, which is not in `parameters`" in accepted["message"]
     assert studies.jobs("bad-constraint") == []
+
+
+def test_a_warm_start_from_a_missing_study_is_refused_and_starts_nothing(studies: Studies) -> None:
+    accepted = studies.wait("no-source", "Accepted", status="False")
+    assert "`search.warmStart[0]`: the study nowhere is not in the storage" in accepted["message"]
+    assert studies.jobs("no-source") == []
+    studies.patch("no-source", {"search": {"warmStart": [{"study": "good"}]}})
+    accepted = studies.wait("no-source", "Accepted")
+    assert "complete trials of the study good are used" in accepted["message"]
+    assert "WarmStarted" in dict(studies.events("no-source"))
 
 
 def test_constraints_that_no_point_meets_end_the_study_without_a_job_until_they_are_corrected(studies: Studies) -> None:

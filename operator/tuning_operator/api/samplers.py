@@ -38,6 +38,11 @@ class SamplerName(StrEnum):
     REGULARIZED_EVOLUTION = "RegularizedEvolution"
 
     @property
+    def learns(self) -> bool:
+        """Whether results of other trials, wherever they come from, change what it suggests."""
+        return self in _LEARNING
+
+    @property
     def is_strategy(self) -> bool:
         """Whether it proposes trials by a plan of its own, and not only their parameters."""
         return self in STRATEGIES
@@ -57,6 +62,9 @@ STRATEGIES = (*INHERITING, SamplerName.REGULARIZED_EVOLUTION)
 
 ONE_OBJECTIVE = (SamplerName.CMA_ES, *STRATEGIES)
 """Samplers that can't search by several objectives."""
+
+
+_LEARNING = {SamplerName.TPE, SamplerName.GP, SamplerName.CMA_ES, SamplerName.NSGA_II, SamplerName.NSGA_III}
 
 
 class RandomOptions(ResourceModel):

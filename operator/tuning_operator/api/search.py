@@ -11,6 +11,7 @@ from tuning_operator.api.parameters import ParameterName
 from tuning_operator.api.pruners import Pruner, PrunerName
 from tuning_operator.api.samplers import STRATEGIES, Sampler
 from tuning_operator.api.scalars import Scalar
+from tuning_operator.api.warm_start import WarmStarts
 
 
 def _without_nulls(trial: Any) -> Any:
@@ -57,8 +58,19 @@ class Search(ResourceModel):
     """The same seed and the same order of asks and tells give the same suggestions; without it each study differs."""
     enqueue: Annotated[list[EnqueuedTrial], Field(max_length=1000)] = Field(default_factory=list)
     """Parameters of the trials to run first; what a trial leaves out is sampled."""
+    warm_start: WarmStarts = Field(default_factory=list)
+    """Results of other studies that the sampler learns from, read once at the start; they are no trials of this one."""
     deterministic: bool = False
     """Results count in the order of the trials, so that the same results repeat the whole study; costs waiting."""
+
+    @model_validator(mode="after")
+    def _something_learns_from_the_warm_start(self) -> Search:
+        if self.warm_start and not self.sampler.name.learns:
+            raise ValueError(
+                f"{self.sampler.name.value} looks at no results, so that `warmStart` would change nothing; "
+                "remove it or take another sampler"
+            )
+        return self
 
     @model_validator(mode="after")
     def _it_can_be_repeated(self) -> Search:

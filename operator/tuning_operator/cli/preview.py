@@ -27,7 +27,7 @@ def preview(
     from tuning_operator.api.yaml_files import load_study
     from tuning_operator.cli.console import document_text, out
     from tuning_operator.cli.preview_view import preview_document, preview_view
-    from tuning_operator.cli.suggestions import first_suggestions
+    from tuning_operator.cli.suggestions import first_suggestions, warm_start_report
     from tuning_operator.cli.trial_rows import WAITING, TrialRow
 
     study = parse_study(load_study(file))
@@ -37,11 +37,12 @@ def preview(
         typer.echo(document_text(_first_job(study), as_text), nl=False)
         return
     rows = [TrialRow(trial.number, WAITING, trial.parameters) for trial in first_suggestions(name, spec, suggestions)]
+    warm_start = warm_start_report(name, spec)
     if output is Output.TABLE:
         console = out()
-        console.print(preview_view(name, spec, rows, console.width))
+        console.print(preview_view(name, spec, rows, warm_start, console.width))
     else:
-        typer.echo(document_text(preview_document(name, spec, rows), output), nl=False)
+        typer.echo(document_text(preview_document(name, spec, rows, warm_start), output), nl=False)
 
 
 def _first_job(study: TuningStudy) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tuning_operator.search.halving import rung_steps
 _SCALES = {Scale.LINEAR: "linear", Scale.LOG: "log", Scale.REVERSE_LOG: "reverse log"}
 
 
-def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]) -> dict[str, Any]:
+def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow], warm_start: str) -> dict[str, Any]:
     """Return the preview as JSON."""
     return {
         "study": name,
@@ -44,14 +44,18 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
         "parameters": [parameter.to_document() for parameter in spec.parameters],
         "constraints": spec.constraints,
         "feasibleShare": feasible_share(spec) if spec.constraints else 1.0,
+        "warmStart": warm_start,
         "suggestions": [{"number": row.number, "parameters": dict(row.parameters)} for row in suggestions],
     }
 
 
-def preview_view(name: str, spec: StudySpec, suggestions: Sequence[TrialRow], width: int) -> RenderableType:
+def preview_view(
+    name: str, spec: StudySpec, suggestions: Sequence[TrialRow], warm_start: str, width: int
+) -> RenderableType:
     """Return the preview for people."""
     title = Text.assemble((name, "bold"), (f"  {'; '.join(map(_aim, spec.objectives))}", FAINT))
-    parts: list[RenderableType] = [Text(), title, Text(), pairs_table(_facts(spec)), Text(), _space(spec.parameters)]
+    facts = pairs_table(_facts(spec, warm_start))
+    parts: list[RenderableType] = [Text(), title, Text(), facts, Text(), _space(spec.parameters)]
     if suggestions:
         parts += [Text(), _suggestions(spec, suggestions, width)]
     return Group(*parts)
@@ -68,7 +72,7 @@ def _bounds(constraints: Sequence[MetricConstraint]) -> dict[str, str]:
     return {"bounds": ", ".join(bounds)} if bounds else {}
 
 
-def _facts(spec: StudySpec) -> dict[str, str | Text]:
+def _facts(spec: StudySpec, warm_start: str) -> dict[str, str | Text]:
     gpus = gpus_requested(spec.trial.template)
     trainings = f"{planned_trainings(spec)}, {spec.parallelism} at a time"
     search = spec.search
@@ -82,6 +86,7 @@ def _facts(spec: StudySpec) -> dict[str, str | Text]:
         **_constraints(spec),
         "seed": "none: each study differs" if search.seed is None else str(search.seed),
         "enqueued": plural(len(search.enqueue), "trial") if search.enqueue else "none",
+        **({"warm start": warm_start.replace("; ", "\n")} if warm_start else {}),
     }
 
 

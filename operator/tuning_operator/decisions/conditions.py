@@ -107,9 +107,10 @@ NOT_SUSPENDED = "NotSuspended"
 def _accepted(snapshot: Snapshot) -> Claim:
     if snapshot.refusal:
         return Claim(False, "InvalidSpec", snapshot.refusal)
+    known = f"; warm start: {snapshot.history.warm_start}" if snapshot.history.warm_start else ""
     if snapshot.warnings:
-        return Claim(True, "ValidWithWarnings", "; ".join(snapshot.warnings))
-    return Claim(True, "Valid", "the study can be run as it is written")
+        return Claim(True, "ValidWithWarnings", "; ".join(snapshot.warnings) + known)
+    return Claim(True, "Valid", f"the study can be run as it is written{known}")
 
 
 def _running(snapshot: Snapshot, verdict: Verdict | None) -> Claim:

@@ -235,6 +235,8 @@ class History:
     """Why it has none, where constraints leave too few points to find one: a sentence."""
     waits: bool = False
     """The search has nothing to try before another trial has ended."""
+    warm_start: str = ""
+    """What the search knew before its first trial, as a sentence; empty: nothing."""
     started_at: float | None = None
     """When the first trial was asked for."""
     last_ended_at: float | None = None

@@ -22,8 +22,8 @@ from tuning_operator.search.feasible_points import FeasiblePoints
 from tuning_operator.search.grid import Grid, is_finite
 from tuning_operator.search.horizon import first_to_see
 from tuning_operator.search.proposing import Descent, Proposing
-from tuning_operator.search.reverse_log import reversed_values
-from tuning_operator.search.samplers import Circumstances, NumberedQMC, make_sampler
+from tuning_operator.search.reverse_log import backwards, reversed_values
+from tuning_operator.search.samplers import Circumstances, NumberedQMC, as_first_generation, make_sampler
 from tuning_operator.search.seeds import feasible_seed, order_seed, reseed
 from tuning_operator.search.seen_trials import SeenTrials
 from tuning_operator.search.shuffle import Shuffle
@@ -47,6 +47,8 @@ class Past:
     """By number. They are replaced, never changed."""
     notes: Mapping[str, Any]
     """What its sampler noted: system attributes of the study."""
+    warm: Sequence[FrozenTrial] = ()
+    """Results of others, numbered from 0."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,18 @@ class Asking:
         self._draws = _DRAWS if search.sampler.name is SamplerName.RANDOM and self._walk is not None else 0
         unconditional = [parameter.name for parameter in self._space.parameters if parameter.when is None]
         circumstances = Circumstances(
-            order_seed(self._seed), spec.parallelism, self._space.sampled, unconditional, len(spec.objectives)
+            order_seed(self._seed),
+            spec.parallelism,
+            self._space.sampled,
+            unconditional,
+            len(spec.objectives),
+            [backwards(trial, self._space.reversed) for trial in past.warm],
         )
         self._sampler = make_sampler(search.sampler, circumstances)
         strategy, direction = make_strategy(search.sampler, self._space), spec.objective.direction
         self._proposing = None if strategy is None else Proposing(strategy, self._enqueued, direction, self._seed)
-        self._seen = SeenTrials(past.name, past.directions, past.notes, self._space.reversed)
+        warm = [as_first_generation(trial, self._sampler) for trial in past.warm]
+        self._seen = SeenTrials(past.name, past.directions, past.notes, self._space.reversed, warm)
         self._study = optuna.load_study(study_name=past.name, storage=self._seen, sampler=self._sampler)
         self._unseen: list[tuple[int, int, FrozenTrial]] = []
         """Trials that have ended, by the first one that may know of it, and their own numbers: a heap."""

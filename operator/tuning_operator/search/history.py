@@ -26,6 +26,7 @@ from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
 from tuning_operator.search.study_record import check_directions, read_record
+from tuning_operator.search.warm_start import WARM_START, warm_trials
 
 _END_STATES = {
     TrialState.COMPLETE: EndState.COMPLETE,
@@ -71,6 +72,9 @@ class StudyHistory:
                 self._open[trial.number] = self._progress(trial)
         self._tally = Tally(self._record.objectives, self._record.metric_constraints)
         self._tally.add_all(finished)
+        self._warm = warm_trials(
+            self._storage.get_study_system_attrs(study_id).get(WARM_START), self._space, len(self._record.objectives)
+        )
         self._active = active_time(self._storage.get_study_user_attrs(study_id))
         with self._database.reading() as connection:
             self._restore_progress(connection)
@@ -92,6 +96,7 @@ class StudyHistory:
             exhausted=exhausted,
             infeasible=self._infeasible if exhausted else "",
             waits=self._waits,
+            warm_start=self._warm.report,
             started_at=started_at,
             active=ActiveTime(since=started_at) if self._active is None else self._active,
             **tally.sums(),

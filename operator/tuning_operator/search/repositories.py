@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -31,10 +32,13 @@ from tuning_operator.search.study_record import (
     create_study,
     find_reports_uid,
     find_study,
+    has_trials,
     key_of,
     rename_study,
     rewrite_search,
+    set_attrs,
 )
+from tuning_operator.search.warm_start import WARM_START, read_warm_start
 from tuning_operator.search.writer import GroupCommit
 
 _ASKING_THREADS = 4
@@ -199,14 +203,25 @@ class StudyRepositories:
         return StudyRepository(self._database, key, study_id, spec, self._workers)
 
     def _load(self, key: StudyKey, spec: StudySpec) -> StudyRepository:
+        begun, known = self._known_before(key, spec)  # not in the transaction, for whoever writes waits for that
         with self._database.transaction() as connection:
             study_id = find_study(connection, key)
             if study_id is None:
                 study_id = create_study(connection, key, spec, self._workers.clock.now())
             else:
                 rewrite_search(connection, study_id, spec)
+            if not begun:
+                set_attrs(connection, tables.study_system_attributes, study_id, {WARM_START: known})
             custody.claim(connection, study_id, spec.deletion_policy, self.owner)
         return self._repository(key, study_id, spec)
+
+    def _known_before(self, key: StudyKey, spec: StudySpec) -> tuple[bool, dict[str, Any] | None]:
+        """Return whether a study has trials; if not, what it is to know before its first one."""
+        with self._database.reading() as connection:
+            study_id = find_study(connection, key)
+            if study_id is not None and has_trials(connection, study_id):
+                return True, None
+        return False, read_warm_start(self._database, key, self.owner, spec)
 
     def _read(self, key: StudyKey) -> StudyHistory:
         with self._database.reading() as connection:

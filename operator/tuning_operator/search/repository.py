@@ -93,7 +93,8 @@ class StudyRepository(StudyHistory):
         """Return whether the study should be loaded anew for a spec: its search is another one, and it has no trial."""
         if self._asks:
             await asyncio.wait(self._asks)
-        return not self._frozen() and bool(differences(self._record, spec))
+        is_another = spec.search.warm_start != self._spec.search.warm_start or differences(self._record, spec)
+        return not self._frozen() and bool(is_another)
 
     async def apply(self, spec: StudySpec) -> None:
         """Take a changed spec.
@@ -141,6 +142,7 @@ class StudyRepository(StudyHistory):
             spec=spec,
             trials=[*self._frozen()],
             notes=self._storage.get_study_system_attrs(self._record.study_id),
+            warm=self._warm.trials,
         )
         self._suggestions = Suggestions(Asking(past), self._workers.askers, ahead_of(spec))
         self._size, self._infeasible = self._suggestions.size(), ""

@@ -11,10 +11,11 @@ Samplers whose points do not depend on results need none of that: see `walk.py`,
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import math
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ from optuna.samplers import (
     TPESampler,
     nsgaii,
 )
+from optuna.samplers._ga import BaseGASampler
 from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import FrozenTrial
 
@@ -62,6 +64,8 @@ class Circumstances:
     """The parameters that every trial has."""
     objectives: int = 1
     """How many there are."""
+    warm: Sequence[FrozenTrial] = ()
+    """Results of others, as samplers see them."""
 
 
 def make_sampler(spec: Sampler, circumstances: Circumstances) -> BaseSampler:
@@ -167,6 +171,7 @@ def _cma_es(options: ResourceModel, circumstances: Circumstances) -> BaseSampler
         and not isinstance(distribution, CategoricalDistribution)
         and not distribution.single()
     }
+    source_trials = [_only(trial, numeric) for trial in circumstances.warm] or None
     usual_popsize = 4 + int(3 * math.log(max(1, len(numeric))))
     return CheckedCmaEsSampler(
         numeric,
@@ -177,7 +182,17 @@ def _cma_es(options: ResourceModel, circumstances: Circumstances) -> BaseSampler
         with_margin=options.with_margin,
         lr_adapt=options.lr_adapt,
         warn_independent_sampling=False,
+        # The first generation is spread over the best of them (Nomura et al., Warm Starting CMA-ES, 2021).
+        source_trials=None if options.use_separable_cma else source_trials,
     )
+
+
+def _only(trial: FrozenTrial, space: Mapping[str, BaseDistribution]) -> FrozenTrial:
+    """Return a trial with some of its parameters."""
+    part = copy.copy(trial)
+    part.params = {name: trial.params[name] for name in space}
+    part.distributions = dict(space)
+    return part
 
 
 def _nsga_ii(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
@@ -188,6 +203,15 @@ def _nsga_ii(options: ResourceModel, _circumstances: Circumstances) -> BaseSampl
 def _nsga_iii(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, NSGAIIIOptions)
     return NSGAIIISampler(**_genetic(options), dividing_parameter=options.dividing_parameter)
+
+
+def as_first_generation(trial: FrozenTrial, sampler: BaseSampler) -> FrozenTrial:
+    """Return a result of others as a genetic algorithm takes it: of its first generation."""
+    if not isinstance(sampler, BaseGASampler):
+        return trial
+    of_first = copy.copy(trial)
+    of_first.system_attrs = {**trial.system_attrs, sampler._get_generation_key(): 0}
+    return of_first
 
 
 def _genetic(options: NSGAIIOptions) -> dict[str, Any]:

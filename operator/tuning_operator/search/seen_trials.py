@@ -30,23 +30,31 @@ class SeenTrials(InMemoryStorage):
         directions: Sequence[StudyDirection],
         notes: Mapping[str, Any],
         ranges: Mapping[str, ReversedRange],
+        warm: Sequence[FrozenTrial] = (),
     ) -> None:
-        """`notes` are the study's system attributes; `ranges` run backwards, by parameter, as samplers see them."""
+        """`notes` are the study's system attributes; `ranges` run backwards, by parameter, as samplers see them.
+
+        `warm` are results of others, numbered from 0: here, the study's own trials are numbered after them.
+        """
         super().__init__()
         self.create_new_study(directions, name)
         self._study = self._studies[_STUDY_ID]
         self._study.system_attrs = dict(notes)
         self._ranges = ranges
         self._new_notes: dict[str, Any] = {}
+        self._first = 0
+        for trial in warm:
+            self.add(trial)
+        self._first = len(warm)
 
     @property
     def count(self) -> int:
-        """How many trials there are."""
-        return len(self._study.trials)
+        """How many trials of its own the study has."""
+        return len(self._study.trials) - self._first
 
     def add(self, trial: FrozenTrial, *, as_running: bool = False) -> None:
         """Take the next trial of the history."""
-        seen = backwards(trial, self._ranges)
+        seen = self._seen(trial)
         if as_running:
             seen = copy.copy(seen)
             seen.state, seen.values, seen.datetime_complete = TrialState.RUNNING, None, None
@@ -58,13 +66,16 @@ class SeenTrials(InMemoryStorage):
 
     def tell(self, trial: FrozenTrial) -> None:
         """Take the result of a trial that ran here until now."""
-        del self._trial_id_to_study_id_and_number[self._study.trials[trial.number]._trial_id]
-        seen = self._study.trials[trial.number] = backwards(trial, self._ranges)
+        seen = self._seen(trial)
+        del self._trial_id_to_study_id_and_number[self._study.trials[seen.number]._trial_id]
+        self._study.trials[seen.number] = seen
         self._found_under(seen)
 
     def made(self, number: int, given: Mapping[str, Any]) -> FrozenTrial:
         """Return a trial that was made here as it is stored; `given` are the parameters that no sampler chose."""
-        return forwards(self._study.trials[number], self._ranges, given)
+        stored = forwards(self._study.trials[number + self._first], self._ranges, given)
+        stored.number = number
+        return stored
 
     def drop(self) -> None:
         """Forget the trial that was made last: its point may not be tried. What was noted about the study stays."""
@@ -84,6 +95,13 @@ class SeenTrials(InMemoryStorage):
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         super().set_study_system_attr(study_id, key, value)
         self._new_notes[key] = value
+
+    def _seen(self, trial: FrozenTrial) -> FrozenTrial:
+        seen = backwards(trial, self._ranges)
+        if self._first:
+            seen = copy.copy(seen)
+            seen.number += self._first
+        return seen
 
     def _found_under(self, trial: FrozenTrial) -> None:
         self._trial_id_to_study_id_and_number[trial._trial_id] = (_STUDY_ID, trial.number)

@@ -24,7 +24,7 @@ _SEARCH, _SEED, _TEMPLATE, _REPORTS_UID = (f"tuning:{name}" for name in ("search
 """System attributes of a study."""
 _FURTHER_OBJECTIVES, _CONSTRAINTS = "further_objectives", "metric_constraints"
 """Of the search: there only where a study has them."""
-_METRIC_NAMES = "study:metric_names"
+METRIC_NAMES = "study:metric_names"
 """Optuna's own name of that system attribute."""
 
 
@@ -54,6 +54,11 @@ def key_of(name: str) -> StudyKey | None:
     return StudyKey(*parts) if len(parts) == 3 else None
 
 
+def is_tuning_study(system_attrs: Mapping[str, Any]) -> bool:
+    """Return whether a study in Optuna's storage is of this project."""
+    return _SEARCH in system_attrs
+
+
 def find_study(connection: Connection, key: StudyKey) -> int | None:
     """Return the id of a study in Optuna's storage."""
     query = select(tables.studies.c.study_id).where(tables.studies.c.study_name == study_name(key))
@@ -77,13 +82,18 @@ def create_study(connection: Connection, key: StudyKey, spec: StudySpec, now: fl
 
 def rewrite_search(connection: Connection, study_id: int, spec: StudySpec) -> None:
     """Let a study that has no trial yet be of this spec's search; one that has some stays as it is."""
-    trials = tables.trials.c
-    if connection.execute(select(trials.trial_id).where(trials.study_id == study_id).limit(1)).first() is not None:
+    if has_trials(connection, study_id):
         return
     directions = tables.study_directions
     connection.execute(delete(directions).where(directions.c.study_id == study_id))
     connection.execute(directions.insert(), _direction_rows(study_id, spec))
     set_attrs(connection, tables.study_system_attributes, study_id, _search_attrs(spec))
+
+
+def has_trials(connection: Connection, study_id: int) -> bool:
+    """Return whether a study has begun."""
+    trials = tables.trials.c
+    return connection.execute(select(trials.trial_id).where(trials.study_id == study_id).limit(1)).first() is not None
 
 
 def rename_study(connection: Connection, study_id: int, key: StudyKey, reports_uid: str, now: float) -> None:
@@ -195,7 +205,7 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
     if spec.metric_constraints:
         search[_CONSTRAINTS] = [constraint.to_document() for constraint in spec.metric_constraints]
     template = fingerprint(spec.trial.template)
-    return {_SEARCH: search, _METRIC_NAMES: [each.metric for each in spec.objectives], _TEMPLATE: template}
+    return {_SEARCH: search, METRIC_NAMES: [each.metric for each in spec.objectives], _TEMPLATE: template}
 
 
 def _objectives_of(search: Mapping[str, Any]) -> list[Any]:

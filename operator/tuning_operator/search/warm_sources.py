@@ -1,0 +1,151 @@
+"""Reads other studies' complete trials, and tables, for a study that starts with their results.
+
+A namespace is a border: of other namespaces' TuningStudies, and of those of other operators that share the database,
+nothing can be read, not even that they exist.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import TrialState
+from sqlalchemy import Connection, select
+
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.warm_start import WarmStart
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.errors import StorageDamaged
+from tuning_operator.search import tables
+from tuning_operator.search.attributes import created_at
+from tuning_operator.search.custody import goes_with_its_object, owner_of
+from tuning_operator.search.loading import load_trials, study_attrs
+from tuning_operator.search.space import Space
+from tuning_operator.search.study_record import METRIC_NAMES, is_tuning_study, key_of, read_record, study_name
+
+MAX_TRIALS = 5_000
+"""Trials that are read of one source, the newest; a sampler that learns from more takes long to ask."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was read."""
+
+    metrics: Sequence[str] | None
+    """Names of the values of a trial; None: they have none, and come in the order of the objectives."""
+    directions: Sequence[str]
+    """Of the values, as Optuna names them; empty: whatever the study says."""
+    trials: Sequence[tuple[Mapping[str, Any], Sequence[float]]]
+    """Parameters and values of the complete ones, the oldest first."""
+
+
+def find_source(connection: Connection, warm_start: WarmStart, study: StudyKey, owner: str) -> int | None:
+    """Return the id of the study to read; None: there is none that this study may read."""
+    names = tables.studies.c
+    if warm_start.study is not None:
+        prefix = study_name(StudyKey(study.namespace, warm_start.study, ""))
+        named = names.study_name.startswith(prefix, autoescape=True)
+    else:
+        named = names.study_name == warm_start.storage_study
+    found = []
+    for study_id, name in connection.execute(select(names.study_id, names.study_name).where(named)):
+        attrs = study_attrs(connection, tables.study_system_attributes, study_id)
+        if name == study_name(study) or not _may_read(name, attrs, study, owner):
+            continue
+        if warm_start.study is None or is_tuning_study(attrs):
+            found.append((created_at(study_attrs(connection, tables.study_user_attributes, study_id)), study_id))
+    return max(found)[1] if found else None
+
+
+def _may_read(name: str, system_attrs: Mapping[str, Any], study: StudyKey, owner: str) -> bool:
+    if not is_tuning_study(system_attrs):
+        return True
+    key = key_of(name)
+    is_near = key is not None and key.namespace == study.namespace and owner_of(system_attrs) == owner
+    return is_near and not goes_with_its_object(system_attrs)
+
+
+def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
+    """Read a study; `key` is whose sake it is read for. Raises `StorageDamaged`."""
+    attrs = study_attrs(connection, tables.study_system_attributes, study_id)
+    columns = tables.study_directions.c
+    query = select(columns.direction).where(columns.study_id == study_id).order_by(columns.objective)
+    directions = [direction.name for direction in connection.execute(query).scalars()]
+    names = attrs.get(METRIC_NAMES)
+    metrics = names if isinstance(names, list) and len(names) == len(directions) else None
+    typed = Space(read_record(key, study_id, attrs).parameters).typed if is_tuning_study(attrs) else dict
+    try:
+        trials = [
+            (typed(trial.params), trial.values)
+            for trial in load_trials(connection, study_id, _before_newest(connection, study_id))
+            if trial.state is TrialState.COMPLETE and len(trial.values or ()) == len(directions)
+        ]
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise StorageDamaged(
+            f"the storage's study {study_id}, a warm start of {key}, can't be read: {error}"
+        ) from error
+    return Source(metrics, directions, trials)
+
+
+def _before_newest(connection: Connection, study_id: int) -> int:
+    """Return the id before those of the newest trials."""
+    columns = tables.trials.c
+    query = select(columns.trial_id).where(columns.study_id == study_id).order_by(columns.trial_id.desc())
+    oldest = connection.execute(query.offset(MAX_TRIALS).limit(1)).scalar_one_or_none()
+    return -1 if oldest is None else oldest
+
+
+def read_csv(text: str, metrics: Sequence[str]) -> Source:
+    """Read a table; `metrics` are the objectives. Raises `ValueError` with the rest of a sentence."""
+    try:
+        header, *rows = csv.reader(text.strip().splitlines() or [""], skipinitialspace=True)
+    except csv.Error as error:
+        raise ValueError(f"can't be read: {error}") from None
+    columns = [name.strip().removeprefix("params_") for name in header]
+    if len(metrics) == 1 and metrics[0] not in columns:
+        columns = [metrics[0] if name == "value" else name for name in columns]
+    missing = [metric for metric in metrics if metric not in columns]
+    if missing:
+        raise ValueError(f"has no column `{missing[0]}`, which is the objective; its first line names the columns")
+    return Source(metrics, [], list(_rows(columns, rows, metrics)))
+
+
+def _rows(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], metrics: Sequence[str]
+) -> Iterator[tuple[dict[str, str], list[float]]]:
+    for number, row in enumerate(rows, 2):
+        if not row:
+            continue
+        if len(row) != len(columns):
+            raise ValueError(f"has {len(row)} cells in line {number} and {len(columns)} names of columns")
+        cells = {name: cell.strip() for name, cell in zip(columns, row, strict=True) if cell.strip()}
+        if cells.pop("state", "COMPLETE") != "COMPLETE":
+            continue
+        try:
+            values = [float(cells.pop(metric)) for metric in metrics]
+        except (KeyError, ValueError):
+            raise ValueError(f"has no number as the objective in line {number}") from None
+        yield cells, values
+
+
+def finite(values: Sequence[float]) -> bool:
+    """Return whether a sampler can learn from values."""
+    return all(map(math.isfinite, values))
+
+
+def cell_value(text: str, choices: Sequence[ParameterValue] | None, is_int: bool) -> Any:
+    """Return the value of a cell as its parameter has it, and the text itself where it is none."""
+    if choices is not None:
+        return next((choice for choice in choices if _text(choice) == text), text)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if is_int and number.is_integer() else number
+
+
+def _text(value: ParameterValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,279 @@
+"""A study may know results of others before its first trial: what of them fits, and that they are no trials of it."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import create_trial
+
+from tests.search.studies import KEY, METRIC, outcome, study_spec
+from tests.search.worlds import DatabaseWorld
+from tuning_operator.api.deletion_policy import DeletionPolicy
+from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.errors import InvalidStudy, StorageDamaged
+from tuning_operator.search import StudyRepositories, tables
+from tuning_operator.search.repository import StudyRepository
+from tuning_operator.search.study_record import set_attrs
+
+SPACE: tuple[Mapping[str, Any], ...] = (
+    {"name": "x", "type": "Float", "low": 0, "high": 1},
+    {"name": "y", "type": "Float", "low": 1e-3, "high": 1, "scale": "ReverseLog"},
+    {"name": "units", "type": "Int", "low": 1, "high": 9},
+    {"name": "kind", "type": "Categorical", "choices": ["a", "b", True, 1]},
+    {"name": "depth", "type": "Int", "low": 1, "high": 4, "when": {"parameter": "kind", "in": ["b"]}},
+    {"name": "epochs", "type": "Fixed", "value": 5},
+)
+SAMPLERS: list[dict[str, Any]] = [
+    {"name": "TPE", "options": {"nStartupTrials": 5}},
+    {"name": "GP", "options": {"nStartupTrials": 5}},
+    {"name": "CMAES", "options": {"popsize": 5}},
+    {"name": "CMAES", "options": {"useSeparableCma": True}},
+    {"name": "NSGAII", "options": {"populationSize": 8}},
+    {"name": "NSGAIII", "options": {"populationSize": 8}},
+]
+CSV = "x, y, units, kind, depth, accuracy\n" + "".join(
+    f"{0.05 * n}, {0.1 + 0.04 * n}, {1 + n % 9}, {'b' if n % 2 else 'a'}, {1 + n % 4 if n % 2 else ''}, {0.04 * n}\n"
+    for n in range(20)
+)
+OTHER = StudyKey(KEY.namespace, "other", "5f2b7c1e-0000-4000-8000-000000000002")
+
+
+def _spec(*sources: Mapping[str, str], sampler: Mapping[str, Any] | None = None, space: Any = SPACE) -> StudySpec:
+    return study_spec(space, {"sampler": sampler or SAMPLERS[0], "warmStart": [dict(source) for source in sources]})
+
+
+async def _run(
+    repositories: StudyRepositories, key: StudyKey, points: Sequence[Mapping[str, Any]], space: Any = SPACE
+) -> StudyRepository:
+    """Run a study whose trials have these parameters, and values that grow from 0 in tenths."""
+    spec = study_spec(space, {"enqueue": [dict(point) for point in points]})
+    study = await repositories.open(key, spec)
+    await study.ask(len(points))
+    await study.tell([outcome(number, number / 10) for number in range(len(points))])
+    return study
+
+
+async def _refusal(world: DatabaseWorld, *sources: Mapping[str, str]) -> str:
+    world.spec = _spec(*sources)
+    with pytest.raises(InvalidStudy) as refused:
+        await world.open()
+    (problem,) = refused.value.problems
+    return problem
+
+
+async def test_trials_of_another_study_are_known_and_are_no_trials_of_this_one(world: DatabaseWorld) -> None:
+    points = [{"x": 0.1 * n, "y": 0.5, "units": 3, "kind": True} for n in range(1, 8)]
+    await _run(world.repositories, OTHER, points)
+    world.spec = _spec({"study": "other"})
+    study = await world.open()
+    assert study.history().warm_start == "7 of 7 complete trials of the study other are used"
+    assert (study.history().total, study.history().best) == (0, None)
+    warm = study._warm.trials
+    assert [trial.values for trial in warm] == [[n / 10] for n in range(7)]
+    assert [study._space.typed(trial.params)["kind"] for trial in warm] == [True] * 7
+    assert [trial.number for trial in await study.ask(2)] == [0, 1]
+    assert [trial.number for trial in (await world.reopen()).history().open] == [0, 1]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+async def test_a_sampler_learns_from_them_and_a_restart_changes_no_suggestion(
+    sqlite_world: DatabaseWorld, sampler: dict[str, Any]
+) -> None:
+    suggested = []
+    for sources in ([{"csv": CSV}], []):
+        sqlite_world.spec = _spec(*sources, sampler=sampler)
+        key = StudyKey("default", "digits", f"uid-{len(sources)}")
+        study = await sqlite_world.repositories.open(key, sqlite_world.spec)
+        asked = []
+        for number in range(4):
+            (trial,) = await study.ask(1)
+            asked.append(dict(trial.parameters))
+            await study.tell([outcome(number, 0.5)])
+            await sqlite_world.restart()
+            study = await sqlite_world.repositories.open(key, sqlite_world.spec)
+        suggested.append(asked)
+        assert len(study.history().recent) == 4
+    assert suggested[0] != suggested[1]
+    uninterrupted = await sqlite_world.repositories.open(
+        StudyKey("default", "digits", "uid-2"), _spec({"csv": CSV}, sampler=sampler)
+    )
+    again = []
+    for number in range(4):
+        (trial,) = await uninterrupted.ask(1)
+        again.append(dict(trial.parameters))
+        await uninterrupted.tell([outcome(number, 0.5)])
+    assert again == suggested[0]
+
+
+async def test_they_are_read_once_whatever_becomes_of_their_study(sqlite_world: DatabaseWorld) -> None:
+    points = [{"x": 0.5, "y": 0.5, "units": 3, "kind": "a"}]
+    await _run(sqlite_world.repositories, OTHER, points)
+    sqlite_world.spec = _spec({"study": "other"})
+    await (await sqlite_world.open()).ask(1)
+    await sqlite_world.repositories.delete_history(OTHER)
+    study = await sqlite_world.reopen()
+    assert study.history().warm_start == "1 of 1 complete trials of the study other are used"
+    assert len(study._warm.trials) == 1
+
+
+async def test_before_the_first_trial_the_sources_may_change(sqlite_world: DatabaseWorld) -> None:
+    sqlite_world.spec = _spec({"csv": CSV})
+    assert len((await sqlite_world.open())._warm.trials) == 20
+    sqlite_world.spec = _spec()
+    assert len((await sqlite_world.open())._warm.trials) == 0
+    assert (await sqlite_world.reopen()).history().warm_start == ""
+
+
+async def test_what_does_not_fit_is_left_out_and_counted(sqlite_world: DatabaseWorld) -> None:
+    space = (
+        {"name": "x", "type": "Float", "low": 0, "high": 9},
+        {"name": "units", "type": "Int", "low": 1, "high": 99},
+        {"name": "y", "type": "Fixed", "value": 0.5},
+        {"name": "kind", "type": "Categorical", "choices": ["a", "b", "c"]},
+        {"name": "more", "type": "Int", "low": 1, "high": 1},
+    )
+    points: list[dict[str, Any]] = [
+        {"x": 0.5, "units": 3, "kind": "a"},
+        {"x": 5.0, "units": 3, "kind": "a"},
+        {"x": 5.0, "units": 33, "kind": "a"},
+        {"x": 0.5, "units": 3, "kind": "b"},
+    ]
+    other = await _run(sqlite_world.repositories, OTHER, points, space)
+    await other.ask(2)
+    await other.tell([outcome(4, None, EndState.FAILED), outcome(5, 0.5, EndState.PRUNED)])
+    sqlite_world.spec = _spec({"study": "other"})
+    study = await sqlite_world.open()
+    assert study.history().warm_start == (
+        "1 of 4 complete trials of the study other are used (left out: `x` lies outside of its values in 2, "
+        "`depth` is missing in 1) (not a parameter here: `more`)"
+    )
+    assert [study._space.typed(trial.params) for trial in study._warm.trials] == [
+        {"x": 0.5, "y": 0.5, "units": 3, "kind": "a", "epochs": 5}
+    ]
+
+
+async def test_the_newest_history_of_a_name_is_read(sqlite_world: DatabaseWorld) -> None:
+    point = {"x": 0.5, "y": 0.5, "units": 3, "kind": "a"}
+    for number in (1, 2):
+        key = StudyKey(KEY.namespace, KEY.name, f"earlier-{number}")
+        await _run(sqlite_world.repositories, key, [{**point, "x": 0.1 * number}])
+        sqlite_world.clock.advance(60)
+    sqlite_world.spec = _spec({"study": KEY.name})
+    (trial,) = (await sqlite_world.open())._warm.trials
+    assert trial.params["x"] == 0.2
+
+
+@pytest.mark.parametrize("foreign", ["namespace", "operator", "going"])
+async def test_what_is_not_this_namespaces_is_as_if_it_did_not_exist(sqlite_world: DatabaseWorld, foreign: str) -> None:
+    point = {"x": 0.5, "y": 0.5, "units": 3, "kind": "a"}
+    namespace = "secret" if foreign == "namespace" else KEY.namespace
+    other = StudyKey(namespace, "other", "uid-1")
+    sqlite_world.repositories.owner = "another" if foreign == "operator" else ""
+    await _run(sqlite_world.repositories, other, [point])
+    if foreign == "going":
+        await sqlite_world.repositories.keep_policy(other, DeletionPolicy.DELETE)
+    await sqlite_world.restart()
+    for source in ({"study": "other"}, {"storageStudy": f"{namespace}/other/uid-1"}):
+        (words,) = source.values()
+        problem = await _refusal(sqlite_world, source)
+        there_is_none = await _refusal(sqlite_world, {next(iter(source)): "nothing"})
+        assert problem == there_is_none.replace("nothing", words)
+        assert "is not in the storage, or not for this namespace" in problem
+
+
+async def test_a_study_that_a_notebook_wrote_is_read_by_its_name(world: DatabaseWorld) -> None:
+    await world.open()
+    with world.database.through_optuna() as storage:
+        notebook = optuna.create_study(storage=storage, study_name="my search/1", direction="maximize")
+        with warnings.catch_warnings(action="ignore"):  # experimental
+            notebook.set_metric_names([METRIC])
+        distributions = {
+            "x": FloatDistribution(0, 10),
+            "y": FloatDistribution(0.001, 1),
+            "units": IntDistribution(1, 100),
+            "kind": CategoricalDistribution([None, "a", "b"]),
+        }
+        for x, units, kind in ((0.5, 3, "a"), (5.0, 3, "a"), (0.5, 33, "a"), (0.5, 3, None)):
+            params = {"x": x, "y": 0.5, "units": units, "kind": kind}
+            notebook.add_trial(create_trial(params=params, distributions=distributions, value=0.5))
+        notebook.add_trial(create_trial(params={**params, "kind": "a"}, distributions=distributions, value=math.inf))
+    world.spec = _spec({"storageStudy": "my search/1"})
+    study = await world.open()
+    assert study.history().warm_start.startswith(
+        "1 of 5 complete trials of the storage's study my search/1 are used (left out: "
+    )
+
+
+async def test_values_without_names_must_have_the_same_directions(sqlite_world: DatabaseWorld) -> None:
+    await sqlite_world.open()
+    with sqlite_world.database.through_optuna() as storage:
+        optuna.create_study(storage=storage, study_name="minimized", direction="minimize")
+        with warnings.catch_warnings(action="ignore"):  # experimental
+            optuna.create_study(storage=storage, study_name="named").set_metric_names(["loss"])
+    unlike = await _refusal(sqlite_world, {"storageStudy": "minimized"})
+    assert "has objectives to MINIMIZE, unlike this study" in unlike
+    unknown = await _refusal(sqlite_world, {"storageStudy": "named"})
+    assert "has no values of `accuracy` but of loss" in unknown
+
+
+async def test_a_table_as_optuna_writes_it_is_read(sqlite_world: DatabaseWorld) -> None:
+    table = (
+        "number,value,params_x,params_y,params_units,params_kind,state\n"
+        "0,0.5,0.25,0.5,3.0,a,COMPLETE\n1,0.6,0.25,0.5,3,True,COMPLETE\n2,0.7,0.25,0.5,3,true,COMPLETE\n"
+        "3,,0.25,0.5,3,a,FAIL\n4,0.7,0.25,0.5,3,1,COMPLETE\n"
+    )
+    sqlite_world.spec = _spec({"csv": table})
+    study = await sqlite_world.open()
+    assert study.history().warm_start == (
+        "3 of 4 complete trials of the CSV are used (left out: `kind` lies outside of its values in 1) "
+        "(not a parameter here: `number`)"
+    )
+    assert [study._space.typed(trial.params)["kind"] for trial in study._warm.trials] == ["a", True, 1]
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("x,y\n1,2\n", "has no column `accuracy`"),
+        ("x,accuracy\n1,2,3\n", "has 3 cells in line 2 and 2 names of columns"),
+        ("x,accuracy\n1,good\n", "has no number as the objective in line 2"),
+        ("x,accuracy\n1,\n", "has no number as the objective in line 2"),
+        (" ", "has no column `accuracy`"),
+        ('x,accuracy\n"1,2\n', "has"),
+    ],
+)
+async def test_a_table_that_is_none_is_refused(sqlite_world: DatabaseWorld, table: str, problem: str) -> None:
+    refusal = await _refusal(sqlite_world, {"csv": CSV}, {"csv": table})
+    assert refusal.startswith("`search.warmStart[1]`: the CSV ")
+    assert re.search(problem, refusal)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        5,
+        {"trials": []},
+        {"trials": [5], "report": ""},
+        {"trials": [[{"x": 7}, [0.5]]], "report": ""},
+        {"trials": [[{}, [math.nan]]], "report": ""},
+        {"trials": [[{}, [0.5, 0.5]]], "report": ""},
+        {"trials": [[{"x": "text"}, [0.5]]], "report": ""},
+    ],
+    ids=str,
+)
+async def test_what_somebody_else_wrote_there_is_this_studys_problem(sqlite_world: DatabaseWorld, stored: Any) -> None:
+    sqlite_world.spec = _spec()
+    study = await sqlite_world.open()
+    await study.ask(1)
+    with sqlite_world.database.transaction() as connection:
+        set_attrs(connection, tables.study_system_attributes, study._record.study_id, {"tuning:warm_start": stored})
+    with pytest.raises(StorageDamaged):
+        await sqlite_world.reopen()
