@@ -64,8 +64,21 @@ def space_of(sampler: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     return FINITE if sampler["name"] == "BruteForce" else MIXED
 
 
-def spec_of(method: Mapping[str, Any]) -> StudySpec:
-    """Return a study that is searched by a method."""
+TREE: tuple[Mapping[str, Any], ...] = (
+    {"name": "layers", "type": "Int", "low": 1, "high": 3},
+    {"name": "rate", "type": "Float", "low": 0.1, "high": 0.99, "scale": "ReverseLog"},
+    {"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd"]},
+    {"name": "momentum", "type": "Float", "low": 0, "high": 0.9, "when": {"parameter": "optimizer", "in": ["sgd"]}},
+    {"name": "second", "type": "Int", "low": 4, "high": 64, "when": {"parameter": "layers", "in": [2, 3]}},
+    {"name": "third", "type": "Categorical", "choices": [1, True], "when": {"parameter": "layers", "in": [3]}},
+    {"name": "nested", "type": "Float", "low": 0, "high": 1, "step": 0.1, "when": {"parameter": "third", "in": [True]}},
+)
+"""Parameters that depend on others, and one whose scale runs backwards."""
+
+
+def spec_of(method: Mapping[str, Any], space: tuple[Mapping[str, Any], ...] | None = None) -> StudySpec:
+    """Return a study that is searched by a method, in a space that fits it if none is given."""
+    parameters = space or space_of(method)
     if method["name"] in {name.value for name in INHERITING}:
-        return inheriting_spec(method["name"], method.get("options", {}), space_of(method))
-    return study_spec(space_of(method), {"sampler": method})
+        return inheriting_spec(method["name"], method.get("options", {}), parameters)
+    return study_spec(parameters, {"sampler": method})

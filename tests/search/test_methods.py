@@ -11,12 +11,14 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.search.drafting import Drafting
-from tests.search.methods import METHODS, STRATEGIES, spec_of
+from tests.search.methods import METHODS, STRATEGIES, TREE, spec_of
 from tests.search.studies import batch, outcome
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.api.samplers import INHERITING, SamplerName
 from tuning_operator.api.samplers import STRATEGIES as STRATEGY_NAMES
+from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.snapshot import EndState, OpenTrial
+from tuning_operator.search.lineage import lineage_of
 
 METHOD = pytest.mark.parametrize("method", METHODS, ids=str)
 PLANNED = [strategy for strategy in STRATEGIES if strategy["name"] in {name.value for name in INHERITING}]
@@ -29,8 +31,10 @@ LONG, SHORT = 150, 24
 class Play:
     """A study with 4 places, whose trials end in a random order, and some of them badly."""
 
-    def __init__(self, method: dict[str, Any], badly: float = 0.3, restarts: bool = False) -> None:
-        self.drafting = Drafting(spec_of(method))
+    def __init__(
+        self, method: dict[str, Any], badly: float = 0.3, restarts: bool = False, spec: StudySpec | None = None
+    ) -> None:
+        self.drafting = Drafting(spec or spec_of(method))
         self.most = LONG if method in STRATEGIES else SHORT
         self._dice = random.Random(5)
         self._badly = badly
@@ -78,6 +82,25 @@ def test_points_lie_in_the_space_whatever_became_of_the_trials_before(method: di
         values = play.drafting.typed(trial)
         assert list(values) == [parameter.name for parameter in parameters]
         assert all(parameter.contains(values[parameter.name]) for parameter in parameters), values
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_a_strategys_trials_have_the_parameters_that_their_others_call_for(strategy: dict[str, Any]) -> None:
+    if "mutate" in strategy.get("options", {}):
+        strategy = {**strategy, "options": {"mutate": ["layers", "rate", "optimizer"]}}
+    spec = spec_of(strategy, TREE)
+    play = Play(strategy, spec=spec)
+    seen: set[str] = set()
+    for trial in play.to_the_end():
+        values = play.drafting.typed(trial)
+        assert list(values) == [parameter.name for parameter in spec.parameters if parameter.is_active(values)]
+        known = {parameter.name: parameter for parameter in spec.parameters}
+        assert all(known[name].contains(value) for name, value in values.items())
+        seen |= set(values)
+        lineage = lineage_of(trial)
+        if lineage.parent is not None and "was changed" not in lineage.note:
+            assert trial.params == play.drafting.trials[lineage.parent].params
+    assert strategy["name"] == "MIHA" or "nested" in seen
 
 
 @METHOD

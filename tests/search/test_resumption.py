@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.search.strategies import inheriting_spec
 from tests.search.studies import KEY, batch, last_words, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, lost_commit
 from tuning_operator.api.deletion_policy import DeletionPolicy
@@ -86,6 +87,12 @@ async def test_what_differs_is_named_with_the_way_out(world: DatabaseWorld) -> N
     sentence = await refusal(world, spec=study_spec(metric="loss"))
     assert "`objectives` differs from the study's stored history" in sentence
     assert "remove the annotation tuning-operator.io/resume to start a new history" in sentence
+
+
+async def test_a_strategy_that_needs_the_earlier_objects_checkpoints_is_not_resumed(world: DatabaseWorld) -> None:
+    await history(world, FIRST, 1)
+    sentence = await refusal(world, spec=inheriting_spec("SynchronousHyperband", {"maxResource": 9}))
+    assert "trials of SynchronousHyperband go on from each other's checkpoints" in sentence
 
 
 async def test_another_template_is_another_study(world: DatabaseWorld) -> None:

@@ -54,6 +54,8 @@ class Proposing:
         self._seed = seed
         self._trials: list[FrozenTrial] = []
         self._past: list[PastTrial] = []
+        self._is_finished: bool | None = None
+        """Whether nothing was left to propose when the strategy was asked last; None: it was not."""
 
     def add(self, trial: FrozenTrial, *, as_running: bool = False) -> None:
         """Take the next trial, as it is stored."""
@@ -66,8 +68,13 @@ class Proposing:
         self._past[trial.number] = self._seen(trial, _STATES[trial.state])
 
     def is_finished(self) -> bool:
-        """Return whether nothing will be proposed any more."""
-        return self._next() is Nothing.FINISHED
+        """Return whether nothing will be proposed any more, as far as that was seen when something was to be proposed.
+
+        So it costs nothing but for the first time.
+        """
+        if self._is_finished is None:
+            self._next()
+        return bool(self._is_finished)
 
     def next(self, draw: int = 0) -> Descent | None:
         """Return what the strategy says of the next trial; None: there is none for now.
@@ -94,7 +101,9 @@ class Proposing:
         return self._enqueued[number] if number < len(self._enqueued) else {}
 
     def _next(self, draw: int = 0) -> Answer:
-        return self._strategy.next(self._past, strategy_random(self._seed, len(self._past), draw))
+        answer = self._strategy.next(self._past, strategy_random(self._seed, len(self._past), draw))
+        self._is_finished = answer is Nothing.FINISHED
+        return answer
 
     def _seen(self, trial: FrozenTrial, state: EndState | None) -> PastTrial:
         past = PastTrial(trial.number, trial.params, lineage_of(trial), state)

@@ -124,6 +124,12 @@ def _require_same_study(earlier: Earlier, spec: StudySpec) -> None:
     way_out = f"change it back, or remove the annotation {RESUME_ANNOTATION} to start a new history"
     if problems:
         raise _refused(*(f"{problem}; {way_out}" for problem in problems))
+    sampler = spec.search.sampler.name
+    if sampler.inherits_checkpoints:
+        raise _refused(
+            f"trials of {sampler.value} go on from each other's checkpoints, which the study's earlier object has in "
+            f"directories of its own; remove the annotation {RESUME_ANNOTATION} to start a new history"
+        )
 
 
 def _refused(*problems: str) -> InvalidStudy:

@@ -51,17 +51,13 @@ def _next_of(rounds: Sequence[Round], rungs: Sequence[Rung]) -> Answer:
     for rung in range(1, len(rounds)):
         if any(trial.state is None for trial in rungs[rung - 1]):
             return Nothing.WAIT
-        promoted = {trial.lineage.parent for trial in rungs[rung]}
-        for trial in _best(rungs[rung - 1], rounds[rung].trials):
-            if trial.number not in promoted:
-                return _promotion(trial, rounds[rung].steps)
+        # All of a rung are ranked, and promoted from the first on.
+        complete = [(-trial.score, trial.number) for trial in rungs[rung - 1] if trial.score is not None]
+        promoted = len(rungs[rung])
+        if promoted < min(rounds[rung].trials, len(complete)):
+            _, number = sorted(complete)[promoted]
+            return _promotion(next(t for t in rungs[rung - 1] if t.number == number), rounds[rung].steps)
     return Nothing.FINISHED
-
-
-def _best(rung: Rung, count: int) -> Rung:
-    """Return the best complete trials of a rung, of equal ones the earlier."""
-    complete = [(-trial.score, trial.number, trial) for trial in rung if trial.score is not None]
-    return [trial for _, _, trial in sorted(complete, key=lambda ranked: ranked[:2])[:count]]
 
 
 def _promotion(trial: PastTrial, steps: int) -> Proposal:
