@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +60,8 @@ async def threads() -> AsyncIterator[ThreadPoolExecutor]:
 async def _until_ready(suggestions: Suggestions, count: int) -> None:
     while len(suggestions._ready) < count:
         assert suggestions._call is not None
-        await suggestions._call
+        await asyncio.wait([suggestions._call])
+        await asyncio.sleep(0)
 
 
 async def test_what_was_prepared_is_handed_over_while_the_sampler_is_busy(threads: ThreadPoolExecutor) -> None:
@@ -72,6 +74,23 @@ async def test_what_was_prepared_is_handed_over_while_the_sampler_is_busy(thread
     suggester.may.release(10)
     assert [each.trial.number for each in await suggestions.take(1)] == [3]
     await _until_ready(suggestions, 3)
+    suggestions.drop()
+
+
+async def test_a_call_that_ends_in_the_moment_in_which_it_is_needed_is_taken(threads: ThreadPoolExecutor) -> None:
+    suggester = NumberedSuggester()
+    suggestions = Suggestions(suggester, threads, ahead=1)
+    suggester.may.release()
+    await suggestions.take(1)
+    call = suggestions._call
+    assert call is not None
+    suggester.may.release()
+    threads.submit(lambda: None).result()  # the loop stands still until the thread is through with the call
+    await asyncio.sleep(0)
+    assert call.done() and suggestions._call is call  # its callback has not run: awaiting the call would let nothing run
+    suggester.may.release()
+    assert [each.trial.number for each in await suggestions.take(1)] == [1]
+    await _until_ready(suggestions, 1)
     suggestions.drop()
 
 

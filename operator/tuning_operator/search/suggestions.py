@@ -55,10 +55,10 @@ class Suggestions:
             seconds = patient_until - time.monotonic()
             if seconds <= 0 and self._ready:
                 break
-            if self._call is None:
-                self._suggest(missing, seconds)
-            assert self._call is not None
-            if not await self._call:
+            call = self._call or self._suggest(missing, seconds)
+            suggested = await call
+            self._take_over(call)  # where it was done already its callback may not have run, and nothing has let it run
+            if not suggested:
                 break
         taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
         self._prepare()
@@ -74,14 +74,17 @@ class Suggestions:
         if self._call is None and len(self._ready) < self._ahead:
             self._suggest(1, 0.0)
 
-    def _suggest(self, count: int, seconds: float) -> None:
+    def _suggest(self, count: int, seconds: float) -> asyncio.Future[list[Suggestion]]:
         ended, self._ended = self._ended, []
         loop = asyncio.get_running_loop()
-        self._call = loop.run_in_executor(self._threads, self._suggester.suggest, ended, count, seconds)
-        self._call.add_done_callback(self._take_over)
+        call = loop.run_in_executor(self._threads, self._suggester.suggest, ended, count, seconds)
+        self._call = call
+        call.add_done_callback(self._take_over)
+        return call
 
     def _take_over(self, call: asyncio.Future[list[Suggestion]]) -> None:
-        if call.cancelled() or call.exception() is not None:
+        """Take what a call suggested, once."""
+        if call is not self._call or call.cancelled() or call.exception() is not None:
             return  # whoever takes next gets the error
         self._call = None
         self._ready += call.result()
