@@ -87,7 +87,8 @@ async def test_a_call_that_ends_in_the_moment_in_which_it_is_needed_is_taken(thr
     suggester.may.release()
     threads.submit(lambda: None).result()  # the loop stands still until the thread is through with the call
     await asyncio.sleep(0)
-    assert call.done() and suggestions._call is call  # its callback has not run: awaiting the call would let nothing run
+    assert call.done()
+    assert suggestions._call is call  # its callback has not run, and awaiting the call would let nothing run
     suggester.may.release()
     assert [each.trial.number for each in await suggestions.take(1)] == [1]
     await _until_ready(suggestions, 1)
