@@ -301,7 +301,8 @@ def _retry_line(new: NewAttempt) -> str:
 
 
 def _end_line(trial: FinishedTrial, best: FinishedTrial | None) -> str:
-    value = "" if trial.value is None else f" with value {trial.value:g}"
+    further = "".join(f", {metric} {value:g}" for metric, value in trial.further.items())
+    value = "" if trial.value is None else f" with value {trial.value:g}{further}"
     why = f" ({trial.reason}{': ' + trial.message if trial.message else ''})" if trial.reason != trial.state else ""
     so_far = "" if best is None or best.value is None else f"; best is trial {best.number} with value {best.value:g}"
     return f"trial {trial.number} {trial.state.value}{value}{why}, parameters {dict(trial.parameters)}{so_far}"

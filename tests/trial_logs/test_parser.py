@@ -42,7 +42,7 @@ def resumed(parser: LogParser, log: bytes) -> list[Report]:
     """Return what is reported of a log that is opened again from where a parser stopped."""
     since = datetime.fromtimestamp(math.floor(parser.anchor.time), UTC) if parser.anchor.same_time else START
     lines = [line for line in log.splitlines(keepends=True) if line[:19].decode() >= since.isoformat()[:19]]
-    again = LogParser(LogMetrics(), "accuracy", parser.anchor, stamped=True)
+    again = LogParser(LogMetrics(), "accuracy", anchor=parser.anchor, stamped=True)
     return again.feed(b"".join(lines))
 
 
@@ -238,3 +238,13 @@ def test_json_and_text_read_the_same_numbers() -> None:
     values = {"accuracy": 0.25, "loss": 1e-7, "n": 3.0}
     text = " ".join(f"{name}={value}" for name, value in values.items())
     assert parsed(text) == parsed(json.dumps(values), format=LogFormat.JSON) == [(1, values)]
+
+
+def test_of_several_objectives_the_first_ends_a_step_and_all_have_room() -> None:
+    noise = "".join(f"n{number}=1\n" for number in range(200))
+    parser = LogParser(LogMetrics(), "accuracy", "size", "latency", stamped=False)
+    reports = parser.feed(f"{noise}size=7\nlatency=3\naccuracy=0.5\n{noise}accuracy=0.6\nsize=6\n".encode())
+    assert [(report.values.get("accuracy"), report.values.get("size")) for report in reports] == [(0.5, 7), (0.6, None)]
+    assert reports[0].values["latency"] == 3
+    assert all(len(report.values) <= MAX_METRICS_PER_REPORT for report in reports)
+    assert [report.values for report in parser.close()] == [{"size": 6}]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tuning_operator.api.study import Direction, Objective
 
 
-def is_better(value: float, than: float | None, direction: Direction) -> bool:
+def is_better(value: float | None, than: float | None, direction: Direction) -> bool:
     """Return whether a value beats another one; equal values do not, so the earlier trial stays the best."""
-    if than is None:
-        return True
+    if value is None or than is None:
+        return than is None
     return value > than if direction is Direction.MAXIMIZE else value < than
 
 

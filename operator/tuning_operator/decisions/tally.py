@@ -9,6 +9,7 @@ from typing import Any, Self
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.status import MAX_RECENT
 from tuning_operator.api.study import Objective, StudySpec
+from tuning_operator.decisions.best_trial import is_better
 from tuning_operator.decisions.feasibility import violation_of
 from tuning_operator.decisions.front import NO_FRONT, Front, Losses, losses_of
 from tuning_operator.decisions.hypervolume import NO_HYPERVOLUME, Hypervolume
@@ -84,6 +85,8 @@ class Tally:
             self.longest_failed_streak = max(self.longest_failed_streak, self.failed_streak)
 
     def _compare(self, trial: FinishedTrial) -> None:
+        if self._is_plainly_worse(trial):
+            return
         violation, losses = self._rank(trial)
         if len(self.objectives) > 1:
             self._join(trial, violation, losses)
@@ -93,6 +96,12 @@ class Tally:
                 self._improve(next(iter(objective_values(trial, self.objectives).values())))
         elif (violation, losses) == self._rank(self.best) and trial.number < self.best.number:
             self.best = trial  # of equal trials the earlier is the best, whichever ended first
+
+    def _is_plainly_worse(self, trial: FinishedTrial) -> bool:
+        """Whether one value says that a trial is not the best, as it is with most trials of most studies."""
+        if self.best is None or self.constraints:
+            return False
+        return trial.value is None or is_better(self.best.value, trial.value, self.objectives[0].direction)
 
     def _rank(self, trial: FinishedTrial) -> tuple[float, Losses]:
         """Return what a trial is compared by: what it violates, and then what it lost."""

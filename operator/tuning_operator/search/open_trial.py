@@ -230,6 +230,8 @@ class TrialProgress:
 
     def _further(self) -> dict[str, float]:
         """Return the values of all metrics but the first objective; of those that are none, only finite ones."""
+        if len(self._curves) == 1:
+            return {}
         values = {metric: curve.value for metric, curve in self._curves.items() if curve is not self._first}
         objectives = {objective.metric for objective in self.objectives}
         known = {metric: value for metric, value in values.items() if value is not None}

@@ -45,18 +45,22 @@ class Anchor:
 
 
 class LogParser:
-    """Makes a report of each line that has the objective, with all metrics that were printed since the last one.
+    """Makes a report of each line that has the first objective, with all metrics that were printed since the last one.
 
     The log must have been opened at `anchor.time` or before. The step is the number that the log names so, else it is
     counted; either way the same log gives the same reports, however often it is read.
     """
 
-    def __init__(self, logs: LogMetrics, objective: str, anchor: Anchor | None = None, *, stamped: bool) -> None:
+    def __init__(
+        self, logs: LogMetrics, objective: str, *others: str, anchor: Anchor | None = None, stamped: bool
+    ) -> None:
+        """`others` are metrics that count too: there is room for them however many are printed."""
         self.anchor = anchor or Anchor()
         """After the last report that was made."""
         self.lines = 0
         """How many lines were read."""
         self._objective = objective
+        self._wanted = frozenset((objective, *others))
         self._step_name = logs.step
         self._read = line_reader(logs)
         self._log_lines = LogLines(stamped=stamped)
@@ -113,8 +117,8 @@ class LogParser:
                 self._step = int(step)
                 self._pending.clear()
         for name, number in numbers.items():
-            room = len(self._pending) < MAX_METRICS_PER_REPORT - 1
-            if room or name in self._pending or name == self._objective:
+            room = len(self._pending) < MAX_METRICS_PER_REPORT - len(self._wanted)
+            if name in self._wanted or name in self._pending or room:
                 self._pending[name] = number
 
     def _report(self, time: float | None) -> Report:

@@ -59,7 +59,7 @@ class TrialLog:
         self.ended = asyncio.Event()
         """Set once its container has ended: what is written then is all."""
         self._logs = logs
-        self._objective = spec.objective.metric
+        self._metrics = spec.measured
         self._anchor: Anchor | None = None
 
     @property
@@ -80,7 +80,7 @@ class TrialLog:
         is_of_this_one = self._anchor.time >= began
         anchor = self._anchor if is_of_this_one else Anchor()
         afresh = not is_of_this_one and self._anchor.same_time > 0
-        return OpenLog(self, LogParser(self._logs, self._objective, anchor, stamped=stamped), anchor, afresh)
+        return OpenLog(self, LogParser(self._logs, *self._metrics, anchor=anchor, stamped=stamped), anchor, afresh)
 
     async def report(self, reports: Sequence[Report], anchor: Anchor, afresh: bool) -> None:
         """Store reports, however long that takes; `afresh`: they are the first that a container printed.
