@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.trainer.attempts import steps_of_two_attempts
+import tuning_trainer as tuning
+from tests.trainer.attempts import steps_of_parent_and_child, steps_of_two_attempts
 from tuning_contract import FinalState, TrialEnd
 from tuning_trainer.testing import FakeStudy, fake_study
 
@@ -92,6 +93,28 @@ def test_a_further_attempt_reports_the_epochs_that_are_left(tmp_path: Path) -> N
         model.fit(ones, ones, epochs=4, callbacks=callbacks, verbose=0)
 
     assert steps_of_two_attempts(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+def test_a_child_goes_on_from_the_model_that_its_parent_saved(tmp_path: Path) -> None:
+    import keras
+    import numpy
+
+    from tuning_trainer.callbacks.keras import TuningCallback
+
+    def train(checkpoints: Path, epochs: int) -> None:
+        ones = numpy.ones((8, 1), dtype="float32")
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile(optimizer="sgd", loss="mse")
+        found = tuning.current_trial().resume_dir
+        last = max(found.glob("*.weights.h5"), default=None) if found else None
+        if last:
+            model.load_weights(last)
+        saving = keras.callbacks.ModelCheckpoint(checkpoints / "{epoch:04}.weights.h5", save_weights_only=True)
+        done = int(last.name[:4]) if last else 0
+        model.fit(ones, ones, initial_epoch=done, epochs=epochs, callbacks=[saving, TuningCallback()], verbose=0)
+
+    assert steps_of_parent_and_child(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
 
 
 def test_without_keras_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

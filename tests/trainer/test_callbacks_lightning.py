@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.trainer.attempts import steps_of_two_attempts
+import tuning_trainer as tuning
+from tests.trainer.attempts import StepsOf, steps_of_parent_and_child, steps_of_two_attempts
 from tests.trainer.fake_operator import Answer, FakeOperator
 from tests.trainer.scripts import Script
 from tuning_contract import FinalState, ReportReply, TrialEnd
@@ -131,9 +132,10 @@ def test_a_metric_that_is_not_logged_is_left_out_with_one_warning(
 
 
 @pytest.mark.filterwarnings("ignore:.*defined a `validation_step` but have no:UserWarning")
-@pytest.mark.filterwarnings("ignore:.*there is no last checkpoint available:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*exists and is not empty:UserWarning")
-def test_a_further_attempt_reports_the_epochs_that_are_left(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:.*dirpath has changed from:UserWarning")
+@pytest.mark.parametrize("steps_of", [steps_of_two_attempts, steps_of_parent_and_child])
+def test_a_further_attempt_and_a_child_report_the_epochs_that_are_left(tmp_path: Path, steps_of: StepsOf) -> None:
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -149,9 +151,10 @@ def test_a_further_attempt_reports_the_epochs_that_are_left(tmp_path: Path) -> N
             max_epochs=epochs,
             callbacks=[TuningCallback(), saving],
         )
-        trainer.fit(names["Line"](), names["loader"](), ckpt_path="last")
+        found = tuning.current_trial().resume_dir
+        trainer.fit(names["Line"](), names["loader"](), ckpt_path=found and found / "last.ckpt")
 
-    assert steps_of_two_attempts(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
+    assert steps_of(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
 
 
 def test_two_ranks_of_lightnings_own_launcher_stop_together_and_one_reports(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainer.attempts import steps_of_two_attempts
+import tuning_trainer as tuning
+from tests.trainer.attempts import StepsOf, steps_of_parent_and_child, steps_of_two_attempts
 from tuning_contract import FinalState, TrialEnd
 from tuning_trainer.testing import FakeStudy, fake_study
 
@@ -113,14 +114,16 @@ def test_a_training_that_reports_nothing_is_warned_about(
     assert warning.startswith("nothing was reported: set eval_strategy")
 
 
-def test_a_further_attempt_reports_the_epochs_that_are_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps_of", [steps_of_two_attempts, steps_of_parent_and_child])
+def test_a_further_attempt_and_a_child_report_the_epochs_that_are_left(tmp_path: Path, steps_of: StepsOf) -> None:
     from transformers.trainer_utils import get_last_checkpoint
 
     def train(checkpoints: Path, epochs: int) -> None:
         trainer = prepared(checkpoints, num_train_epochs=epochs, save_strategy="epoch", save_total_limit=2)
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(checkpoints))
+        found = tuning.current_trial().resume_dir
+        trainer.train(resume_from_checkpoint=found and get_last_checkpoint(found))
 
-    assert steps_of_two_attempts(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
+    assert steps_of(train, tmp_path / "checkpoints") == [[1, 2], [3, 4]]
 
 
 def test_without_transformers_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

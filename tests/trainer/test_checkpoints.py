@@ -326,6 +326,22 @@ def test_the_directory_is_made_when_it_is_first_needed(tmp_path: Path) -> None:
         assert directory.is_dir()
 
 
+def test_the_directory_to_go_on_from_is_the_own_one_once_it_holds_anything(tmp_path: Path) -> None:
+    parent, own = tmp_path / "parent", tmp_path / "own"
+    with attempt(own, resume_from=parent) as trial:
+        assert trial.resume_dir is None
+        parent.mkdir()
+        assert trial.resume_dir is None
+        (parent / "last.ckpt").touch()
+        assert trial.resume_dir == parent
+        assert trial.checkpoint_dir == own
+        assert trial.resume_dir == parent
+        (own / "last.ckpt").touch()
+        assert trial.resume_dir == own
+    with attempt(None) as trial:
+        assert trial.resume_dir is None
+
+
 def test_a_directory_that_cannot_be_made_is_an_error_that_names_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "volume").touch()
     with attempt(tmp_path / "volume" / "7") as trial:

@@ -77,6 +77,16 @@ class Checkpoints:
                 ) from error
         return self._directory
 
+    def found(self) -> Path | None:
+        """Return the directory that the training goes on from: the own one if anything is in it, else the other.
+
+        None: there is nothing in either.
+        """
+        for directory in (self._directory, self._resume_from):
+            if directory is not None and directory.is_dir() and any(directory.iterdir()):
+                return directory
+        return None
+
     def save(self, state: object, step: int) -> None:
         """Write a checkpoint and remove those before the last one; without a directory, log once that nothing is kept.
 

@@ -90,6 +90,15 @@ class Trial:
         """
         return _path(self._environment.resume_from) if self._environment else None
 
+    @property
+    def resume_dir(self) -> Path | None:
+        """Directory with the files to go on from, for a framework's own checkpoints; None: start afresh.
+
+        It is `checkpoint_dir` once anything is in it, else `resume_from` if anything is in that. Write nothing there:
+        it may be another trial's. `resume` looks by itself.
+        """
+        return self._checkpoints.found()
+
     def report(self, values: Mapping[str, SupportsFloat], step: int) -> None:
         """Report metrics after a step; returns at once.
 

@@ -57,10 +57,11 @@ BATCH_SIZE = IntParameter("batch_size", 32, 1, 1437, "images per update")
 
 
 def seeded_device(seed: int) -> torch.device:
-    """Seed PyTorch, take as many threads as the trial may have, and return the device to train on."""
+    """Seed PyTorch, take one thread unless the environment says how many, and return the device to train on."""
     import torch
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
+    if not os.environ.get("OMP_NUM_THREADS"):  # PyTorch reads it itself
+        torch.set_num_threads(1)
     torch.manual_seed(seed)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
