@@ -47,6 +47,8 @@ SAMPLERS: list[dict[str, Any]] = [
 STRATEGIES: list[dict[str, Any]] = [
     {"name": "SynchronousHyperband", "options": {"maxResource": 9}},
     {"name": "SynchronousHyperband", "options": {"maxResource": 10, "reductionFactor": 2, "iterations": 2}},
+    {"name": "SynchronousHyperband", "options": {"maxResource": 9, "sampler": "TPE", "iterations": 3}},
+    {"name": "SynchronousHyperband", "options": {"maxResource": 9, "sampler": "QMC"}},
     {"name": "PopulationBasedTraining", "options": {"populationSize": 5, "interval": 2, "generations": 6}},
     {"name": "PopulationBasedTraining", "options": {"populationSize": 2, "interval": 1, "generations": 40}},
     {"name": "MIHA"},

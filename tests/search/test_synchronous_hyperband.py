@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable
 
 from optuna.trial import FrozenTrial, TrialState
@@ -99,6 +101,20 @@ def test_iterations_follow_each_other_with_new_configurations() -> None:
     assert len(study.trials) == 46
     first, second = (trials_of(study, bracket, 0) for bracket in (0, 3))
     assert len({trial.params["rate"] for trial in [*first, *second]}) == 18
+
+
+def test_new_configurations_may_be_learned() -> None:
+    def run(sampler: str) -> list[float]:
+        study = Drafting(inheriting_spec("SynchronousHyperband", {**NINE, "iterations": 6, "sampler": sampler}))
+        while study.ask(1):
+            newest = study.trials[-1]
+            study.tell_trial(newest.number, -abs(math.log10(newest.params["rate"]) + 2))
+        return [
+            abs(math.log10(trial.params["rate"]) + 2) for number in (12, 15) for trial in trials_of(study, number, 0)
+        ]
+
+    assert statistics.median(run("TPE")) < statistics.median(run("Random")) / 2
+    assert len(run("TPE")) == len(run("QMC"))
 
 
 def test_enqueued_parameters_are_new_configurations_also_of_later_brackets() -> None:

@@ -19,6 +19,14 @@ Population = Annotated[int, Field(ge=1, le=10_000)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
+class ConfigurationSampler(StrEnum):
+    """How the parameters of new configurations are chosen."""
+
+    RANDOM = "Random"
+    QMC = "QMC"
+    TPE = "TPE"
+
+
 class SynchronousHyperbandOptions(ResourceModel):
     """Options of Hyperband with promotion: the best of a rung go on from their checkpoints, once all of it have ended.
 
@@ -33,6 +41,8 @@ class SynchronousHyperbandOptions(ResourceModel):
     """How much farther each rung is than the one before; about one of so many trials goes on."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 1
     """How often all brackets are run, each time with new trials."""
+    sampler: Annotated[ConfigurationSampler, Strict(False)] = ConfigurationSampler.RANDOM
+    """What chooses new configurations: Random (default), QMC, or TPE, which learns from the trials of all rungs."""
 
     @model_validator(mode="after")
     def _resources_are_in_order(self) -> SynchronousHyperbandOptions:

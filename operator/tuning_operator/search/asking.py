@@ -28,7 +28,7 @@ from tuning_operator.search.seeds import feasible_seed, order_seed, reseed
 from tuning_operator.search.seen_trials import SeenTrials
 from tuning_operator.search.shuffle import Shuffle
 from tuning_operator.search.space import Space
-from tuning_operator.search.strategies import make_strategy
+from tuning_operator.search.strategies import make_strategy, sampler_of
 from tuning_operator.search.walk import Walk
 
 _DRAWS = 100
@@ -114,7 +114,7 @@ class Asking:
             len(spec.objectives),
             [backwards(trial, self._space.reversed) for trial in past.warm],
         )
-        self._sampler = make_sampler(search.sampler, circumstances)
+        self._sampler = make_sampler(sampler_of(search.sampler), circumstances)
         strategy, direction = make_strategy(search.sampler, self._space), spec.objective.direction
         self._proposing = None if strategy is None else Proposing(strategy, self._enqueued, direction, self._seed)
         warm = [as_first_generation(trial, self._sampler) for trial in past.warm]
@@ -139,10 +139,10 @@ class Asking:
         heapq.heappush(self._unseen, (first_to_see(ended, self._spec), ended.number, ended))
 
     def size(self) -> int | None:
-        if self._proposing is not None:
-            return self._seen.count if self._proposing.is_finished() else None
         if self._no_point is not None:
             return self._seen.count
+        if self._proposing is not None:
+            return self._seen.count if self._proposing.is_finished() else None
         left = None if self._walk is None else self._walk.left
         return None if left is None else max(self._seen.count, len(self._enqueued)) + left
 

@@ -8,7 +8,7 @@ Adding one: options in `api/strategies.py`, a name and a line in `api/samplers.p
 `make_strategy`; where its rounds are known beforehand, they belong into `decisions/schedule.py`, for `tuning preview`.
 """
 
-from tuning_operator.search.strategies.registry import make_strategy
+from tuning_operator.search.strategies.registry import make_strategy, sampler_of
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Strategy
 
-__all__ = ["Answer", "Nothing", "PastTrial", "Proposal", "Strategy", "make_strategy"]
+__all__ = ["Answer", "Nothing", "PastTrial", "Proposal", "Strategy", "make_strategy", "sampler_of"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuning_operator.api.parameters import ParameterType
-from tuning_operator.api.samplers import Sampler
+from tuning_operator.api.samplers import Sampler, SamplerName
 from tuning_operator.api.strategies import (
     MIHAOptions,
     PopulationBasedTrainingOptions,
@@ -33,6 +33,14 @@ def make_strategy(spec: Sampler, space: Space) -> Strategy | None:
             return RegularizedEvolution(options, Variation(space))
         case _:
             return None
+
+
+def sampler_of(spec: Sampler) -> Sampler:
+    """Return what chooses parameters that a strategy does not give; an ordinary sampler itself."""
+    options = spec.parsed_options()
+    if isinstance(options, SynchronousHyperbandOptions):
+        return Sampler(name=SamplerName(options.sampler.value))
+    return spec
 
 
 def stepwise(space: Space) -> list[str]:
