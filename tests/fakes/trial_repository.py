@@ -15,11 +15,13 @@ from tuning_operator.api.study import Direction, Reduce, StudySpec
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import (
+    NO_LINEAGE,
     ActiveTime,
     EarlierAttempts,
     EndState,
     FinishedTrial,
     History,
+    Lineage,
     OpenTrial,
     PodTime,
     StudyKey,
@@ -84,6 +86,8 @@ class FakeTrialRepository:
         """How many trials the space has, those enqueued included; None: endlessly many."""
         self.waits = False
         """Whether the search has nothing to propose before another trial has ended."""
+        self.lineages: dict[int, Lineage] = {}
+        """Where trials will come from, by number."""
         self.prune_on_report: set[int] = set()
         """Trials whose next new report is answered with the decision to prune."""
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
@@ -184,6 +188,7 @@ class FakeTrialRepository:
                     attempt=trial.open.attempt,
                     ended_at=self._clock.now(),
                     running_seconds=outcome.running_seconds,
+                    lineage=trial.open.lineage,
                 )
                 self._ends.append(trial.finished)
             else:
@@ -239,6 +244,7 @@ class FakeTrialRepository:
             attempt=attempt,
             earlier=EarlierAttempts(first=attempt),
             seed=number,
+            lineage=self.lineages.get(number, NO_LINEAGE),
             asked_at=self._clock.now(),
         )
 

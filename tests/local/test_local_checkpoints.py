@@ -15,7 +15,7 @@ from tests.cli.workplace import study_document
 from tests.cluster_api.trial_jobs_suite import until
 from tests.fakes import FakeTrialRepository
 from tests.resuming_trainer import resuming_trainer
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import EndState, Lineage, StudyKey
 from tuning_operator.local.checkpoints import CheckpointFolders, remove
 from tuning_operator.local.places import Places
 from tuning_operator.local.runner import LocalRun, Observer
@@ -101,6 +101,20 @@ async def test_where_trials_go_on_from_others_all_stay_until_there_is_nothing_mo
     (tmp_path / "0").mkdir()
     assert folders.unneeded(trials, (), may_be_parents=True) == []
     trials.points = 2
+    assert folders.unneeded(trials, (), may_be_parents=True) == [tmp_path / "0"]
+
+
+async def test_the_parents_of_open_trials_stay(tmp_path: Path) -> None:
+    """Nothing more is to be tried once the last child was asked for, but it has yet to start, or may be retried."""
+    trials = FakeTrialRepository(spec(parallelism=2))
+    trials.points, trials.lineages = 3, {2: Lineage(parent=0)}
+    await trials.ask(2)
+    await trials.tell([Outcome(number, EndState.COMPLETE, number, "Complete", "", 1.0) for number in (0, 1)])
+    await trials.ask(1)
+    folders = CheckpointFolders(tmp_path)
+    (tmp_path / "0").mkdir()
+    assert folders.unneeded(trials, (), may_be_parents=True) == []
+    await trials.tell([Outcome(2, EndState.COMPLETE, 2.0, "Complete", "", 1.0)])
     assert folders.unneeded(trials, (), may_be_parents=True) == [tmp_path / "0"]
 
 

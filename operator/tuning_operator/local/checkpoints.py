@@ -30,7 +30,7 @@ class CheckpointFolders:
     def unneeded(
         self, trials: TrialRepository, jobs: Collection[TrialJob], *, may_be_parents: bool = False
     ) -> list[Path]:
-        """Return the directories of trials that have ended, but the best one's.
+        """Return the directories of trials that have ended, but the best one's and the parents' of open trials.
 
         A trial can end before its process does, which may still be saving its model. Where others go on from such
         directories, each may be needed until there is nothing more to try.
@@ -40,6 +40,7 @@ class CheckpointFolders:
             return []
         best = history.best
         needed = {job.trial for job in jobs if job.is_active} | ({best.number} if best else set())
+        needed |= {trial.lineage.parent for trial in history.open if trial.lineage.parent is not None}
         numbers = [int(path.name) for path in self._root.glob("[0-9]*") if path.name.isdecimal()]
         return [self.of(trial) for trial in numbers if trial not in needed and trials.finished(trial) is not None]
 
