@@ -61,6 +61,9 @@ ANOTHER = replace(KEY, uid="another-uid")
         ("rungs", {"1": "much"}),
         ("rungs", {"1": math.nan}),
         ("rungs", {"-1": 0.5}),
+        ("told_after", "2"),
+        ("told_after", -1),
+        ("told_after", 3),
     ],
 )
 async def test_a_trials_attribute_makes_the_history_damaged(world: DatabaseWorld, name: str, value: Any) -> None:

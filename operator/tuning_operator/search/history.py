@@ -19,7 +19,7 @@ from tuning_operator.decisions.tally import Tally
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.ports import StoredReport
 from tuning_operator.search import report_rows, tables
-from tuning_operator.search.attributes import Unreadable, active_time, seconds, trial_attributes
+from tuning_operator.search.attributes import TOLD_AFTER, Unreadable, active_time, seconds, trial_attributes
 from tuning_operator.search.database import Database
 from tuning_operator.search.lineage import lineage_of
 from tuning_operator.search.open_trial import TrialProgress
@@ -231,8 +231,9 @@ def check_trials(key: StudyKey, trials: list[FrozenTrial], objectives: int, firs
     StorageDamaged
         Somebody else has written one, or what this project needs of it; the sentence names it.
     """
+    total = first + len(trials)
     for number, trial in enumerate(trials, first):
-        problem = _problem_of(trial, number, objectives)
+        problem = _problem_of(trial, number, objectives, total)
         if problem:
             raise StorageDamaged(
                 f"somebody else wrote a trial {trial.number} into the study {key} in the storage ({problem}); mend or "
@@ -241,7 +242,7 @@ def check_trials(key: StudyKey, trials: list[FrozenTrial], objectives: int, firs
     return trials
 
 
-def _problem_of(trial: FrozenTrial, number: int, objectives: int) -> str:
+def _problem_of(trial: FrozenTrial, number: int, objectives: int, total: int) -> str:
     """Return what of a trial is not as this project writes it; people can write anything into Optuna's tables."""
     if trial.number != number:
         return f"it should be trial {number}"
@@ -254,10 +255,12 @@ def _problem_of(trial: FrozenTrial, number: int, objectives: int) -> str:
     if not is_right_count or not all(map(math.isfinite, values)):
         return f"its values are {values}"
     try:
-        trial_attributes(trial.user_attrs)
+        told_after = trial_attributes(trial.user_attrs).told_after
         lineage_of(trial)
     except Unreadable as problem:
         return str(problem)
+    if told_after > total:  # no trial would ever learn of it, and a strategy would wait for ever
+        return f"`{TOLD_AFTER}` is {told_after}, and there are {total} trials"
     return ""
 
 
