@@ -17,7 +17,7 @@ PARAMETERS: tuple[Mapping[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize(
+STRATEGY = pytest.mark.parametrize(
     ("name", "options"),
     [
         ("MIHA", {"cycles": 4}),
@@ -26,6 +26,9 @@ PARAMETERS: tuple[Mapping[str, Any], ...] = (
         ("SynchronousHyperband", {"maxResource": 9}),
     ],
 )
+
+
+@STRATEGY
 def test_every_trial_meets_them(name: str, options: dict[str, Any]) -> None:
     study = Drafting(inheriting_spec(name, options, PARAMETERS, constraints=["a + b <= 6", "rate < 0.1"]))
     while len(study.trials) < 40 and study.ask(3):
@@ -34,6 +37,15 @@ def test_every_trial_meets_them(name: str, options: dict[str, Any]) -> None:
                 study.tell_trial(trial.number, float(trial.params["a"] + trial.params["b"]))
     assert len(study.trials) > 20
     assert all(trial.params["a"] + trial.params["b"] <= 6 and trial.params["rate"] < 0.1 for trial in study.trials)
+
+
+@STRATEGY
+def test_where_no_point_meets_them_the_search_is_over(name: str, options: dict[str, Any]) -> None:
+    """Else the study would wait for ever, with no trial that could end."""
+    study = Drafting(inheriting_spec(name, options, PARAMETERS, constraints=["a + b > 99"]))
+    assert study.ask(3) == []
+    assert study.asking.size() == 0
+    assert study.asking.why_none()
 
 
 def test_where_no_change_meets_them_the_net_goes_on_unchanged() -> None:
