@@ -239,6 +239,14 @@ async def test_a_table_as_optuna_writes_it_is_read(sqlite_world: DatabaseWorld) 
     assert [study._space.typed(trial.params)["kind"] for trial in study._warm.trials] == ["a", True, 1]
 
 
+async def test_a_gaussian_process_gets_no_more_than_it_can_bear(sqlite_world: DatabaseWorld) -> None:
+    header, *rows = CSV.splitlines()
+    sqlite_world.spec = _spec({"csv": "\n".join([header, *rows * 30])}, sampler={"name": "GP"})
+    study = await sqlite_world.open()
+    assert len(study._warm.trials) == 500
+    assert study.history().warm_start.endswith("only the newest 500 of them all, for more would make asking slow")
+
+
 @pytest.mark.parametrize(
     ("table", "problem"),
     [

@@ -27,7 +27,7 @@ from tuning_operator.search.space import Space
 from tuning_operator.search.study_record import METRIC_NAMES, is_tuning_study, key_of, read_record, study_name
 
 MAX_TRIALS = 5_000
-"""Trials that are read of one source, the newest; a sampler that learns from more takes long to ask."""
+"""Trials that are read of one source, the newest."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
     try:
         trials = [
             (typed(trial.params), trial.values)
-            for trial in load_trials(connection, study_id, _before_newest(connection, study_id))
+            for trial in load_trials(connection, study_id, _before_newest(connection, study_id), curves=False)
             if trial.state is TrialState.COMPLETE and len(trial.values or ()) == len(directions)
         ]
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise StorageDamaged(
             f"the storage's study {study_id}, a warm start of {key}, can't be read: {error}"
         ) from error

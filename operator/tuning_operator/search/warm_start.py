@@ -15,6 +15,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning_operator.api.parameters import Parameter, ParameterType
+from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.warm_start import WarmStart
 from tuning_operator.decisions.snapshot import StudyKey
@@ -38,6 +39,8 @@ _FIRST_ID = -(10**9)
 """Samplers note ids of trials: these stay the same over restarts and are nobody else's."""
 _LONG_AGO = datetime(2000, 1, 1)  # noqa: DTZ001 - Optuna's trials have naive local time
 _SHOWN_REASONS = 3
+_MOST = {SamplerName.GP: 500}
+"""Trials that a sampler learns from; the time of a GP grows with their number's third power."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,10 @@ def read_warm_start(database: Database, study: StudyKey, owner: str, spec: Study
         some = [trial for trial in (fitting.taken(given, values_of(v)) for given, v in source.trials) if trial]
         report.append(f"{len(some)} of {len(source.trials)} complete trials of {warm_start} are used{fitting.report()}")
         taken += some
-    return {"trials": taken[-MAX_TRIALS:], "report": "; ".join(report)}
+    most = _MOST.get(spec.search.sampler.name, MAX_TRIALS)
+    if len(taken) > most:
+        report.append(f"only the newest {most:,} of them all, for more would make asking slow")
+    return {"trials": taken[-most:], "report": "; ".join(report)}
 
 
 def warm_trials(stored: Any, space: Space, count: int) -> WarmTrials:
