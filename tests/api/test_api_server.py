@@ -170,6 +170,7 @@ def _full_status() -> StudyStatus:
         ],
         usage=Usage(gpu_hours=1.5, trial_hours=2.5),
         planned_trainings=10,
+        planned_epochs=30,
         read_token="token",
     )
 

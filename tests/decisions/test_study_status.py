@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW, finished, job, reported, snapshot, trial
+from tests.builders import NOW, finished, job, reported, snapshot, trial, trial_fields
 from tuning_operator.api.status import ConditionType, StudyStatus
 from tuning_operator.decisions.events import announcements
 from tuning_operator.decisions.snapshot import Snapshot
@@ -26,6 +26,12 @@ def test_a_study_that_has_not_started_is_pending() -> None:
     assert shown.phase == "Pending"
     assert true_conditions(shown) == {"Accepted": "Valid"}
     assert shown.start_time is None
+
+
+def test_a_strategys_epochs_are_told_before_they_are_trained() -> None:
+    search = {"sampler": {"name": "MIHA", "options": {"mutate": ["lr"]}}}
+    assert status(snapshot(search=search, trial=trial_fields(checkpoints={"claimName": "c"}))).planned_epochs == 30
+    assert status(snapshot()).planned_epochs is None
 
 
 def test_a_running_study_counts_its_trials_where_they_are() -> None:

@@ -67,10 +67,3 @@ def test_where_no_child_meets_them_a_random_trial_is_run() -> None:
         study.ask(1)
         study.tell_trial(number, 0.5)
     assert all(trial.params["a"] == trial.params["b"] for trial in study.trials)
-
-
-def test_a_strategy_for_which_there_is_no_feasible_configuration_comes_to_its_end() -> None:
-    study = Drafting(inheriting_spec("MIHA", {}, PARAMETERS, constraints=["a + b > 20"]))
-    assert study.ask(1) == []
-    assert study.asking.size() == 0
-    assert "meets `constraints`" in study.asking.why_none()

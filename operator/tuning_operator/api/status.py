@@ -214,6 +214,8 @@ class StudyStatus(ResourceModel):
     """What the study has used."""
     planned_trainings: Count = 0
     """Trainings that the whole study takes, so that its cost is seen before it is paid."""
+    planned_epochs: Count | None = None
+    """Epochs (steps) of all trials together that a strategy lays down; absent where results lead the search."""
     read_token: Text = ""
     """Opens this study's trials at the operator's read API."""
 
