@@ -30,6 +30,17 @@ def test_the_best_trial_needs_the_status_alone(workplace: Workplace, server: Api
     assert found["log"] == "kubectl logs -n team job/quick-1234-4-1"
 
 
+def test_the_front_of_several_objectives_is_that_of_the_status(workplace: Workplace, server: ApiServer) -> None:
+    study = server.studies["team/quick"]
+    study["spec"]["objectives"].append({"metric": "size", "direction": "Minimize"})
+    trial = {"number": 4, "values": {"score": 4.0, "size": 2.0}, "parameters": {"x": 0.4}, "job": "quick-1234-4-1"}
+    study["status"] = {"phase": "Running", "front": [trial], "frontSize": 9}
+    found = json.loads(workplace.call("best", "quick", "-o", "json").out)
+    assert (found["frontSize"], found["front"][0]["values"]) == (9, {"score": 4.0, "size": 2.0})
+    assert found["front"][0]["log"] == "kubectl logs -n team job/quick-1234-4-1"
+    assert "and 8 more, between these" in workplace.call("best", "quick").out
+
+
 def test_the_namespace_can_be_named(workplace: Workplace, server: ApiServer) -> None:
     server.studies["lab/quick"] = server.studies.pop("team/quick")
     assert workplace.call("best", "quick", "-n", "lab").status == 0

@@ -577,6 +577,28 @@ class RepositorySuite:
         assert world.repositories.find(AGAIN.uid) is None
         assert (await _open(world)).history().open[0].attempt == 1
 
+    async def test_each_objective_is_reduced_by_itself(self, world: World) -> None:
+        repository = await _open(world, _several())
+        await repository.ask(1)
+        reports = (Report(1, {METRIC: 0.9, "size": 10.0}), Report(2, {METRIC: 0.5, "size": 20.0, "latency": 3.0}))
+        await repository.report(0, 1, ReportBatch(reports))
+        (trial,) = repository.history().open
+        assert (trial.value, trial.further) == (0.5, {"size": 15.0, "latency": 3.0})
+
+    async def test_complete_trials_form_a_front_that_outlives_a_restart(self, world: World) -> None:
+        repository = await _open(world, _several())
+        await repository.ask(3)
+        for number, (accuracy, size, latency) in enumerate([(0.5, 10.0, 1.0), (0.4, 30.0, 1.0), (0.9, 1.0, 99.0)]):
+            values = {METRIC: accuracy, "size": size, "latency": latency}
+            await repository.report(number, 1, ReportBatch((Report(1, values),)))
+            await repository.tell([outcome(number, accuracy)])
+        await world.restart()
+        history = (await _open(world, _several())).history()
+        assert history.best is None
+        (member,) = history.front.members
+        assert (member.trial.number, member.trial.value) == (0, 0.5)
+        assert member.trial.further == {"size": 10.0, "latency": 1.0}
+
     async def test_the_secret_key_stays_the_same(self, world: World) -> None:
         key = await world.repositories.secret_key()
         assert len(key) == 32
@@ -586,6 +608,16 @@ class RepositorySuite:
 
 async def _open(world: World, spec: StudySpec | None = None) -> TrialRepository:
     return await world.repositories.open(KEY, spec or study_spec())
+
+
+def _several() -> StudySpec:
+    """A study of two objectives that wants a low latency, too."""
+    document = study_spec().to_document()
+    size = {"metric": "size", "direction": "Minimize", "reduce": "Mean"}
+    bounds = [{"metric": "latency", "max": 20}]
+    return StudySpec.model_validate(
+        {**document, "objectives": [*document["objectives"], size], "metricConstraints": bounds}
+    )
 
 
 async def _with_trials(world: World, count: int) -> TrialRepository:
