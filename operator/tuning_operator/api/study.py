@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 
+from tuning_operator.api import several_objectives
 from tuning_operator.api.conditional_parameters import why_conditions_fail, why_not_given_together
 from tuning_operator.api.constraints import MAX_CONSTRAINTS, MAX_EXPRESSION, Constraints
 from tuning_operator.api.deletion_policy import DeletionPolicy
@@ -16,7 +16,7 @@ from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STORAGE_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.pruners import PrunerName
-from tuning_operator.api.samplers import INHERITING, ONE_OBJECTIVE, GridOptions, SamplerName
+from tuning_operator.api.samplers import INHERITING, GridOptions, SamplerName
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import Search
 from tuning_operator.api.sentences import one_line, shown
@@ -68,11 +68,7 @@ class Objective(ResourceModel):
     """A trial's value from its reports: the Last (default), the Best or the Mean."""
 
 
-def _sampler_is_one_of(names: Sequence[SamplerName]) -> str:
-    return f"(self.search.sampler.name in [{', '.join(repr(name.value) for name in names)}])"
-
-
-_INHERITS = _sampler_is_one_of(INHERITING)
+_INHERITS = f"(self.search.sampler.name in [{', '.join(repr(name.value) for name in INHERITING)}])"
 _NO_CHECKPOINTS = (
     "`search.sampler` is a strategy whose trials go on from other trials' checkpoints, but `trial.checkpoints` "
     "names no volume for them; add it, or take another sampler"
@@ -80,23 +76,6 @@ _NO_CHECKPOINTS = (
 _TWO_JUDGES = (
     "`search.sampler` is a strategy that itself decides which trials go on, so that `search.pruner` can only be None "
     "or Threshold; remove it, or take another sampler"
-)
-MAX_OBJECTIVES = 8
-"""Objectives of a study; with more, hardly any trial is better than another one in all of them."""
-
-MOST_MEASURED = 3
-"""Objectives whose hypervolume is computed; with more, that takes too long for a decision that others wait for."""
-
-_NO_PLATEAU_OF_SO_MANY = (
-    f"`stopping.plateau` follows the hypervolume, which is computed for at most {MOST_MEASURED} `objectives`; "
-    "remove one of the two"
-)
-_KNOWS_ONE_OBJECTIVE = _sampler_is_one_of(ONE_OBJECTIVE)
-_SAMPLER_HAS_ONE_OBJECTIVE = (
-    "`search.sampler` searches by one objective only; take NSGAII, NSGAIII, TPE or GP, or keep one of `objectives`"
-)
-_PRUNERS_HAVE_ONE_OBJECTIVE = (
-    "pruners compare trials by one objective only; remove `search.pruner`, or keep one of `objectives`"
 )
 
 
@@ -118,27 +97,14 @@ class StudySpec(ResourceModel):
                 ),
                 cel(f"!{_INHERITS} || has(self.trial.checkpoints)", _NO_CHECKPOINTS, ".trial"),
                 cel(f"!{_INHERITS} || self.search.pruner.name in ['None', 'Threshold']", _TWO_JUDGES, ".search"),
-                cel(
-                    f"self.objectives.size() == 1 || !{_KNOWS_ONE_OBJECTIVE}",
-                    _SAMPLER_HAS_ONE_OBJECTIVE,
-                    ".search",
-                ),
-                cel(
-                    f"self.objectives.size() <= {MOST_MEASURED} || !has(self.stopping.plateau)",
-                    _NO_PLATEAU_OF_SO_MANY,
-                    ".stopping",
-                ),
-                cel(
-                    "self.objectives.size() == 1 || self.search.pruner.name == 'None'",
-                    _PRUNERS_HAVE_ONE_OBJECTIVE,
-                    ".search",
-                ),
+                *several_objectives.RULES,
             ]
         }
     )
 
     objectives: Annotated[
-        list[Objective], Field(min_length=1, max_length=MAX_OBJECTIVES, json_schema_extra=list_map("metric"))
+        list[Objective],
+        Field(min_length=1, max_length=several_objectives.MAX_OBJECTIVES, json_schema_extra=list_map("metric")),
     ]
     """The metric to optimise; with several, the trials are looked for that no other one is better than in all."""
     metric_constraints: Annotated[
@@ -202,12 +168,9 @@ class StudySpec(ResourceModel):
 
     @model_validator(mode="after")
     def _several_objectives_are_understood(self) -> StudySpec:
-        if len(self.objectives) > 1 and self.search.sampler.name in ONE_OBJECTIVE:
-            raise ValueError(_SAMPLER_HAS_ONE_OBJECTIVE)
-        if len(self.objectives) > 1 and self.search.pruner.name is not PrunerName.NONE:
-            raise ValueError(_PRUNERS_HAVE_ONE_OBJECTIVE)
-        if len(self.objectives) > MOST_MEASURED and self.stopping.plateau is not None:
-            raise ValueError(_NO_PLATEAU_OF_SO_MANY)
+        problem = several_objectives.why_not_together(len(self.objectives), self.search, self.stopping)
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

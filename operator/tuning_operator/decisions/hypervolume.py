@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import prod
 from operator import itemgetter
 
-from tuning_operator.api.study import MOST_MEASURED
+from tuning_operator.api.several_objectives import MOST_MEASURED
 from tuning_operator.decisions.front import Front, Losses
 
 REFERENCE_TRIALS = 10
