@@ -69,7 +69,7 @@ def test_what_a_run_would_know_of_its_warm_start_is_shown(workplace: Workplace) 
     assert as_json["warmStart"] == (
         "1 of 2 complete trials of the CSV are used (left out: `kind` lies outside of its values in 1)"
     )
-    workplace.call("run", "study.yaml")
+    assert "warm start: 1 of 2 complete trials of the CSV are used" in workplace.call("run", "study.yaml").out
     again = study_document(search={"sampler": {"name": "TPE"}, "warmStart": [{"study": as_json["study"]}]})
     again["metadata"]["name"] = "again"
     workplace.write(again)

@@ -61,6 +61,11 @@ class RunMonitor:
         """Whether an earlier run left trials."""
         return self.resumed > 0
 
+    @property
+    def warm_start(self) -> str:
+        """What the search knew before the first trial, as a sentence; empty: nothing."""
+        return self._trials.history().warm_start if self._trials else ""
+
     def trials_ended(self) -> Iterator[TrialRow]:
         """Yield the trials that ended since the last call, by number."""
         if self._trials is None:

@@ -122,6 +122,8 @@ class RunSession:
         else:
             goal = aim_text(facts.aims, facts.direction, facts.metric)
             screen.say(f"study {facts.name}: {goal} in {plural(total, 'trial')}; logs in {self._places.logs(key)}")
+            if self._monitor.warm_start:
+                screen.say(f"warm start: {self._monitor.warm_start}")
 
     def _exit_status_of(self, status: StudyStatus) -> int:
         if status.is_true(ConditionType.FAILED):
