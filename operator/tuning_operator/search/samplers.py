@@ -28,11 +28,9 @@ from optuna.samplers import (
     NSGAIISampler,
     QMCSampler,
     RandomSampler,
-    TPESampler,
     nsgaii,
 )
 from optuna.samplers._ga import BaseGASampler
-from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
@@ -50,6 +48,7 @@ from tuning_operator.api.samplers import (
     TPEOptions,
 )
 from tuning_operator.errors import InvalidStudy
+from tuning_operator.search.tpe import TabularTPESampler
 
 
 @dataclass(frozen=True)
@@ -84,19 +83,10 @@ def _random(_options: ResourceModel, _circumstances: Circumstances) -> BaseSampl
     return RandomSampler()
 
 
-class StatelessTPESampler(TPESampler):
-    """Groups parameters by the trials alone: Optuna's splits its groups at each ask, which a restart forgets."""
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        if self._group:
-            self._group_decomposed_search_space = _GroupDecomposedSearchSpace(include_pruned=True)
-        return super().infer_relative_search_space(study, trial)
-
-
 def _tpe(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, TPEOptions)
     jointly = options.multivariate
-    return StatelessTPESampler(
+    return TabularTPESampler(
         n_startup_trials=options.n_startup_trials,
         n_ei_candidates=options.n_ei_candidates,
         multivariate=options.group or circumstances.objectives == 1 if jointly is None else jointly,
