@@ -21,6 +21,7 @@ PROGRAMS = (
     "memory",
     "local_run",
     "pruning",
+    "search_overhead",
     "report_latency",
     "durable_reports",
     "first_job",

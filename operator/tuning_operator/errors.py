@@ -6,7 +6,8 @@ TuningError
 ├── StudyGone               the study was deleted while it was worked on
 ├── Unavailable             a service is away for now; retrying helps
 │   ├── ClusterUnavailable  the Kubernetes API server
-│   └── StorageUnavailable  the database
+│   ├── StorageUnavailable  the database
+│   └── SearchUnavailable   the process that asks slow samplers
 ├── StorageDamaged          the database answers, but its content is not what this version can use
 ├── StorageMismatch         the database is another one than a study's trials are in
 ├── NotFound                a study or trial that somebody asked for does not exist
@@ -55,6 +56,10 @@ class ClusterUnavailable(Unavailable):
 
 class StorageUnavailable(Unavailable):
     """The database does not answer, or is locked by somebody else."""
+
+
+class SearchUnavailable(Unavailable):
+    """The process that asks samplers died."""
 
 
 class StorageDamaged(TuningError):

@@ -28,6 +28,7 @@ from tuning_operator.search.deletion import delete_part, delete_reports_part
 from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.repository import StudyRepository, Workers
 from tuning_operator.search.resumption import Earlier, Resumption, find_earlier, interrupt
+from tuning_operator.search.search_process import SearchProcess
 from tuning_operator.search.study_record import (
     create_study,
     find_reports_uid,
@@ -68,7 +69,9 @@ class StudyRepositories:
         self._database = Database(url)
         askers = ThreadPoolExecutor(max_workers=_ASKING_THREADS, thread_name_prefix="ask")
         self._askers = askers
-        self._workers = Workers(GroupCommit(self._database, metrics or Metrics()), askers, clock or SystemClock())
+        self._search_process = SearchProcess()
+        writer = GroupCommit(self._database, metrics or Metrics())
+        self._workers = Workers(writer, askers, self._search_process, clock or SystemClock())
         self._open: dict[str, StudyRepository] = {}
         self._opening = asyncio.Lock()
         self._policies: dict[str, DeletionPolicy] = {}
@@ -176,8 +179,11 @@ class StudyRepositories:
 
     async def aclose(self) -> None:
         """Finish what is being written and close all connections."""
+        for repository in self._open.values():
+            repository.suggest_no_more()
         await self._workers.writer.close()
         self._askers.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._search_process.close)
         await asyncio.to_thread(self._database.close)
 
     async def _resume(self, resumption: Resumption) -> None:

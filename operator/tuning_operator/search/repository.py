@@ -43,6 +43,8 @@ from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.open_trial import NewReports, TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
+from tuning_operator.search.samplers import APART
+from tuning_operator.search.search_process import RemoteAsking, SearchProcess
 from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.suggestions import Suggestions
@@ -65,6 +67,8 @@ class Workers:
     writer: GroupCommit
     askers: Executor
     """Threads that samplers run in, so that the event loop goes on."""
+    search_process: SearchProcess
+    """Where those run whose libraries are too heavy for this one."""
     clock: Clock
 
 
@@ -118,12 +122,16 @@ class StudyRepository(StudyHistory):
         """Let nothing more be written: the study is gone. When it returns, nothing is being written."""
         if self._asks:
             await asyncio.wait(self._asks)
-        self._suggestions.drop()
+        self.suggest_no_more()
         trials = [*self._open.values()]
         self._open.clear()
         for trial in trials:
             async with trial.lock:
                 pass
+
+    def suggest_no_more(self) -> None:
+        """Let nothing be prepared any more that nobody will ask for."""
+        self._suggestions.drop()
 
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
@@ -144,10 +152,16 @@ class StudyRepository(StudyHistory):
             notes=self._storage.get_study_system_attrs(self._record.study_id),
             warm=self._warm.trials,
         )
-        self._suggestions = Suggestions(Asking(past), self._workers.askers, ahead_of(spec))
+        self._suggestions = self._suggestions_after(past)
         self._size, self._infeasible = self._suggestions.size(), ""
         self._waits = False
         self._spec, self._seed = spec, past.seed
+
+    def _suggestions_after(self, past: Past) -> Suggestions:
+        ahead, process = ahead_of(past.spec), self._workers.search_process
+        if past.spec.search.sampler.name in APART:
+            return Suggestions(RemoteAsking(past, process), process.thread, ahead)
+        return Suggestions(Asking(past), self._workers.askers, ahead)
 
     def _directions(self) -> list[StudyDirection]:
         return self._storage.get_study_directions(self._record.study_id)

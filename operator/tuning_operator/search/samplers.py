@@ -75,8 +75,21 @@ def make_sampler(spec: Sampler, circumstances: Circumstances) -> BaseSampler:
     InvalidStudy
         It needs a library that is not installed.
     """
+    require_library(spec)
     with warnings.catch_warnings(action="ignore"):  # much is experimental in Optuna, which its users know
         return SAMPLERS[spec.name](spec.parsed_options(), circumstances)
+
+
+def require_library(spec: Sampler) -> None:
+    """Raise `InvalidStudy` if a sampler needs a library that is not installed; loads none."""
+    if spec.name is SamplerName.GP and importlib.util.find_spec("torch") is None:
+        raise InvalidStudy(
+            [
+                "`search.sampler`: GP needs PyTorch, which this installation lacks; install the operator with its "
+                "extra `gp` (see docs/search.md), or take another sampler"
+            ],
+            reason="SamplerNotInstalled",
+        )
 
 
 def _random(_options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
@@ -244,20 +257,15 @@ class StatelessGPSampler(GPSampler):
 
 def _gp(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, GPOptions)
-    if importlib.util.find_spec("torch") is None:
-        raise InvalidStudy(
-            [
-                "`search.sampler`: GP needs PyTorch, which this installation lacks; install the operator with its "
-                "extra `gp` (see docs/search.md), or take another sampler"
-            ],
-            reason="SamplerNotInstalled",
-        )
     return StatelessGPSampler(
         n_startup_trials=options.n_startup_trials,
         deterministic_objective=options.deterministic_objective,
         warn_independent_sampling=False,
     )
 
+
+APART = {SamplerName.GP}
+"""Samplers that are asked in a process of their own: PyTorch takes 300 MB and seconds, and would hold up reports."""
 
 SAMPLERS: dict[SamplerName, Callable[[ResourceModel, Circumstances], BaseSampler]] = {
     SamplerName.RANDOM: _random,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
@@ -40,18 +38,11 @@ class TabularTPESampler(TPESampler):
         table.update(trials, lambda known: self._get_params(known, study))
         good, others = table.split(default_gamma(table.finished), with_running=self._constant_liar)
         of_good, of_others = (
-            # It only hands them on to the method below.
-            self._build_parzen_estimator(study, search_space, places, handle_below=places is good)  # type: ignore[arg-type]
+            self._parzen_estimator_cls(
+                table.values(places, search_space), search_space, self._parzen_estimator_parameters
+            )
             for places in (good, others)
         )
         candidates = of_good.sample(self._rng.rng, self._n_ei_candidates)
         chosen = self._compare(candidates, self._compute_acquisition_func(candidates, of_good, of_others))
         return {name: search_space[name].to_external_repr(value) for name, value in chosen.items()}
-
-    def _get_internal_repr(
-        self, trials: Sequence[FrozenTrial], search_space: dict[str, BaseDistribution], study: Study
-    ) -> dict[str, np.ndarray[Any, Any]]:
-        if isinstance(trials, np.ndarray):
-            assert self._table is not None
-            return self._table.values(trials, search_space)
-        return super()._get_internal_repr(trials, search_space, study)

@@ -1,0 +1,49 @@
+"""What the operator and the search process say to each other; both as pickles, for both ends are this program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial
+
+from tuning_operator.search.asking import Asking, Past, Suggestion
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a suggester is asked for."""
+
+    study: int
+    """Tells the suggesters of this process apart."""
+    past: Past | None
+    """With a suggester's first call."""
+    ended: Sequence[FrozenTrial]
+    count: int
+    seconds: float
+    forgotten: Sequence[int]
+    """Studies that nobody will ask for again."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call led to."""
+
+    suggestions: Sequence[Suggestion] = ()
+    size: int | None = None
+    why_none: str = ""
+    error: Exception | None = None
+
+
+def answer(call: Call, studies: dict[int, Asking]) -> Answer:
+    """Ask the call's study; `studies` are those that are known, by number."""
+    for number in call.forgotten:
+        studies.pop(number, None)
+    try:
+        if call.past is not None:
+            studies[call.study] = Asking(call.past)
+        asking = studies[call.study]
+        suggestions = asking.suggest(call.ended, call.count, call.seconds)
+        return Answer(suggestions, asking.size(), asking.why_none())
+    except Exception as error:  # noqa: BLE001 - whatever a sampler raises is the caller's
+        return Answer(error=error)

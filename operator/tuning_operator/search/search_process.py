@@ -1,0 +1,117 @@
+"""The operator's end of the search process, which asks samplers whose libraries must stay out of the report path."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pickle
+import subprocess
+import sys
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from optuna.trial import FrozenTrial
+
+from tuning_operator.errors import SearchUnavailable
+from tuning_operator.search.asking import Past, Suggestion
+from tuning_operator.search.samplers import require_library
+from tuning_operator.search.search_calls import Answer, Call
+
+_WORKER = "tuning_operator.search.search_worker"
+"""Started as a module of its own: Python's multiprocessing would run the operator's main module again."""
+
+
+class SearchProcess:
+    """One process for all studies that need it, started at the first call. One that died is started again."""
+
+    def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="search-process")
+        """Makes the calls, one after the other; the process answers one at a time."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count()
+        self._forgotten: list[int] = []
+
+    def call(self, study: int, past: Past | None, ended: Sequence[FrozenTrial], count: int, seconds: float) -> Answer:
+        """Ask a study; its first call brings its past.
+
+        Raises
+        ------
+        SearchUnavailable
+            The process died; whoever asks next begins with the past.
+        """
+        process = self._process
+        if process is None:
+            command = [sys.executable, "-m", _WORKER]
+            # A session of its own: Ctrl-C is for the operator, which ends it.
+            pipe = subprocess.PIPE
+            process = self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
+        forgotten, self._forgotten = self._forgotten, []
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            pickle.dump(Call(study, past, ended, count, seconds, forgotten), process.stdin)
+            process.stdin.flush()
+            answer: Answer = pickle.load(process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            self._end(process)
+            raise SearchUnavailable(
+                f"the process that asks the sampler ended with status {process.returncode}, "
+                "perhaps for want of memory; it is started again"
+            ) from error
+        return answer
+
+    def number(self, of: object) -> int:
+        """Return a number for a suggester, whose study is forgotten with it."""
+        number = next(self._numbers)
+        weakref.finalize(of, self._forget, number)
+        return number
+
+    def _forget(self, number: int) -> None:
+        self._forgotten = [*self._forgotten, number]
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        process, self._process = self._process, None
+        if process is not None:
+            self._end(process)
+        self.thread.shutdown(wait=False, cancel_futures=True)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = None
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # of what could not be written any more
+                    pipe.close()
+
+
+class RemoteAsking:
+    """The suggester in the search process.
+
+    Raises
+    ------
+    InvalidStudy
+        The sampler needs a library that is not installed.
+    """
+
+    def __init__(self, past: Past, process: SearchProcess) -> None:
+        require_library(past.spec.search.sampler)
+        self._past: Past | None = past
+        self._process = process
+        self._study = process.number(self)
+        self._last = Answer()
+
+    def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
+        past, self._past = self._past, None
+        self._last = self._process.call(self._study, past, ended, count, seconds)
+        if self._last.error is not None:
+            raise self._last.error
+        return list(self._last.suggestions)
+
+    def size(self) -> int | None:
+        return self._last.size
+
+    def why_none(self) -> str:
+        return self._last.why_none

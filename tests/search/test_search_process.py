@@ -1,0 +1,130 @@
+"""Samplers with heavy libraries are asked in a process of their own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.search.drafting import Drafting
+from tests.search.studies import outcome, study_spec
+from tests.search.worlds import DatabaseWorld
+from tuning_operator.api.samplers import SamplerName
+from tuning_operator.errors import SearchUnavailable
+from tuning_operator.search import repository
+from tuning_operator.search.repository import StudyRepository
+from tuning_operator.search.search_process import SearchProcess
+
+TPE = {"name": "TPE", "options": {"nStartupTrials": 2}}
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TPE is asked there too: it has no heavy library, so that it starts soon."""
+    monkeypatch.setattr(repository, "APART", {SamplerName.TPE})
+
+
+@pytest.fixture
+async def study(sqlite_world: DatabaseWorld, apart: None) -> StudyRepository:
+    sqlite_world.spec = study_spec(search={"sampler": TPE, "seed": 3})
+    return await sqlite_world.open()
+
+
+def _process(study: StudyRepository) -> subprocess.Popen[bytes]:
+    process = study._workers.search_process._process
+    assert process is not None
+    return process
+
+
+async def test_it_suggests_what_this_process_would(study: StudyRepository, sqlite_world: DatabaseWorld) -> None:
+    here = Drafting(sqlite_world.spec)
+    for number in range(6):
+        (trial,) = await study.ask(1)
+        assert [trial.parameters] == here.ask(1)
+        await study.tell([outcome(number, 0.1 * number)])
+        here.tell([0.1 * number])
+
+
+async def test_a_restart_of_the_operator_changes_no_suggestion(
+    study: StudyRepository, sqlite_world: DatabaseWorld
+) -> None:
+    here = Drafting(sqlite_world.spec)
+    for number in range(3):
+        (trial,) = await study.ask(1)
+        assert [trial.parameters] == here.ask(1)
+        await study.tell([outcome(number, 0.1 * number)])
+        here.tell([0.1 * number])
+        study = await sqlite_world.reopen()
+
+
+async def test_when_it_dies_another_one_goes_on(study: StudyRepository, sqlite_world: DatabaseWorld) -> None:
+    here = Drafting(sqlite_world.spec)
+    await study.ask(2)
+    _process(study).kill()
+    with pytest.raises(SearchUnavailable, match="started again"):
+        await study.ask(1)
+    assert study.history().total == 2
+    trials = await study.ask(1)
+    assert [trial.parameters for trial in trials] == here.ask(3)[2:]
+
+
+async def test_it_ends_with_the_repositories(study: StudyRepository, sqlite_world: DatabaseWorld) -> None:
+    await study.ask(1)
+    process = _process(study)
+    await sqlite_world.restart()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_it_ends_when_whoever_started_it_does_by_any_means() -> None:
+    script = (
+        "import os, subprocess, sys\n"
+        "from tuning_operator.search.search_process import _WORKER\n"
+        "subprocess.Popen([sys.executable, '-m', _WORKER], stdin=subprocess.PIPE)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    # It returns when the last process is gone that could write to the pipe.
+    ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+
+
+@pytest.fixture
+def process() -> Iterator[SearchProcess]:
+    process = SearchProcess()
+    yield process
+    process.close()
+
+
+def test_what_a_sampler_raises_is_raised_here(process: SearchProcess) -> None:
+    answer = process.call(7, None, [], 1, 0.0)
+    assert isinstance(answer.error, KeyError)
+
+
+async def test_a_study_that_is_let_go_is_forgotten_there(study: StudyRepository, sqlite_world: DatabaseWorld) -> None:
+    await study.ask(1)
+    before = _process(study)
+    await study.apply(study_spec(search={"sampler": TPE, "seed": 3}).model_copy(update={"parallelism": 2}))
+    await study.ask(1)
+    process = study._workers.search_process
+    assert _process(study) is before
+    assert isinstance(process.call(0, None, [], 1, 0.0).error, KeyError)
+
+
+def test_pytorch_stays_out_of_this_process() -> None:
+    script = (
+        "import sys\n"
+        "from tests.search.studies import study_spec\n"
+        "from tuning_operator.search.asking import Past\n"
+        "from tuning_operator.search.search_process import RemoteAsking, SearchProcess\n"
+        "spec = study_spec(search={'sampler': {'name': 'GP'}})\n"
+        "RemoteAsking(Past('study', [], 1, spec, [], {}), SearchProcess())\n"
+        "print({'scipy', 'torch'} & sys.modules.keys())\n"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "set()"
+
+
+def test_what_is_asked_there_is_what_needs_it() -> None:
+    assert {SamplerName.GP} == repository.APART
