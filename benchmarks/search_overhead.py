@@ -13,7 +13,7 @@ import random
 import statistics
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -85,9 +85,10 @@ def processor_ms(finished: int, asks: int) -> tuple[float, float]:
     ours = Asking(Past("study", [StudyDirection.MAXIMIZE], 1, spec, trials, {}))
     theirs = optuna.create_study(direction="maximize", sampler=TPESampler(seed=1))
     theirs.add_trials(trials)
+    both: tuple[Callable[[], object], ...] = (lambda: ours.suggest([], 1, 0.0), lambda: theirs.ask(distributions))
     taken: tuple[list[float], list[float]] = ([], [])
     for number in range(asks + 1):
-        for each, ask in zip(taken, (lambda: ours.suggest([], 1, 0.0), lambda: theirs.ask(distributions)), strict=True):
+        for each, ask in zip(taken, both, strict=True):
             start = time.process_time()
             ask()
             if number:  # the first one has everything to look at
@@ -127,7 +128,8 @@ async def slot_waits(url: str, finished: int, ends: int, pause: float) -> tuple[
     repositories, chance = StudyRepositories(url), random.Random(2)
     try:
         study = await filled(repositories, finished)
-        unprepared, waits = [], []
+        unprepared: list[float] = []
+        waits: list[float] = []
         for number in range(ends):
             await asyncio.sleep(chance.uniform(0.0, 2 * pause))
             if number % 10 == 0:

@@ -16,6 +16,7 @@ from tuning_operator.api.samplers import SamplerName
 from tuning_operator.errors import SearchUnavailable
 from tuning_operator.search import repository
 from tuning_operator.search.repository import StudyRepository
+from tuning_operator.search.samplers import APART
 from tuning_operator.search.search_process import SearchProcess
 
 TPE = {"name": "TPE", "options": {"nStartupTrials": 2}}
@@ -127,4 +128,4 @@ def test_pytorch_stays_out_of_this_process() -> None:
 
 
 def test_what_is_asked_there_is_what_needs_it() -> None:
-    assert {SamplerName.GP} == repository.APART
+    assert {SamplerName.GP} == APART

@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from tuning_operator.search.tpe import TabularTPESampler
@@ -42,7 +42,7 @@ OPTIONS: list[dict[str, Any]] = [
 class Story:
     """A study whose trials end in any order and in every way."""
 
-    def __init__(self, sampler: TPESampler, direction: str) -> None:
+    def __init__(self, sampler: TPESampler, direction: StudyDirection) -> None:
         self.study = optuna.create_study(sampler=sampler, direction=direction)
         self._chance = random.Random(5)
         self._running: list[optuna.Trial] = []
@@ -74,7 +74,7 @@ class Story:
             self.study.tell(trial, value)
 
 
-def _suggested(sampler: TPESampler, direction: str) -> list[dict[str, Any]]:
+def _suggested(sampler: TPESampler, direction: StudyDirection) -> list[dict[str, Any]]:
     story = Story(sampler, direction)
     parameters = [story.ask() for _ in range(8)]
     for _ in range(50):
@@ -83,9 +83,9 @@ def _suggested(sampler: TPESampler, direction: str) -> list[dict[str, Any]]:
     return parameters
 
 
-@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+@pytest.mark.parametrize("direction", [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_every_suggestion_is_optunas(options: dict[str, Any], direction: str) -> None:
+def test_every_suggestion_is_optunas(options: dict[str, Any], direction: StudyDirection) -> None:
     with warnings.catch_warnings(action="ignore"):
         optunas, ours = (_suggested(kind(seed=3, **options), direction) for kind in (TPESampler, TabularTPESampler))
     assert ours == optunas
