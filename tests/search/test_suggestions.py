@@ -44,6 +44,9 @@ class NumberedSuggester:
     def size(self) -> int | None:
         return None
 
+    def why_none(self) -> str:
+        return ""
+
 
 def numbered(number: int) -> FrozenTrial:
     trial = create_trial(value=1.0)
@@ -238,3 +241,18 @@ async def test_a_result_comes_into_sight_as_many_trials_later_as_are_prepared(sq
     early, late = await suggested(7), await suggested(10)
     assert early[:3] == late[:3]
     assert early[3] != late[3]
+
+
+async def test_nothing_is_prepared_any_more_once_the_repositories_are_closed(sqlite_world: DatabaseWorld) -> None:
+    """Else the threads that are gone are asked for another, and the log tells of it at each operator's end."""
+    odd: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
+    study = await _open(sqlite_world)
+    study._suggestions._ahead = 10_000
+    await study.ask(6)
+    under_way = study._suggestions._call
+    assert under_way is not None
+    await sqlite_world.repositories.aclose()
+    await asyncio.wait([under_way])
+    await asyncio.sleep(0)
+    assert odd == []

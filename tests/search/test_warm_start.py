@@ -69,6 +69,16 @@ async def _refusal(world: DatabaseWorld, *sources: Mapping[str, str]) -> str:
     return problem
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+async def test_a_single_result_is_enough(sqlite_world: DatabaseWorld, sampler: dict[str, Any]) -> None:
+    sqlite_world.spec = _spec({"csv": "\n".join(CSV.splitlines()[:2])}, sampler=sampler)
+    study = await sqlite_world.open()
+    for number in range(8):
+        await study.ask(1)
+        await study.tell([outcome(number, 0.1 * number)])
+    assert study.history().complete == 8
+
+
 async def test_trials_of_another_study_are_known_and_are_no_trials_of_this_one(world: DatabaseWorld) -> None:
     points = [{"x": 0.1 * n, "y": 0.5, "units": 3, "kind": True} for n in range(1, 8)]
     await _run(world.repositories, OTHER, points)
