@@ -30,6 +30,10 @@ IMMUTABLE: dict[str, tuple[str, Change]] = {
     "direction": ("objectives", lambda spec: spec["objectives"][0].update(direction="Minimize")),
     "reduce": ("objectives", lambda spec: spec["objectives"][0].update(reduce="Mean")),
     "reduce removed": ("objectives", lambda spec: spec["objectives"][0].pop("reduce")),
+    "a metric's bound": (
+        "metricConstraints",
+        lambda spec: spec.update(metricConstraints=[{"metric": "latency", "max": 20}]),
+    ),
     "low": ("parameters", lambda spec: spec["parameters"][0].update(low=1e-6)),
     "scale removed": ("parameters", lambda spec: spec["parameters"][0].pop("scale")),
     "step": ("parameters", lambda spec: spec["parameters"][1].pop("step")),
