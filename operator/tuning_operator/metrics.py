@@ -21,7 +21,7 @@ from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.status import ConditionType, StudyStatus
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import NewAttempt, Outcome
-from tuning_operator.decisions.gpus import gpus_requested
+from tuning_operator.decisions.gpus import gpus_of_trial
 from tuning_operator.decisions.hold_ups import HoldUp
 from tuning_operator.decisions.snapshot import EndState, StudyKey
 
@@ -203,7 +203,7 @@ class Metrics:
 
     def trial_ended(self, study: StudyKey, spec: StudySpec, outcome: Outcome, typical_seconds: float) -> None:
         """Count a trial's end and the GPU time that it held; complete trials take `typical_seconds` so far."""
-        labels, gpus = (study.namespace, study.name), gpus_requested(spec.trial.template)
+        labels, gpus = (study.namespace, study.name), gpus_of_trial(spec.trial)
         self._ends.labels(*labels, outcome.state.value).inc()
         self._gpu_seconds.labels(*labels).inc(gpus * outcome.attempt_seconds)
         if outcome.queued_seconds is not None:
@@ -217,7 +217,7 @@ class Metrics:
 
     def attempt_replaced(self, study: StudyKey, spec: StudySpec, new: NewAttempt) -> None:
         """Count an attempt that another one follows, and the GPU time that it held."""
-        labels, gpu_seconds = (study.namespace, study.name), gpus_requested(spec.trial.template) * new.attempt_seconds
+        labels, gpu_seconds = (study.namespace, study.name), gpus_of_trial(spec.trial) * new.attempt_seconds
         if new.reason in set(FailureClass):
             self._failures.labels(*labels, new.reason).inc()
         self._retries.labels(*labels, new.reason).inc()

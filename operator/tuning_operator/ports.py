@@ -166,6 +166,7 @@ class StoredReport:
     step: int
     values: Mapping[str, float]
     time: float
+    run: int = 0
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ class TrialRepository(Protocol):
         """Return at most `limit` trials with numbers above `after`, in the order of their numbers."""
 
     def reports(self, number: int) -> Sequence[StoredReport]:
-        """Return a trial's reports in the order of attempts and steps; reads the database, so call it off the loop."""
+        """Return a trial's reports by attempt, run and step; reads the database, so call it off the loop."""
 
     async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials and store them before returning.
@@ -237,8 +238,10 @@ class TrialRepository(Protocol):
         one that is finished already.
         """
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
-        """Store a batch of reports and decide whether the trial should stop.
+    async def report(
+        self, number: int, attempt: int, batch: ReportBatch, *, run: int = 0, afresh: bool = False
+    ) -> ReportAnswer:
+        """Store a batch of a run's reports and decide whether the trial should stop, with all its runs.
 
         The first value of (trial, run, attempt, step) wins, and a repeated one is acknowledged. Reports of an older
         attempt, and of a trial that has ended, are not stored and answered `stop`. What is stored counts, whatever is
@@ -250,7 +253,7 @@ class TrialRepository(Protocol):
         Raises
         ------
         NotFound
-            The study has no such trial or attempt.
+            The study has no such trial, attempt or run.
         TooManySteps
             Nothing was stored, and nothing will be: the trial has reported as many steps as are kept.
         StorageUnavailable

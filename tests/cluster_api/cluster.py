@@ -61,8 +61,8 @@ class ClusterWorld:
         self._api = control_plane.api
         self._path = JOBS_PATH.format(namespace=namespace)
 
-    def manifest(self, study: StudyKey, trial: int, attempt: int = 1) -> Manifest:
-        manifest = job_manifest(study, trial, attempt)
+    def manifest(self, study: StudyKey, trial: int, attempt: int = 1, runs: int = 1) -> Manifest:
+        manifest = job_manifest(study, trial, attempt, runs)
         manifest["spec"]["managedBy"] = UNMANAGED
         return manifest
 
@@ -74,13 +74,17 @@ class ClusterWorld:
     async def run(self, name: str) -> None:
         self.set_status(name, {"startTime": NOW, "active": 1, "ready": 1})
 
-    async def end(self, name: str, exit_code: int) -> None:
-        if exit_code == 0:
+    async def end(self, name: str, exit_code: int, run: int = 0) -> None:
+        job = self._api.get(f"{self._path}/{name}")
+        runs, ended = job["spec"].get("completions", 1), (job.get("status") or {}).get("succeeded", 0) + 1
+        if exit_code == 0 and ended < runs:
+            self.set_status(name, {"startTime": NOW, "active": runs - ended, "ready": runs - ended, "succeeded": ended})
+        elif exit_code == 0:
             times = {"startTime": NOW, "completionTime": "2027-01-15T08:01:00Z"}
             conditions = [condition("SuccessCriteriaMet"), condition("Complete")]
-            self.set_status(name, {**times, "active": 0, "ready": 0, "succeeded": 1, "conditions": conditions})
+            self.set_status(name, {**times, "active": 0, "ready": 0, "succeeded": runs, "conditions": conditions})
         else:
-            failure = f"Container trainer for pod ns/{name}-x failed with exit code {exit_code}"
+            failure = f"Container trainer for pod ns/{name}-{run}-x failed with exit code {exit_code}"
             words = f"{failure} matching FailJob rule at index 1"
             conditions = [condition("FailureTarget", words), condition("Failed", words)]
             self.set_status(name, {"startTime": NOW, "active": 0, "ready": 0, "failed": 1, "conditions": conditions})

@@ -6,10 +6,11 @@ from typing import Any
 
 from tuning_operator.api.names import API_VERSION, ATTEMPT_LABEL, KIND, STUDY_UID_LABEL, TRIAL_LABEL, job_name
 from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trial_runs import indexed
 
 
-def job_manifest(study: StudyKey, trial: int, attempt: int = 1) -> dict[str, Any]:
-    """Return the Job of an attempt; its container would sleep."""
+def job_manifest(study: StudyKey, trial: int, attempt: int = 1, runs: int = 1) -> dict[str, Any]:
+    """Return the Job of an attempt; its containers would sleep."""
     labels = {STUDY_UID_LABEL: study.uid, TRIAL_LABEL: str(trial), ATTEMPT_LABEL: str(attempt)}
     return {
         "apiVersion": "batch/v1",
@@ -21,6 +22,7 @@ def job_manifest(study: StudyKey, trial: int, attempt: int = 1) -> dict[str, Any
             "ownerReferences": [owner_reference(study)],
         },
         "spec": {
+            **indexed(runs),
             "backoffLimit": 0,
             "template": {"metadata": {"labels": labels}, "spec": _pod()},
             "podFailurePolicy": {"rules": [_fail_on_disruption(), _fail_on_exit_code()]},

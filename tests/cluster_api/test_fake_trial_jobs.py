@@ -22,8 +22,8 @@ class FakeWorld:
         self.study = StudyKey("team", "digits", str(uuid.uuid4()))
         self.other_study = StudyKey("team", "other", str(uuid.uuid4()))
 
-    def manifest(self, study: StudyKey, trial: int, attempt: int = 1) -> Manifest:
-        return job_manifest(study, trial, attempt)
+    def manifest(self, study: StudyKey, trial: int, attempt: int = 1, runs: int = 1) -> Manifest:
+        return job_manifest(study, trial, attempt, runs)
 
     def unacceptable_manifest(self, study: StudyKey) -> Manifest:
         self.jobs.fail_next(JobRefused("no such image"), JobRefused("no such image"))
@@ -32,11 +32,11 @@ class FakeWorld:
     async def run(self, name: str) -> None:
         self.jobs.start(name)
 
-    async def end(self, name: str, exit_code: int) -> None:
+    async def end(self, name: str, exit_code: int, run: int = 0) -> None:
         if exit_code:
             self.jobs.fail(name, exit_code)
         else:
-            self.jobs.finish(name)
+            self.jobs.finish_run(name, run)
 
     async def remove(self, name: str) -> None:
         self.jobs.remove(name)

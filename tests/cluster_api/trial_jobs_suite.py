@@ -25,8 +25,8 @@ class World(Protocol):
     other_study: StudyKey
     """Another study of the same namespace."""
 
-    def manifest(self, study: StudyKey, trial: int, attempt: int = 1) -> Manifest:
-        """Return a Job that the implementation accepts, and that runs until it is ended."""
+    def manifest(self, study: StudyKey, trial: int, attempt: int = 1, runs: int = 1) -> Manifest:
+        """Return a Job that the implementation accepts, and whose runs go on until they are ended."""
 
     def unacceptable_manifest(self, study: StudyKey) -> Manifest:
         """Return a Job that it refuses."""
@@ -34,8 +34,8 @@ class World(Protocol):
     async def run(self, name: str) -> None:
         """Let the Job's pod run; nothing to do where pods run at once."""
 
-    async def end(self, name: str, exit_code: int) -> None:
-        """Let the Job's container exit."""
+    async def end(self, name: str, exit_code: int, run: int = 0) -> None:
+        """Let the container of one of the Job's runs exit."""
 
     async def remove(self, name: str) -> None:
         """Delete the Job behind the implementation's back, as a person does."""
@@ -113,6 +113,19 @@ class TrialJobsSuite:
         assert "3" in job.message
         assert job.ended_at is not None
 
+    async def test_a_job_of_several_runs_is_complete_when_all_of_them_are(self, world: World) -> None:
+        name = await self._running(world, 0, runs=2)
+        await world.end(name, 0, run=1)
+        assert _find(world, name).is_active
+        await world.end(name, 0, run=0)
+        await until(lambda: _find(world, name).phase is JobPhase.COMPLETE, "the Job is not Complete")
+
+    async def test_a_job_of_several_runs_fails_with_the_first_that_fails(self, world: World) -> None:
+        name = await self._running(world, 0, runs=2)
+        await world.end(name, 3, run=1)
+        await until(lambda: _find(world, name).phase is JobPhase.FAILED, "the Job is not Failed")
+        assert _find(world, name).exit_code == 3
+
     async def test_a_deleted_job_is_deleting_or_gone_when_delete_returns(self, world: World) -> None:
         name = await self._running(world, 0)
         await world.jobs.delete(world.study, name)
@@ -164,8 +177,8 @@ class TrialJobsSuite:
             await world.jobs.create(world.study, world.unacceptable_manifest(world.study))
         assert not world.jobs.observed(world.study)
 
-    async def _running(self, world: World, trial: int, attempt: int = 1) -> str:
-        manifest = world.manifest(world.study, trial, attempt)
+    async def _running(self, world: World, trial: int, attempt: int = 1, runs: int = 1) -> str:
+        manifest = world.manifest(world.study, trial, attempt, runs)
         await world.jobs.create(world.study, manifest)
         name = str(manifest["metadata"]["name"])
         await world.run(name)

@@ -25,6 +25,7 @@ environments = st.builds(
     trial=counts,
     parameters=st.dictionaries(names, scalars, max_size=8),
     run=counts,
+    folds=st.none() | counts,
     attempt=st.integers(min_value=1, max_value=1000),
     report_url=st.none() | texts,
     report_token=st.none() | texts,

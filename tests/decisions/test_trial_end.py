@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.builders import NOW, ended, job, reported, snapshot, trial
+from tests.builders import NOW, ended, job, reported, snapshot, trial, trial_fields
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.snapshot import OpenTrial, TrialJob
 from tuning_operator.decisions.trial_end import outcome_of
@@ -186,3 +186,20 @@ def test_the_start_deadline_counts_from_when_a_queue_let_the_job_go() -> None:
     assert outcome(trial(), released) is None
     late = job(phase="Pending", created_at=NOW - 9999, released_at=NOW - 1800)
     assert told(reported(last_report_at=NOW - 5000), late) == ("Failed", "StartDeadlineExceeded")
+
+
+RUNS = {"trial": trial_fields(repeats=3, deadlines={"silence": "10s"})}
+
+
+def test_a_trial_one_of_whose_runs_reported_no_objective_fails() -> None:
+    half = reported(end=ended("Complete"), run_values={0: 0.5, 2: 0.5}, mute_run=1)
+    found = outcome(half, job(), **RUNS)
+    assert found is not None
+    assert (found.state, found.reason) == ("Failed", "NoObjective")
+    assert found.message.startswith("run 1 of the trial ended without a value of `accuracy`")
+    assert told(half, job(phase="Complete"), **RUNS) == ("Failed", "NoObjective")
+
+
+def test_one_silent_run_is_enough_for_a_silent_trial() -> None:
+    assert outcome(reported(last_report_at=NOW - 1, silent_since=NOW - 9), job(), **RUNS) is None
+    assert told(reported(last_report_at=NOW - 1, silent_since=NOW - 10), job(), **RUNS) == ("Failed", "Silent")

@@ -7,9 +7,13 @@ from typing import Any
 import yaml
 
 from tests.builders import STUDY, spec, spec_document
+from tuning_contract import TrialEnvironment
+from tuning_operator.api.trial_template import MAX_RUNS
 from tuning_operator.decisions.report_access import ReportAccess
 from tuning_operator.decisions.snapshot import OpenTrial
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
+from tuning_operator.decisions.trial_runs import base_seed
+from tuning_operator.local.commands import expand
 
 GOLDEN = Path(__file__).parent / "golden"
 TRIAL = OpenTrial(
@@ -48,6 +52,34 @@ def test_the_job_with_checkpoints_is_the_one_that_was_agreed_on(update_golden: b
         volumeMounts=[{"name": "data", "mountPath": "/data"}],
     )
     assert_golden("trial_job_with_checkpoints.yaml", made, update_golden)
+
+
+def test_the_job_of_several_runs_is_the_one_that_was_agreed_on(update_golden: bool) -> None:
+    trial = {"template": template(), "folds": 3, "repeats": 2, "checkpoints": {"claimName": "shared"}}
+    assert_golden("trial_job_with_runs.yaml", trial_job(STUDY, spec(trial=trial), TRIAL, ACCESS), update_golden)
+
+
+def test_each_runs_variables_are_its_own_once_kubernetes_has_expanded_them() -> None:
+    made = trial_job(STUDY, spec(trial={"template": template(), "folds": 12}), TRIAL, ACCESS)
+    (index, *entries) = made["spec"]["template"]["spec"]["containers"][1]["env"]
+    assert index["valueFrom"]["fieldRef"]["fieldPath"].endswith("['batch.kubernetes.io/job-completion-index']")
+    environments = []
+    for run in range(12):
+        variables = {"TUNING_RUN": str(run)}
+        for entry in entries:
+            variables[entry["name"]] = expand(entry["value"], variables)
+        environments.append(TrialEnvironment.read(variables))
+    found = [environment for environment in environments if environment is not None]
+    assert [(each.run, each.folds) for each in found] == [(run, 12) for run in range(12)]
+    assert [each.report_url for each in found] == [f"{ACCESS.url}?run={run}" for run in range(12)]
+    assert len({each.seed for each in found}) == 12
+    assert all(0 <= (each.seed or 0) < 2**31 for each in found)
+    assert {each.parameters["name"] for each in found} == {"a$(HOME)b"}
+
+
+def test_the_largest_seed_has_room_for_the_largest_run() -> None:
+    assert int(f"{base_seed(2**31 - 1, MAX_RUNS)}{MAX_RUNS - 1}") < 2**31
+    assert not str(base_seed(0, 2)).startswith("0")
 
 
 def test_the_trials_variables_come_first_and_only_in_the_trainer() -> None:

@@ -46,6 +46,8 @@ class FakeTrialJobs:
         self._jobs: dict[tuple[str, str], tuple[str, TrialJob]] = {}
         self._vanished: dict[str, set[tuple[int, int]]] = {}
         self._errors: list[Exception] = []
+        self._finished_runs: dict[str, set[int]] = {}
+        """By the Job's name."""
 
     def observed(self, study: StudyKey) -> Collection[TrialJob]:
         """Return the study's Jobs."""
@@ -132,6 +134,13 @@ class FakeTrialJobs:
                 ended_at=now,
                 exit_code=0,
             )
+
+    def finish_run(self, name: str, run: int) -> None:
+        """Let the container of one run of a Job exit with 0."""
+        runs = self._finished_runs.setdefault(name, set())
+        runs.add(run)
+        if len(runs) == self.manifests[name]["spec"].get("completions", 1):
+            self.finish(name)
 
     def fail(self, name: str, exit_code: int | None = 1, message: str | None = None, cause: str = "") -> None:
         """Let a Job fail; without an exit code it was not the container's doing. `cause` is what its pod says."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from tests.builders import STUDY
 from tests.fakes.clock import FakeClock
-from tuning_contract import Report, ReportBatch, ReportReply
+from tuning_contract import FinalState, Report, ReportBatch, ReportReply, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import Direction, Reduce, StudySpec
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.retrying import put_off
+from tuning_operator.decisions.run_values import mean_of
 from tuning_operator.decisions.snapshot import (
     NO_LINEAGE,
     ActiveTime,
@@ -62,15 +63,18 @@ class _Trial:
     """Everything about one trial."""
 
     open: OpenTrial
-    reports: dict[tuple[int, int], StoredReport] = field(default_factory=dict)
-    """By attempt and step, in the order of arrival."""
+    reports: dict[tuple[int, int, int], StoredReport] = field(default_factory=dict)
+    """By attempt, run and step, in the order of arrival."""
+    ends: dict[int, TrialEnd] = field(default_factory=dict)
+    """Last messages of the newest attempt, by run."""
     finished: FinishedTrial | None = None
 
-    def objective_values(self, metric: str) -> dict[int, float]:
-        """Return the objective by step; a newer attempt replaces the steps from its first on."""
+    def objective_values(self, metric: str, run: int) -> dict[int, float]:
+        """Return a run's objective by step; a newer attempt replaces the steps from its first on."""
         values: dict[int, float] = {}
-        for attempt in sorted({attempt for attempt, _ in self.reports if attempt >= self.open.earlier.first}):
-            steps = {step: report.values for (of, step), report in self.reports.items() if of == attempt}
+        mine = {(of, step): report for (of, by, step), report in self.reports.items() if by == run}
+        for attempt in sorted({attempt for attempt, _ in mine if attempt >= self.open.earlier.first}):
+            steps = {step: report.values for (of, step), report in mine.items() if of == attempt}
             kept = {step: value for step, value in values.items() if step < min(steps)}
             values = kept | {step: reported[metric] for step, reported in steps.items() if metric in reported}
         return values
@@ -142,6 +146,7 @@ class FakeTrialRepository:
         trial = self._trials[new.number]
         if new.attempt <= trial.open.attempt or not still_holds(new, self._view(trial)):
             return False
+        trial.ends.clear()
         trial.open = replace(
             trial.open,
             attempt=new.attempt,
@@ -189,15 +194,20 @@ class FakeTrialRepository:
                     ended_at=self._clock.now(),
                     running_seconds=outcome.running_seconds,
                     lineage=trial.open.lineage,
+                    run_values=self._view(trial).run_values,
                 )
                 self._ends.append(trial.finished)
             else:
                 overtaken.add(told.number)
         return overtaken
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
+    async def report(
+        self, number: int, attempt: int, batch: ReportBatch, *, run: int = 0, afresh: bool = False
+    ) -> ReportAnswer:
         """Keep a batch of reports."""
         self._fail()
+        if not 0 <= run < self.spec.trial.runs:
+            raise NotFound(f"the study's trials have no run {run}")
         if not 0 <= number < len(self._trials) or not 1 <= attempt <= self._trials[number].open.attempt:
             raise NotFound(f"the study has no attempt {attempt} of a trial {number}")
         trial = self._trials[number]
@@ -208,7 +218,7 @@ class FakeTrialRepository:
             return _stop("Superseded")
         if afresh and batch.reports and trial.open.end is None:
             self._forget_from(trial, min(report.step for report in batch.reports))
-        return self._keep(trial, batch, afresh)
+        return self._keep(trial, run, batch, afresh)
 
     def fail_next(self, *errors: Exception) -> None:
         """Let the next writes raise these, one each, without doing anything."""
@@ -248,19 +258,20 @@ class FakeTrialRepository:
             asked_at=self._clock.now(),
         )
 
-    def _keep(self, trial: _Trial, batch: ReportBatch, afresh: bool) -> ReportAnswer:
+    def _keep(self, trial: _Trial, run: int, batch: ReportBatch, afresh: bool) -> ReportAnswer:
         attempt = trial.open.attempt
-        ended_before = trial.open.end is not None
-        first = afresh or not any(of == attempt for of, _ in trial.reports)
-        new = [] if ended_before else self._new_reports(trial, batch.reports)
+        ended_before = run in trial.ends
+        first = afresh or not any(of == attempt for of, _, _ in trial.reports)
+        new = [] if ended_before else self._new_reports(trial, run, batch.reports)
         if batch.end is not None and not ended_before:
-            trial.open = replace(trial.open, end=batch.end)
+            trial.ends[run] = batch.end
+            trial.open = replace(trial.open, end=trial.open.end or self._common_end(trial, run, batch.end))
         pruned_now = bool(new) and trial.open.number in self.prune_on_report
         if pruned_now:
             self.prune_on_report.discard(trial.open.number)
             self.decide_to_prune(trial.open.number)
         not_finite = not self._view(trial).is_finite
-        if trial.open.prune_decided_at is not None:
+        if trial.open.prune_decided_at is not None or FinalState.PRUNED in {end.state for end in trial.ends.values()}:
             reply = ReportReply(stop=True, reason="Pruned")
         elif not_finite:
             reply = ReportReply(stop=True, reason="NotFinite")
@@ -272,19 +283,31 @@ class FakeTrialRepository:
 
     def _forget_from(self, trial: _Trial, first: int) -> None:
         newest = trial.open.attempt
-        trial.reports = {(of, at): report for (of, at), report in trial.reports.items() if of != newest or at < first}
-        if not any(of == newest for of, _ in trial.reports):
+        trial.reports = {
+            (of, run, at): report for (of, run, at), report in trial.reports.items() if of != newest or at < first
+        }
+        if not any(of == newest for of, _, _ in trial.reports):
             trial.open = replace(trial.open, first_report_at=None, last_report_at=None)
 
-    def _new_reports(self, trial: _Trial, reports: Sequence[Report]) -> list[Report]:
-        new: dict[tuple[int, int], Report] = {}
+    def _common_end(self, trial: _Trial, run: int, end: TrialEnd) -> TrialEnd | None:
+        if self.spec.trial.runs == 1:
+            return end
+        if end.state is FinalState.FAILED:
+            return TrialEnd(end.state, f"run {run}: {end.message}" if end.message else f"run {run} failed")
+        states = {each.state for each in trial.ends.values()}
+        if len(trial.ends) < self.spec.trial.runs:
+            return None
+        return TrialEnd(FinalState.PRUNED if FinalState.PRUNED in states else FinalState.COMPLETE)
+
+    def _new_reports(self, trial: _Trial, run: int, reports: Sequence[Report]) -> list[Report]:
+        new: dict[tuple[int, int, int], Report] = {}
         for report in reports:
-            key = (trial.open.attempt, report.step)
+            key = (trial.open.attempt, run, report.step)
             if key not in trial.reports:
                 new.setdefault(key, report)
         for key, report in new.items():
             time = self._clock.now() if report.time is None else report.time
-            trial.reports[key] = StoredReport(*key, dict(report.values), time)
+            trial.reports[key] = StoredReport(key[0], key[2], dict(report.values), time, run)
         if new:
             now = self._clock.now()
             first_at = trial.open.first_report_at
@@ -292,21 +315,29 @@ class FakeTrialRepository:
         return list(new.values())
 
     def _view(self, trial: _Trial) -> OpenTrial:
-        steps = [step for of, step in trial.reports if of == trial.open.attempt]
-        reported = {name for (of, _), r in trial.reports.items() if of == trial.open.attempt for name in r.values}
+        runs = range(self.spec.trial.runs)
+        steps = [step for of, _, step in trial.reports if of == trial.open.attempt]
+        reported = {name for (of, _, _), r in trial.reports.items() if of == trial.open.attempt for name in r.values}
+        first, *others = self.spec.measured
+        values = self._values(trial, first)
         return replace(
             trial.open,
             last_step=max(steps, default=None),
             metrics=tuple(sorted(reported)),
-            value=self._value(trial, self.spec.measured[0]),
-            further={
-                metric: value for metric in self.spec.measured[1:] if (value := self._value(trial, metric)) is not None
-            },
+            value=mean_of(values.values()) if values else None,
+            further={metric: mean_of(found.values()) for metric in others if (found := self._values(trial, metric))},
+            run_values=values if len(runs) > 1 else {},
+            mute_run=next((run for run in runs if run not in values), None) if len(runs) > 1 else None,
         )
 
-    def _value(self, trial: _Trial, metric: str) -> float | None:
+    def _values(self, trial: _Trial, metric: str) -> dict[int, float]:
+        """Return a metric's value so far of each run that has any."""
+        values = {run: self._value(trial, metric, run) for run in range(self.spec.trial.runs)}
+        return {run: value for run, value in values.items() if value is not None}
+
+    def _value(self, trial: _Trial, metric: str, run: int) -> float | None:
         """Return a metric's value so far; of one that is no objective the last, if it is finite."""
-        values = trial.objective_values(metric)
+        values = trial.objective_values(metric, run)
         for objective in self.spec.objectives:
             if objective.metric == metric:
                 return reduce_values(values, objective.reduce, objective.direction)

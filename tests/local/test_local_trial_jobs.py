@@ -57,16 +57,21 @@ class LocalWorld:
     def __init__(self, directory: Path) -> None:
         self.changes: list[str] = []
         self.jobs = LocalTrialJobs(
-            directory / "logs", CheckpointFolders(directory / "checkpoints"), SystemClock(), self.changes.append
+            directory / "logs",
+            CheckpointFolders(directory / "checkpoints"),
+            SystemClock(),
+            self.changes.append,
+            at_once=2,
         )
         self.study = STUDY
         self.other_study = StudyKey("local", "other", str(uuid.uuid4()))
         self._directory = directory
 
-    def manifest(self, study: StudyKey, trial: int, attempt: int = 1) -> Manifest:
-        manifest = job_manifest(study, trial, attempt)
-        order = self._directory / f"{manifest['metadata']['name']}.exit"
-        return with_container(manifest, command=[sys.executable, "-c", UNTIL_TOLD], args=[str(order)])
+    def manifest(self, study: StudyKey, trial: int, attempt: int = 1, runs: int = 1) -> Manifest:
+        manifest = job_manifest(study, trial, attempt, runs)
+        run = {"name": "RUN", "value": "$(TUNING_RUN)" if runs > 1 else "0"}
+        order = self._directory / f"{manifest['metadata']['name']}-$(RUN).exit"
+        return with_container(manifest, command=[sys.executable, "-c", UNTIL_TOLD], args=[str(order)], env=[run])
 
     def unacceptable_manifest(self, study: StudyKey) -> Manifest:
         return with_container(job_manifest(study, 0), command=None)
@@ -74,10 +79,10 @@ class LocalWorld:
     async def run(self, name: str) -> None:
         """Processes run at once."""
 
-    async def end(self, name: str, exit_code: int) -> None:
-        order = self._directory / f"{name}.new"
+    async def end(self, name: str, exit_code: int, run: int = 0) -> None:
+        order = self._directory / f"{name}-{run}.new"
         order.write_text(str(exit_code))
-        order.rename(self._directory / f"{name}.exit")
+        order.rename(self._directory / f"{name}-{run}.exit")
 
     async def remove(self, name: str) -> None:
         """Nobody else has these Jobs: the nearest to it is a deletion that was asked for."""
@@ -201,7 +206,7 @@ async def test_deleting_ends_children_too(world: LocalWorld, tmp_path: Path) -> 
 async def test_a_process_that_ignores_the_request_to_end_is_killed(
     world: LocalWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuning_operator.local.processes.TERMINATION_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("tuning_operator.local.job_processes.TERMINATION_GRACE_SECONDS", 0.1)
     manifest = program(DEAF, str(tmp_path / "deaf"))
     await world.jobs.create(STUDY, manifest)
     await until(lambda: _has_text(tmp_path / "deaf"), "the process does not start")
@@ -267,3 +272,43 @@ def _command(pid: int) -> str:
 
 def _has_text(path: Path) -> bool:
     return path.exists() and path.read_text() != ""
+
+
+RUN_VARIABLES = [{"name": "SEED", "value": "12$(TUNING_RUN)"}]
+
+
+async def test_each_run_is_told_which_it_is_and_has_a_log_and_a_directory_of_its_own(world: LocalWorld) -> None:
+    code = "import os; print(*(os.environ[name] for name in ('TUNING_RUN', 'SEED', 'TUNING_CHECKPOINT_DIR')))"
+    manifest = with_container(
+        job_manifest(STUDY, 3, runs=2), command=[sys.executable, "-c", code], args=[], env=RUN_VARIABLES
+    )
+    await world.jobs.create(STUDY, manifest)
+    await until(lambda: bool(world.changes), "the processes do not end")
+    printed = [world.jobs.log_file(manifest["metadata"]["name"], run).read_text().split() for run in range(2)]
+    assert [words[:2] for words in printed] == [["0", "120"], ["1", "121"]]
+    assert [Path(words[2]).parts[-2:] for words in printed] == [("3", "run-0"), ("3", "run-1")]
+
+
+async def test_runs_beyond_the_places_start_as_others_end(world: LocalWorld) -> None:
+    manifest = world.manifest(STUDY, 0, runs=4)
+    name = manifest["metadata"]["name"]
+    await world.jobs.create(STUDY, manifest)
+    assert [world.jobs.log_file(name, run).exists() for run in range(4)] == [True, True, False, False]
+    await world.end(name, 0, run=1)
+    await until(lambda: world.jobs.log_file(name, 2).exists(), "the third run does not start")
+    assert not world.jobs.log_file(name, 3).exists()
+    for run in (0, 2, 3):
+        await world.end(name, 0, run=run)
+    await until(lambda: bool(world.changes), "the Job does not end")
+    assert [job.phase for job in world.jobs.observed(STUDY)] == [JobPhase.COMPLETE]
+
+
+async def test_a_run_that_fails_ends_the_others_and_starts_no_more(world: LocalWorld) -> None:
+    manifest = world.manifest(STUDY, 0, runs=3)
+    name = manifest["metadata"]["name"]
+    await world.jobs.create(STUDY, manifest)
+    await world.end(name, 4, run=1)
+    await until(lambda: bool(world.changes), "the Job does not end")
+    (job,) = world.jobs.observed(STUDY)
+    assert (job.exit_code, job.message) == (4, "the process of run 1 exited with code 4")
+    assert not world.jobs.log_file(name, 2).exists()

@@ -192,11 +192,11 @@ def hold_reports(active: RunningServer) -> tuple[asyncio.Event, asyncio.Event]:
     repository = active.repository
     real = repository.report
 
-    async def slow_report(*arguments: object) -> object:
+    async def slow_report(*arguments: object, **named: object) -> object:
         reached.set()
         await opened.wait()
         # What it is called with is passed on as it came.
-        return await real(*arguments)  # type: ignore[arg-type]
+        return await real(*arguments, **named)  # type: ignore[arg-type]
 
     # In the place of the method, on this one object.
     repository.report = slow_report  # type: ignore[method-assign, assignment]

@@ -12,6 +12,7 @@ from tests.reports.running_server import Answer, RunningServer, running_server
 from tuning_contract import ReportBatch
 from tuning_contract.reports import MAX_BODY_BYTES
 from tuning_operator.ports import ReportAnswer
+from tuning_operator.reports.attempt_address import AttemptAddress
 from tuning_operator.reports.limits import Admission, Limits, RateLimit
 from tuning_operator.reports.refusals import Refused
 
@@ -55,7 +56,7 @@ def test_a_rate_limit_still_holds_after_more_keys_than_it_remembers() -> None:
 
 def _refusal(admission: Admission, *, trial: int = 0, uid: str = "u", size: int | None = 100) -> Refused | None:
     try:
-        with admission.admit(uid, trial, 1, size):
+        with admission.admit(AttemptAddress(uid, trial, 1), size):
             return None
     except Refused as refusal:
         return refusal
@@ -84,7 +85,7 @@ def test_an_attempt_has_few_unanswered_requests() -> None:
     admission = Admission(Limits(attempt_in_flight=2))
     with ExitStack() as held:
         for _ in range(2):
-            held.enter_context(admission.admit("u", 0, 1, 100))
+            held.enter_context(admission.admit(AttemptAddress("u", 0, 1), 100))
         assert _refusal(admission) is not None
         assert _refusal(admission, trial=1) is None
     assert _refusal(admission) is None
@@ -92,14 +93,14 @@ def test_an_attempt_has_few_unanswered_requests() -> None:
 
 def test_all_studies_together_have_a_bound_of_unanswered_requests() -> None:
     admission = Admission(Limits(in_flight=1))
-    with admission.admit("u", 0, 1, 100):
+    with admission.admit(AttemptAddress("u", 0, 1), 100):
         assert _refusal(admission, uid="another") is not None
     assert _refusal(admission, uid="another") is None
 
 
 def test_bodies_in_memory_are_bounded_and_one_of_unknown_size_counts_in_full() -> None:
     admission = Admission(Limits(bytes_in_flight=MAX_BODY_BYTES + 1_000))
-    with admission.admit("u", 0, 1, None):
+    with admission.admit(AttemptAddress("u", 0, 1), None):
         assert _refusal(admission, size=1_000) is None
         assert _refusal(admission, size=1_001) is not None
         assert _refusal(admission, size=None) is not None
@@ -186,9 +187,9 @@ async def test_a_hanging_database_does_not_take_other_studies_places(
     hang = asyncio.Event()
     store = operator.repository.report
 
-    async def store_when_let(number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def store_when_let(number: int, attempt: int, batch: ReportBatch, *, run: int) -> ReportAnswer:
         await hang.wait()
-        return await store(number, attempt, batch)
+        return await store(number, attempt, batch, run=run)
 
     monkeypatch.setattr(operator.repository, "report", store_when_let)
     held = [asyncio.create_task(operator.report(ACCURACY)) for _ in range(40)]

@@ -17,6 +17,7 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import ClusterUnavailable
 from tuning_operator.ports import TokenIssuer
 from tuning_operator.reports import pod_tokens
+from tuning_operator.reports.attempt_address import AttemptAddress
 from tuning_operator.reports.limits import RateLimit
 from tuning_operator.reports.pod_tokens import Pod, PodTokens, is_pod_of
 
@@ -277,5 +278,20 @@ async def test_without_the_option_no_token_of_a_pod_is_accepted(cluster: Cluster
 def test_a_long_name_is_compared_as_kubernetes_cuts_it() -> None:
     study = StudyKey("team", "s" * 40, "22222222-0000-0000-0000-000000000000")
     cut = f"{'s' * 40}-22222222-1234567-"  # 58 characters
-    assert is_pod_of(Pod("team", f"{cut}abcde", 0.0), study, 1234567, 1)
-    assert not is_pod_of(Pod("team", f"{cut}abcde", 0.0), study, 1234568, 1)
+    assert is_pod_of(Pod("team", f"{cut}abcde", 0.0), study, AttemptAddress(study.uid, 1234567, 1))
+    assert not is_pod_of(Pod("team", f"{cut}abcde", 0.0), study, AttemptAddress(study.uid, 1234568, 1))
+
+
+def test_a_pod_of_several_is_that_of_its_own_run() -> None:
+    study = StudyKey("team", "a" * 40, "11112222-3333-4444-5555-666677778888")
+    job = f"{'a' * 40}-11112222-1234567-1"
+    for trial, run, name in (
+        (3, 0, f"{'a' * 40}-11112222-3-1-0-abcde"),
+        (3, 12, f"{'a' * 40}-11112222-3-1-12-abcde"),
+        (1234567, 12, f"{job[: 58 - len('-12-')]}-12-abcde"),
+    ):
+        pod = Pod("team", name, 0.0)
+        assert is_pod_of(pod, study, AttemptAddress(study.uid, trial, 1, run))
+        assert not is_pod_of(pod, study, AttemptAddress(study.uid, trial, 1, run + 1))
+        assert not is_pod_of(pod, study, AttemptAddress(study.uid, trial + 1000, 1, run))
+        assert not is_pod_of(Pod("team", f"{name}-x", 0.0), study, AttemptAddress(study.uid, trial, 1, run))

@@ -61,7 +61,9 @@ async def test_a_trial_is_shown_with_its_reports(operator: RunningServer) -> Non
     await operator.report({"reports": [{"step": 1, "values": values, "time": 1_760_000_000.0}]})
     document = (await operator.read("/0")).document
     assert (document["number"], document["state"], document["value"]) == (0, "RUNNING", 0.5)
-    assert document["reports"] == [{"attempt": 1, "step": 1, "values": values, "time": "2025-10-09T08:53:20.000Z"}]
+    assert document["reports"] == [
+        {"attempt": 1, "run": 0, "step": 1, "values": values, "time": "2025-10-09T08:53:20.000Z"}
+    ]
 
 
 async def test_an_objective_that_is_not_a_number_is_shown_as_text(operator: RunningServer) -> None:

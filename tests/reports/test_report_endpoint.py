@@ -64,7 +64,7 @@ async def test_too_many_steps_are_refused_with_a_way_out(
 ) -> None:
     sentence = "a trial may report at most 3 steps; report less often, for example once an epoch"
 
-    async def full(*_: object) -> ReportAnswer:
+    async def full(*_: object, **__: object) -> ReportAnswer:
         raise TooManySteps(sentence)
 
     monkeypatch.setattr(operator.repository, "report", full)
@@ -173,10 +173,10 @@ async def test_a_report_is_acknowledged_only_after_it_is_stored(
     reached, commit = asyncio.Event(), asyncio.Event()
     store = operator.repository.report
 
-    async def store_slowly(number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def store_slowly(number: int, attempt: int, batch: ReportBatch, *, run: int) -> ReportAnswer:
         reached.set()
         await commit.wait()
-        return await store(number, attempt, batch)
+        return await store(number, attempt, batch, run=run)
 
     monkeypatch.setattr(operator.repository, "report", store_slowly)
     answering = asyncio.create_task(operator.report(ACCURACY))
@@ -189,8 +189,8 @@ async def test_a_report_is_acknowledged_only_after_it_is_stored(
 async def test_what_was_served_is_measured(operator: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     store = operator.repository.report
 
-    async def decide(number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
-        return replace(await store(number, attempt, batch), decision_seconds=0.002)
+    async def decide(number: int, attempt: int, batch: ReportBatch, *, run: int) -> ReportAnswer:
+        return replace(await store(number, attempt, batch, run=run), decision_seconds=0.002)
 
     monkeypatch.setattr(operator.repository, "report", decide)
     await operator.report({"reports": [{"step": step, "values": {"accuracy": 0.5}} for step in (1, 2, 3)]})

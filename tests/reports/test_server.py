@@ -27,10 +27,10 @@ async def test_reports_under_way_are_answered_before_the_server_stops(
     reached, commit = asyncio.Event(), asyncio.Event()
     store = operator.repository.report
 
-    async def store_slowly(number: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
+    async def store_slowly(number: int, attempt: int, batch: ReportBatch, *, run: int) -> ReportAnswer:
         reached.set()
         await commit.wait()
-        return await store(number, attempt, batch)
+        return await store(number, attempt, batch, run=run)
 
     monkeypatch.setattr(operator.repository, "report", store_slowly)
     answering = asyncio.create_task(operator.report(ACCURACY))

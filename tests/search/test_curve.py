@@ -56,7 +56,7 @@ async def test_a_report_does_not_look_at_the_steps_before(
     await study.report(0, 1, batch(*((step, 0.5) for step in range(500))))
     progress = study._open[0]
     monkeypatch.setattr(progress.curve, "_values", _NotToBeRead(progress.curve._values))
-    monkeypatch.setattr(progress, "_steps", _NotToBeSearched(progress._steps))
+    monkeypatch.setattr(progress.runs[0], "_steps", _NotToBeSearched(progress.runs[0]._steps))
     await study.report(0, 1, batch((500, 0.75)))
     (trial,) = study.history().open
     assert (trial.last_step, trial.value) == (500, 0.75)

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.search.repository_suite import RepositorySuite
+from tests.search.runs_suite import StoredRunsSuite
 from tests.search.worlds import DatabaseWorld
 
 
-class TestStudyRepository(RepositorySuite):
+class TestStudyRepository(RepositorySuite, StoredRunsSuite):
     """Runs the suite."""
 
     @pytest.fixture

@@ -116,6 +116,12 @@ def test_a_training_that_can_come_to_nothing_is_a_sentence_and_status_1_outside_
         assert (result.returncode, result.stderr) == (1, shown)
 
 
+def test_a_task_without_folds_refuses_a_cross_validation(script: Script) -> None:
+    result = script.run(MAIN.format(arguments=["--task=digits-mlp"]), folds=3)
+    assert result.returncode == 2
+    assert "trial.repeats instead of trial.folds" in result.stderr
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_task_of_an_example_has_its_parameters_and_objective(path: Path) -> None:
     spec = load_study(path)["spec"]

@@ -22,6 +22,7 @@ def test_the_page_names_every_variable_that_a_container_gets() -> None:
         namespace="n",
         trial=0,
         parameters={},
+        folds=5,
         report_url="u",
         report_token="t",
         report_token_file="f",

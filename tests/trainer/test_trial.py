@@ -40,6 +40,13 @@ def test_a_trial_shows_its_environment() -> None:
     assert (trial.checkpoint_dir, trial.resume_from) == (Path("/ckpt/7"), Path("/ckpt/3"))
 
 
+def test_runs_are_numbered_fold_by_fold_in_each_repeat() -> None:
+    trials = [trial_of(run=run, folds=3) for run in range(6)]
+    assert [(trial.repeat, trial.fold) for trial in trials] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    repeats = [trial_of(run=run) for run in range(2)]
+    assert [(trial.repeat, trial.fold, trial.folds) for trial in repeats] == [(0, None, None), (1, None, None)]
+
+
 def test_without_a_seed_the_number_is_the_seed() -> None:
     assert trial_of().seed == 7
     assert trial_of(seed=0).seed == 0
@@ -49,6 +56,7 @@ def test_outside_a_study_everything_has_a_value_that_a_script_can_use() -> None:
     trial = tuning.Trial(None, SilentReports())
     assert (trial.study, trial.number, trial.seed, trial.budget) == (None, 0, 0, None)
     assert (trial.objective, trial.checkpoint_dir, trial.resume_from) == (None, None, None)
+    assert (trial.run, trial.repeat, trial.fold, trial.folds) == (0, 0, None, None)
     assert (trial.parameters, trial.in_study, trial.should_prune()) == ({}, False, False)
 
 

@@ -21,6 +21,9 @@ PARAMETER_PREFIX = "PARAM_"
 RESERVED_PREFIXES = (PARAMETER_PREFIX, "TUNING_")
 """Prefixes of the variables that only the operator sets."""
 
+RUN_VARIABLE = "TUNING_RUN"
+"""The one variable that differs between the pods of a trial; others refer to it."""
+
 
 class TrialEnvironmentError(ValueError):
     """A variable of the trial's environment is missing or unreadable; the message names it."""
@@ -44,7 +47,9 @@ class TrialEnvironment:
     parameters: Mapping[str, ParameterValue]
     """Parameters by name, with their types kept."""
     run: int = 0
-    """Which repeat or fold of the trial, from 0."""
+    """Which of the trial's runs, from 0: with `folds` of the first repeat come first, then those of the second."""
+    folds: int | None = None
+    """How many folds a cross-validation has, each of them a run; None: there is none, and runs are repeats."""
     attempt: int = 1
     """Which attempt at this run, from 1; a retry is a new attempt."""
     report_url: str | None = None
@@ -76,6 +81,7 @@ class TrialEnvironment:
             "TUNING_REPORT_TOKEN": self.report_token,
             "TUNING_REPORT_TOKEN_FILE": self.report_token_file,
             "TUNING_REPORT_CA": self.report_ca,
+            "TUNING_FOLDS": self.folds,
             "TUNING_CHECKPOINT_DIR": self.checkpoint_dir,
             "TUNING_RESUME_FROM": self.resume_from,
             "TUNING_SEED": self.seed,
@@ -88,7 +94,7 @@ class TrialEnvironment:
             "TUNING_STUDY": self.study,
             "TUNING_NAMESPACE": self.namespace,
             "TUNING_TRIAL": str(self.trial),
-            "TUNING_RUN": str(self.run),
+            RUN_VARIABLE: str(self.run),
             "TUNING_ATTEMPT": str(self.attempt),
             **{name: str(value) for name, value in optional.items() if value is not None},
             "TUNING_CONTRACT": str(CONTRACT_VERSION),
@@ -116,7 +122,8 @@ class TrialEnvironment:
             namespace=_text(environ, "TUNING_NAMESPACE"),
             trial=_required_integer(environ, "TUNING_TRIAL"),
             parameters=_parameters(environ),
-            run=_integer(environ, "TUNING_RUN") or 0,
+            run=_integer(environ, RUN_VARIABLE) or 0,
+            folds=_integer(environ, "TUNING_FOLDS"),
             attempt=_integer(environ, "TUNING_ATTEMPT") or 1,
             report_url=environ.get("TUNING_REPORT_URL"),
             report_token=environ.get("TUNING_REPORT_TOKEN"),

@@ -28,6 +28,8 @@ def main(arguments: Sequence[str]) -> None:
     try:
         trial = current_trial()
         parameters = read_all(task.parameters, {**trial.parameters, **flags})
+        if trial.folds is not None and not task.has_folds:
+            raise ValueError(f"{task.name} splits its data in one way only; use trial.repeats instead of trial.folds")
     except (TrialEnvironmentError, ValueError) as error:
         task_parser(task).error(str(error))
     try:

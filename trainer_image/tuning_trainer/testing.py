@@ -75,6 +75,8 @@ def fake_study(
     prune_at: int | None = None,
     number: int = 0,
     attempt: int = 1,
+    run: int = 0,
+    folds: int | None = None,
     seed: int = 0,
     budget: int | None = None,
     objective: str | None = "value",
@@ -91,7 +93,7 @@ def fake_study(
         Step from which on the study answers that the trial should stop; None: never.
     attempt
         Which attempt at the trial, from 1: a second one with the same `checkpoint_dir` goes on where the first ended.
-    number, seed, budget, objective, checkpoint_dir, resume_from
+    number, run, folds, seed, budget, objective, checkpoint_dir, resume_from
         The trial's properties of the same names.
 
     The end of the block is the end of the trial: `Trial.prune()` and an uncaught `TrialPruned` leave the block
@@ -104,6 +106,8 @@ def fake_study(
         namespace="default",
         trial=number,
         attempt=attempt,
+        run=run,
+        folds=folds,
         parameters=dict(parameters or {}),
         seed=seed,
         budget=budget,

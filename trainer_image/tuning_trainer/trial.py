@@ -51,6 +51,26 @@ class Trial:
         return self._environment.trial if self._environment else 0
 
     @property
+    def run(self) -> int:
+        """Which of the trial's runs this is, from 0; 0 where it has only one."""
+        return self._environment.run if self._environment else 0
+
+    @property
+    def folds(self) -> int | None:
+        """How many folds the study's cross-validation has; None: the study asks for none."""
+        return self._environment.folds if self._environment else None
+
+    @property
+    def fold(self) -> int | None:
+        """Which fold this run does not learn from and is scored on, from 0; None: the study asks for no folds."""
+        return None if self.folds is None else self.run % self.folds
+
+    @property
+    def repeat(self) -> int:
+        """Which repetition this run belongs to, from 0. All folds of one repetition must split the data alike."""
+        return self.run // (self.folds or 1)
+
+    @property
     def seed(self) -> int:
         """Seed of this run; where the study sets none, the trial's number."""
         seed = self._environment.seed if self._environment else None

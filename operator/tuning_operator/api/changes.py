@@ -37,6 +37,8 @@ IMMUTABLE_AFTER_START: list[JsonDict] = [
     _fixed("parameters", " == ".join(f"{side}.spec.parameters.map(p, p.name)" for side in ("self", "oldSelf"))),
     _fixed("constraints", _OPTIONAL),
     _fixed("search"),
+    _fixed("trial.repeats"),
+    _fixed("trial.folds"),
     _fixed("trial.metrics"),
     _fixed("trial.template"),
     _fixed("trial.deadlines"),

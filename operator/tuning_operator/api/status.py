@@ -108,6 +108,8 @@ class BestTrial(ResourceModel):
     """The objective."""
     values: Annotated[dict[Text, float], Field(max_length=32)] = Field(default_factory=dict)
     """The objective by its metric's name, and metrics that have a constraint."""
+    std: float | None = None
+    """Standard deviation of the objective over the trial's runs; only where it has several."""
     parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
     """Its parameters by name."""
     job: Text = ""
@@ -215,7 +217,7 @@ class StudyStatus(ResourceModel):
     planned_trainings: Count = 0
     """Trainings that the whole study takes, so that its cost is seen before it is paid."""
     planned_epochs: Count | None = None
-    """Epochs (steps) of all trials together that a strategy lays down; absent where results lead the search."""
+    """Epochs (steps) of all trials and their runs that a strategy lays down; absent where results lead the search."""
     read_token: Text = ""
     """Opens this study's trials at the operator's read API."""
 

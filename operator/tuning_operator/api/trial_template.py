@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from tuning_contract.environment import PARAMETER_PREFIX, RESERVED_PREFIXES
 from tuning_operator.api.checkpoints import Checkpoints, check_place
 from tuning_operator.api.durations import Duration, seconds_of
-from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
 from tuning_operator.api.names import LABEL_VALUE
 from tuning_operator.api.retries import Retries
 from tuning_operator.api.sentences import shown
@@ -99,9 +99,37 @@ PodTemplate = Annotated[
 """A PodTemplateSpec. The API server checks its fields, by a dry run of the Job; here is what it can't know."""
 
 
+MAX_RUNS = 100
+"""Runs of one trial: repeats times folds."""
+
+ONE_LOG = "`metrics.source` Logs is for trials of one run; report the metrics, or remove `repeats` and `folds`"
+
+
 class Trial(ResourceModel):
     """How each trial is run."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            CEL_RULES: [
+                cel("self.folds != 1", "`folds` is 1, but a cross-validation has at least 2; remove it", ".folds"),
+                cel(
+                    f"self.repeats * (self.folds > 1 ? self.folds : 1) <= {MAX_RUNS}",
+                    f"`repeats` times `folds` is above {MAX_RUNS} runs for each trial; lower one of them",
+                    ".repeats",
+                ),
+                cel(
+                    "(self.repeats == 1 && self.folds == 0) || self.metrics.source == 'Reports'",
+                    ONE_LOG,
+                    ".metrics.source",
+                ),
+            ]
+        }
+    )
+
+    repeats: Annotated[int, Field(ge=1, le=MAX_RUNS)] = 1
+    """How often each trial is trained, each time with another seed; its value is the mean."""
+    folds: Annotated[int, Field(ge=0, le=MAX_RUNS)] = 0
+    """Folds of a cross-validation, each a run of its own that is told which one it is; 0: none."""
     retries: Retries = Retries()
     """Which failed attempts are tried again."""
     metrics: TrialMetrics = TrialMetrics()
@@ -118,6 +146,24 @@ class Trial(ResourceModel):
     """A volume for checkpoints, from which a further attempt at a trial goes on."""
     template: PodTemplate
     """An ordinary PodTemplateSpec, as in a Job. The container named `trainer` (or the only one) trains."""
+
+    @property
+    def runs(self) -> int:
+        """How many pods a trial has: one for each fold of each repeat."""
+        return self.repeats * max(1, self.folds)
+
+    @model_validator(mode="after")
+    def _runs_are_possible(self) -> Trial:
+        if self.folds == 1:
+            raise ValueError("`folds` is 1, but a cross-validation has at least 2; remove it")
+        if self.runs > MAX_RUNS:
+            raise ValueError(
+                f"`repeats` ({self.repeats}) times `folds` ({self.folds}) is above {MAX_RUNS} runs for each trial; "
+                "lower one of them"
+            )
+        if self.runs > 1 and self.metrics.read_from_logs is not None:
+            raise ValueError(ONE_LOG)
+        return self
 
     @model_validator(mode="after")
     def _checkpoints_have_their_own_place(self) -> Trial:

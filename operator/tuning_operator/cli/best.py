@@ -64,6 +64,7 @@ def _show_best(found: BestFound | None, facts: StudyFacts, output: Output) -> No
         "number": found.number,
         "value": found.value,
         "infeasible": found.infeasible,
+        "std": found.std,
         "parameters": dict(found.parameters),
         "job": found.job,
         "log": found.log,

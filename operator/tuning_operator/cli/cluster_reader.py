@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tuning_operator.api.status import BestTrial, FrontTrial, StudyStatus, read_status
@@ -56,7 +57,7 @@ class ClusterReader:
         """Return the best trial that the status shows."""
         study = self._object.with_client(self._get)
         best = read_status(study.status).best
-        return None if best is None else _found(study, best, best.value)
+        return None if best is None else replace(_found(study, best, best.value), std=best.std)
 
     def front(self) -> FrontFound:
         """Return the trials on the front that the status lists."""

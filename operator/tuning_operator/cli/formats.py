@@ -25,6 +25,11 @@ def value_text(value: float | None, decimals: int | None = 4) -> str:
     return f"{value:.3e}" if decimals is None else f"{value:.{decimals}f}"
 
 
+def spread_text(std: float | None, decimals: int | None = 4) -> str:
+    """Return what stands behind the mean of several runs; empty: there are not several."""
+    return "" if std is None else f" ±{value_text(std, decimals)}"
+
+
 def decimals_for(values: Iterable[float | None]) -> int | None:
     """Return the decimals that suit a column: about five significant digits of the largest value.
 

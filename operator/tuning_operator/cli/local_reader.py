@@ -22,6 +22,7 @@ from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKe
 from tuning_operator.decisions.trial_value import known_values
 from tuning_operator.errors import NotFound
 from tuning_operator.local.places import NAMESPACE, Places
+from tuning_operator.local.processes import log_name
 from tuning_operator.ports import StoredReport
 from tuning_operator.reports.trial_document import trial_document
 from tuning_operator.search import StudyRepositories
@@ -32,9 +33,9 @@ _ALL = 10_000_000
 Found = TypeVar("Found")
 
 
-def log_file(places: Places, study: StudyKey, trial: OpenTrial | FinishedTrial) -> Path:
-    """Return where the output of a trial's newest attempt is."""
-    return places.logs(study) / f"{job_name(study.name, study.uid, trial.number, trial.attempt)}.log"
+def log_file(places: Places, study: StudyKey, trial: OpenTrial | FinishedTrial, run: int = 0) -> Path:
+    """Return where the output of a run of a trial's newest attempt is."""
+    return places.logs(study) / log_name(job_name(study.name, study.uid, trial.number, trial.attempt), run)
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,15 @@ class LocalReader:
         """Return the whole front of the newest history."""
         return self._read(self._front)
 
-    def log(self, number: int) -> LocalLog:
-        """Return a trial's log as it is now.
+    def log(self, number: int, run: int = 0) -> LocalLog:
+        """Return the log of a trial's run as it is now.
 
         Raises
         ------
         NotFound
-            The study has no such trial, or the file is gone.
+            The study has no such trial or run, or the file is gone.
         """
-        return self._read(lambda history: self._log(history, number))
+        return self._read(lambda history: self._log(history, number, run))
 
     def curves(self) -> Mapping[int, Mapping[int, float]]:
         """Return the objective's values by step, of the newest attempt of each trial, by number."""
@@ -100,12 +101,12 @@ class LocalReader:
             history.key, self._study.spec, history.history(), running=running, now=time.time(), way_on=way_on
         )
 
-    def _log(self, history: StudyHistory, number: int) -> LocalLog:
+    def _log(self, history: StudyHistory, number: int, run: int) -> LocalLog:
         require_trial(self._study.metadata.name, number, history.history().total)
         (trial,) = history.trials(number - 1, 1)
-        file = log_file(self._places, history.key, trial)
+        file = log_file(self._places, history.key, trial, run)
         if not file.is_file():
-            raise NotFound(f"trial {number} has no log: there is no file {file}")
+            raise NotFound(f"run {run} of trial {number} has no log: there is no file {file}")
         runs = self._places.runner_of(self._study.metadata.name) is not None
         return LocalLog(file, is_whole=isinstance(trial, FinishedTrial) or not runs)
 
@@ -128,6 +129,7 @@ class LocalReader:
             log=str(log_file(self._places, history.key, trial)),
             values=values,
             infeasible=why_infeasible(values, spec.metric_constraints),
+            std=trial.std,
         )
 
     def _curves(self, history: StudyHistory) -> Mapping[int, Mapping[int, float]]:

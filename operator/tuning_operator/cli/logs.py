@@ -15,6 +15,7 @@ def logs(
     study: StudyArgument,
     trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, show_default=False, help="The trial's number.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial's process ends.")] = False,
+    run: Annotated[int, typer.Option(min=0, help="Which repeat or fold of the trial.")] = 0,
     namespace: NamespaceOption = None,
     context: ContextOption = None,
 ) -> None:
@@ -23,22 +24,22 @@ def logs(
 
     try:
         if is_file(study):
-            _copy_local(Path(study), trial, follow)
+            _copy_local(Path(study), trial, run, follow)
         else:
-            _copy_clusters(study, trial, follow, namespace, context)
+            _copy_clusters(study, (trial, run), follow, namespace, context)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
-def _copy_local(file: Path, trial: int, follow: bool) -> None:
+def _copy_local(file: Path, trial: int, run: int, follow: bool) -> None:
     from tuning_operator.cli.local_log import copy_local_log
     from tuning_operator.cli.local_reader import LocalReader
 
     reader = LocalReader.of_file(file)
-    copy_local_log(reader.log(trial).file, _write, lambda: not follow or reader.log(trial).is_whole)
+    copy_local_log(reader.log(trial, run).file, _write, lambda: not follow or reader.log(trial, run).is_whole)
 
 
-def _copy_clusters(study: str, trial: int, follow: bool, namespace: str | None, context: str | None) -> None:
+def _copy_clusters(study: str, run: tuple[int, int], follow: bool, namespace: str | None, context: str | None) -> None:
     from tuning_operator.cli.cluster_log import copy_cluster_log
     from tuning_operator.cli.cluster_study import ClusterStudy
     from tuning_operator.cluster.client import ClusterClient
@@ -46,7 +47,7 @@ def _copy_clusters(study: str, trial: int, follow: bool, namespace: str | None, 
     found = ClusterStudy.of_context(study, namespace, context)
 
     async def copy(client: ClusterClient) -> None:
-        await copy_cluster_log(client, await found.get(client), trial, _write, follow=follow)
+        await copy_cluster_log(client, await found.get(client), *run, _write, follow=follow)
 
     found.with_client(copy)
 

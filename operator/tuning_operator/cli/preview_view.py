@@ -19,11 +19,12 @@ from tuning_operator.api.study import Objective, StudySpec
 from tuning_operator.api.when import When
 from tuning_operator.cli.columns import GAP, cell, parameter_columns
 from tuning_operator.cli.formats import parameter_text, plural
-from tuning_operator.cli.schedule_view import planned_trainings, schedule_document, schedule_facts
+from tuning_operator.cli.schedule_view import schedule_document, schedule_facts
 from tuning_operator.cli.tables import pairs_table
 from tuning_operator.cli.theme import FAINT
 from tuning_operator.cli.trial_rows import TrialRow
-from tuning_operator.decisions.gpus import gpus_requested
+from tuning_operator.decisions.gpus import gpus_of_trial, gpus_requested
+from tuning_operator.decisions.planned_trainings import planned_trainings, planned_trials
 from tuning_operator.search.feasible_points import SAMPLE, feasible_share
 from tuning_operator.search.halving import rung_steps
 
@@ -37,8 +38,10 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
         "objectives": [objective.to_document() for objective in spec.objectives],
         "metricConstraints": [constraint.to_document() for constraint in spec.metric_constraints],
         "plannedTrainings": planned_trainings(spec),
+        "repeats": spec.trial.repeats,
+        "folds": spec.trial.folds,
         "parallelism": spec.parallelism,
-        "gpusPerTrial": gpus_requested(spec.trial.template),
+        "gpusPerTrial": gpus_of_trial(spec.trial),
         "search": _method_documents(spec.search),
         **schedule_document(spec),
         "parameters": [parameter.to_document() for parameter in spec.parameters],
@@ -74,7 +77,7 @@ def _bounds(constraints: Sequence[MetricConstraint]) -> dict[str, str]:
 
 def _facts(spec: StudySpec, warm_start: str) -> dict[str, str | Text]:
     gpus = gpus_requested(spec.trial.template)
-    trainings = f"{planned_trainings(spec)}, {spec.parallelism} at a time"
+    trainings = f"{_trainings(spec)}, {spec.parallelism * spec.trial.runs} at a time"
     search = spec.search
     return {
         "trainings": trainings + (f", {plural(gpus, 'GPU')} each" if gpus else ""),
@@ -88,6 +91,14 @@ def _facts(spec: StudySpec, warm_start: str) -> dict[str, str | Text]:
         "enqueued": plural(len(search.enqueue), "trial") if search.enqueue else "none",
         **({"warm start": warm_start.replace("; ", "\n")} if warm_start else {}),
     }
+
+
+def _trainings(spec: StudySpec) -> str:
+    """Return how many trainings are planned, and what they are made of where a trial is more than one."""
+    if spec.trial.runs == 1:
+        return str(planned_trainings(spec))
+    parts = [(planned_trials(spec), "trial"), (spec.trial.repeats, "repeat"), (spec.trial.folds, "fold")]
+    return f"{planned_trainings(spec)} ({' x '.join(plural(count, noun) for count, noun in parts if count > 1)})"
 
 
 def _brackets(options: ResourceModel) -> dict[str, str]:

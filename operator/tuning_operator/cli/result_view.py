@@ -64,11 +64,16 @@ def result_view(result: Result, width: int) -> RenderableType:
 
 def best_view(best: BestFound, facts: StudyFacts) -> RenderableType:
     """Return the best trial with its parameters as YAML, to be copied into `search.enqueue` or a script."""
-    title = Text.assemble(("★ best", BEST), f"  trial {best.number}  ", (f"{facts.metric} {best.value:.6g}", BEST))
+    value = (f"{facts.metric} {best.value:.6g}", BEST)
+    title = Text.assemble(("★ best", BEST), f"  trial {best.number}  ", value, _spread(best))
     if best.infeasible:
         title.append(f"  {best.infeasible}", style="yellow")
     block = Text("\n".join(f"  {line}" for line in parameter_lines(best.parameters)))
     return Group(title, block, Text(f"  # log: {best.log}", style=FAINT, overflow="fold"))
+
+
+def _spread(best: BestFound) -> str:
+    return "" if best.std is None else f" ±{best.std:.3g} over its runs"
 
 
 def parameter_lines(parameters: Mapping[str, ParameterValue]) -> list[str]:

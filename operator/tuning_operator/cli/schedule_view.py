@@ -13,12 +13,6 @@ _MOST_ROUNDS = 8
 """Of a row with more, some in the middle are left out."""
 
 
-def planned_trainings(spec: StudySpec) -> int:
-    """Return how many trials a study has when nothing ends it early."""
-    schedule = _schedule(spec)
-    return spec.max_trials if schedule is None else min(spec.max_trials, schedule.trials)
-
-
 def schedule_document(spec: StudySpec) -> dict[str, Any]:
     """Return a strategy's rounds as JSON; steps are usually epochs."""
     schedule = _schedule(spec)

@@ -39,11 +39,13 @@ class BestFound:
     parameters: Mapping[str, ParameterValue]
     job: str
     log: str
-    """A file, or the command that prints the log."""
+    """A file, or the command that prints the log; of several runs, that of the first."""
     values: Mapping[str, float] = field(default_factory=dict)
     """The objectives by metric, and metrics that have a constraint."""
     infeasible: str = ""
     """Which constraints it does not keep; empty: it keeps all."""
+    std: float | None = None
+    """Standard deviation of the first objective over its runs, of several."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.cli.columns import GAP, cell, heading, parameter_columns
-from tuning_operator.cli.formats import decimals_for, seconds_text, sparkline, value_text
+from tuning_operator.cli.formats import decimals_for, seconds_text, sparkline, spread_text, value_text
 from tuning_operator.cli.lineage_columns import lineage_cells, lineage_headings, lineage_width
 from tuning_operator.cli.metric_columns import MetricColumn, metric_columns
 from tuning_operator.cli.theme import BAR, BEST, FAINT, STATE_SIGNS, STATE_STYLES, state_text
@@ -92,7 +92,7 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
 def _first_cells(row: TrialRow, shown: Shown, decimals: int | None, metrics: Sequence[MetricColumn]) -> list[Text]:
     on_front = row.number in shown.front
     best = row.number == shown.best or on_front
-    value = Text(value_text(row.value, decimals), style=BEST if best else "" if row.value is not None else FAINT)
+    value = Text(_value(row, decimals), style=BEST if best else "" if row.value is not None else FAINT)
     state = Text("★ front" if on_front else "★ best", style=BEST) if best else state_text(row.state)
     if shown.width < NARROW:
         state.truncate(1)
@@ -103,6 +103,10 @@ def _first_cells(row: TrialRow, shown: Shown, decimals: int | None, metrics: Seq
     if shown.running:
         cells.append(Text(sparkline(row.trend, TREND), style=BAR))
     return [*cells, Text(seconds_text(row.seconds), style=FAINT)]
+
+
+def _value(row: TrialRow, decimals: int | None) -> str:
+    return value_text(row.value, decimals) + spread_text(row.std, decimals)
 
 
 def _note(row: TrialRow) -> Text:
@@ -117,7 +121,7 @@ def _fixed_width(rows: Sequence[TrialRow], shown: Shown, decimals: int | None) -
     """Width of all columns that are always there."""
     number = max((len(str(row.number)) for row in rows), default=1)
     state = 1 if shown.width < NARROW else max(len(f"{sign} {state}") for state, sign in STATE_SIGNS.items())
-    values = [len(value_text(row.value, decimals)) for row in rows]
+    values = [len(_value(row, decimals)) for row in rows]
     value = max(*(len(line) for line in _value_heading(shown.metric).split("\n")), *values, 1)
     time = max([4, *(len(seconds_text(row.seconds)) for row in rows)])
     widths = [number, state, value, time, *([4, TREND] if shown.running else [])]

@@ -30,6 +30,8 @@ class TrialRow:
     """The first objective."""
     further: Mapping[str, float] = field(default_factory=dict)
     """The other objectives by metric, and metrics that have a constraint."""
+    std: float | None = None
+    """Standard deviation over its runs, of several."""
     step: int | None = None
     """The largest step that was reported."""
     seconds: float | None = None
@@ -66,6 +68,7 @@ def trial_row(document: Mapping[str, Any]) -> TrialRow:
         parameters=dict(document.get("parameters") or {}),
         value=_number(document.get("value")),
         further=_numbers(document.get("further")),
+        std=_number(document.get("std")),
         step=document.get("lastStep"),
         seconds=seconds if seconds is not None else _between(document),
         attempt=int(document.get("attempt", 1)),

@@ -10,6 +10,7 @@ from typing import Any
 from tuning_operator.api.names import ATTEMPT_LABEL, STUDY_UID_LABEL, TRIAL_LABEL
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
+from tuning_operator.decisions.trial_runs import COMPLETION_INDEX
 
 SILENCE = 4 * 3600.0
 """Seconds without a byte after which a followed log counts as broken off; the kubelet's own patience."""
@@ -22,6 +23,7 @@ class TrialPod:
     namespace: str
     name: str
     attempt: int
+    run: int
     created_at: str
     waits_for: str
     """Why its containers do not run yet, in the cluster's words; empty: they do, or did."""
@@ -33,12 +35,12 @@ class TrialPods:
     def __init__(self, client: ClusterClient) -> None:
         self._client = client
 
-    async def newest(self, namespace: str, study_uid: str, trial: int) -> TrialPod | None:
-        """Return the pod of a trial's newest attempt that has one."""
+    async def newest(self, namespace: str, study_uid: str, trial: int, run: int = 0) -> TrialPod | None:
+        """Return the pod of a run of a trial's newest attempt that has one."""
         selector = {"labelSelector": f"{STUDY_UID_LABEL}={study_uid},{TRIAL_LABEL}={trial}"}
         listed = await self._client.request("GET", paths.pods(namespace), params=selector)
         pods = [_pod(document) for document in listed.get("items") or ()]
-        return max(pods, key=lambda pod: (pod.attempt, pod.created_at), default=None)
+        return max((pod for pod in pods if pod.run == run), key=lambda pod: (pod.attempt, pod.created_at), default=None)
 
     def log(
         self, pod: TrialPod, container: str | None, *, follow: bool
@@ -54,10 +56,12 @@ class TrialPods:
 def _pod(document: Mapping[str, Any]) -> TrialPod:
     metadata, status = document["metadata"], document.get("status") or {}
     attempt = (metadata.get("labels") or {}).get(ATTEMPT_LABEL, "")
+    run = (metadata.get("annotations") or {}).get(COMPLETION_INDEX, "0")
     return TrialPod(
         namespace=metadata["namespace"],
         name=metadata["name"],
         attempt=int(attempt) if attempt.isdecimal() else 0,
+        run=int(run) if run.isdecimal() else 0,
         created_at=metadata["creationTimestamp"],
         waits_for=_why(status) if status.get("phase") == "Pending" else "",
     )

@@ -11,6 +11,7 @@ from typing import Literal
 from tuning_operator.api.status import Condition, ConditionType, Phase
 from tuning_operator.api.stopping import Suspension
 from tuning_operator.decisions.hold_ups import held_up_jobs
+from tuning_operator.decisions.planned_trainings import warnings_of_cost
 from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import Verdict
 
@@ -108,8 +109,9 @@ def _accepted(snapshot: Snapshot) -> Claim:
     if snapshot.refusal:
         return Claim(False, "InvalidSpec", snapshot.refusal)
     known = f"; warm start: {snapshot.history.warm_start}" if snapshot.history.warm_start else ""
-    if snapshot.warnings:
-        return Claim(True, "ValidWithWarnings", "; ".join(snapshot.warnings) + known)
+    warnings = [*snapshot.warnings, *warnings_of_cost(snapshot.spec)]
+    if warnings:
+        return Claim(True, "ValidWithWarnings", "; ".join(warnings) + known)
     return Claim(True, "Valid", f"the study can be run as it is written{known}")
 
 

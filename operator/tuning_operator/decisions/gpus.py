@@ -1,4 +1,4 @@
-"""How many GPUs a trial's pod asks for."""
+"""How many GPUs a trial's pods ask for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tuning_operator.api.trial_template import Trial
+
 _GPU_RESOURCE = re.compile(r"^[a-z0-9.-]+/(gpu|mig-[a-z0-9.]+)$")
 """Names of device plugins' resources: nvidia.com/gpu, amd.com/gpu, nvidia.com/mig-1g.5gb …"""
+
+
+def gpus_of_trial(trial: Trial) -> int:
+    """Return the GPUs that all pods of a trial hold together."""
+    return gpus_requested(trial.template) * trial.runs
 
 
 def gpus_requested(template: Mapping[str, Any]) -> int:

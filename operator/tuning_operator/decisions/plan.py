@@ -78,6 +78,7 @@ def _finished(trial: OpenTrial, outcome: Outcome, snapshot: Snapshot) -> Finishe
         ended_at=snapshot.now,
         running_seconds=outcome.running_seconds,
         lineage=trial.lineage,
+        run_values=trial.run_values,
     )
 
 

@@ -15,6 +15,7 @@ from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.front import NO_FRONT, Front
 from tuning_operator.decisions.hypervolume import NO_HYPERVOLUME, Hypervolume
+from tuning_operator.decisions.run_values import spread_of
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,18 @@ class OpenTrial:
     metrics: tuple[str, ...] = ()
     """Names of metrics that were reported, to tell the user when none is the objective; bounded."""
     value: float | None = None
-    """The first objective, reduced over the reports so far; None: never reported. May be NaN or infinite."""
+    """The first objective, reduced over the reports so far, the mean of the runs that have any; None: never reported.
+    May be NaN or infinite."""
     further: Mapping[str, float] = field(default_factory=dict)
     """The other objectives by metric, reduced likewise, as far as they were reported; they may be NaN or infinite too.
     And other metrics that have a constraint, where they are finite."""
+    run_values: Mapping[int, float] = field(default_factory=dict)
+    """The first objective of each run that has reported, by the run's number; empty where a trial has only one."""
+    mute_run: int | None = None
+    """The first of several runs without any value of an objective so far; None: there is none."""
+    silent_since: float | None = None
+    """When the run that is silent longest, of several that have not ended, reported last; one that never did may wait
+    for its pod, and counts as silent from the last report of any run. None: as `last_report_at` says."""
     prune_decided_at: float | None = None
     """When it was decided that the trial is not worth going on."""
     end: TrialEnd | None = None
@@ -146,6 +155,11 @@ class OpenTrial:
     def is_finite(self) -> bool:
         """Whether its objectives are, as far as they were reported."""
         return (self.value is None or math.isfinite(self.value)) and all(map(math.isfinite, self.further.values()))
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation of the objective over the runs so far; None where there are not several."""
+        return spread_of(self.run_values.values())
 
     @property
     def last_words(self) -> LastWords:
@@ -171,6 +185,13 @@ class FinishedTrial:
     lineage: Lineage = NO_LINEAGE
     further: Mapping[str, float] = field(default_factory=dict)
     """The other objectives by metric, and other metrics that have a constraint."""
+    run_values: Mapping[int, float] = field(default_factory=dict)
+    """The objective of each run that had any, by the run's number; empty where a trial has only one."""
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation of the objective over the runs; None where there are not several."""
+        return spread_of(self.run_values.values())
 
 
 class Improvement(NamedTuple):

@@ -15,6 +15,7 @@ from tuning_operator.api.status import (
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.conditions import Claims, claims_of, merged, phase_of, refusal, timestamp
 from tuning_operator.decisions.front_status import front_fields, infeasible_of, job_of, listed_parameters
+from tuning_operator.decisions.planned_trainings import planned_trainings
 from tuning_operator.decisions.schedule import schedule_of
 from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot
 from tuning_operator.decisions.stopping import verdict_of
@@ -45,7 +46,7 @@ def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
         **front_fields(snapshot),
         recent=[_recent(snapshot, trial) for trial in history.recent[:MAX_RECENT]],
         usage=Usage(gpu_hours=round(usage.gpu_seconds / 3600, 4), trial_hours=round(usage.trial_seconds / 3600, 4)),
-        planned_trainings=spec.max_trials,
+        planned_trainings=planned_trainings(spec),
         planned_epochs=_planned_epochs(spec),
         read_token=read_token,
     )
@@ -74,7 +75,7 @@ def refused_status(previous: StudyStatus, error: InvalidStudy, generation: int, 
 
 def _planned_epochs(spec: StudySpec) -> int | None:
     schedule = schedule_of(spec.search.sampler.parsed_options())
-    return None if schedule is None else schedule.steps
+    return None if schedule is None else schedule.steps * spec.trial.runs
 
 
 def trial_counts(snapshot: Snapshot) -> TrialCounts:
@@ -101,6 +102,7 @@ def _best(snapshot: Snapshot) -> BestTrial | None:
         number=best.number,
         value=best.value,
         values=known_values(best, snapshot.spec.objectives),
+        std=best.std,
         parameters=dict(best.parameters),
         job=job_of(snapshot.study, best),
         infeasible=infeasible_of(snapshot, best),

@@ -85,6 +85,10 @@ def _judged(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outco
     objectives = snapshot.spec.objectives
     known = objective_values(trial, objectives)
     missing = [f"`{objective.metric}`" for objective in objectives if objective.metric not in known]
+    if trial.mute_run is not None:
+        names = " or ".join(f"`{objective.metric}`" for objective in objectives)
+        message = f"run {trial.mute_run} of the trial ended without a value of {names}; report that in each run"
+        return _failed(trial, job, snapshot, (FailureClass.NO_OBJECTIVE, message))
     if missing:
         reported = f"it reported {', '.join(trial.metrics)}" if trial.metrics else "it reported nothing"
         message = (
@@ -211,7 +215,8 @@ def _run_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
 def _silence_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
     if job.phase is not JobPhase.RUNNING or job.running_at is None:
         return None
-    return _due(max(job.running_at, trial.last_report_at or job.running_at), spec.trial.deadlines.silence)
+    heard_at = trial.last_report_at if trial.silent_since is None else trial.silent_since
+    return _due(max(job.running_at, heard_at or job.running_at), spec.trial.deadlines.silence)
 
 
 LOST_SECONDS = 60.0

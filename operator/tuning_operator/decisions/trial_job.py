@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from tuning_contract import TrialEnvironment
@@ -28,11 +27,12 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_template import Queue, trainer_container
 from tuning_operator.decisions.report_access import NO_REPORTS, ReportAccess, mount_token
 from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
+from tuning_operator.decisions.trial_runs import base_seed, container_variables, indexed
 from tuning_operator.decisions.trial_volumes import add_volumes, checkpoint_dir, resume_from
 
 
 def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: ReportAccess) -> dict[str, Any]:
-    """Return the batch/v1 Job of a trial's newest attempt.
+    """Return the batch/v1 Job of a trial's newest attempt; each of its runs is a pod.
 
     Retries are new attempts with Jobs of their own, so the Job itself never retries: its failure policy only makes its
     condition say why it failed, a disruption first.
@@ -40,6 +40,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
     template = copy.deepcopy(spec.trial.template)
     if spec.trial.metrics.read_from_logs is not None:
         reports = NO_REPORTS  # there is one way for metrics
+    runs = spec.trial.runs
     environment = TrialEnvironment(
         study=study.name,
         namespace=study.namespace,
@@ -52,11 +53,13 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
         report_ca=reports.ca,
         checkpoint_dir=checkpoint_dir(study, spec, trial),
         resume_from=resume_from(study, spec, trial),
-        seed=trial.seed,
+        folds=spec.trial.folds or None,
+        seed=base_seed(trial.seed, runs),
         budget=trial.lineage.budget,
         objective=spec.objective.metric if len(spec.objectives) == 1 else None,
     )
-    container = _prepare_pod(template, study, trial, {**environment.variables(), **_stand_ins(spec, trial)})
+    variables = container_variables({**environment.variables(), **_stand_ins(spec, trial)}, runs)
+    container = _prepare_pod(template, study, trial, variables)
     add_volumes(template["spec"], container, spec)
     if reports.audience is not None:
         mount_token(template["spec"], container, reports.audience)
@@ -74,6 +77,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
             "ownerReferences": [_owner(study)],
         },
         "spec": {
+            **indexed(runs),
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
             "ttlSecondsAfterFinished": seconds_of(spec.trial.ttl_after_finished),
@@ -147,7 +151,7 @@ def _failure_rules(container: str) -> list[dict[str, Any]]:
 
 
 def _prepare_pod(
-    template: dict[str, Any], study: StudyKey, trial: OpenTrial, variables: Mapping[str, str]
+    template: dict[str, Any], study: StudyKey, trial: OpenTrial, variables: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Write into the template what is the operator's; return the training container."""
     metadata = template["metadata"] = template.get("metadata") or {}
@@ -160,10 +164,5 @@ def _prepare_pod(
     containers: list[dict[str, Any]] = pod["containers"]
     container = next(container for container in containers if container is trainer)
     # First, so that the template's own variables can refer to them.
-    container["env"] = [*_variables(variables), *(container.get("env") or ())]
+    container["env"] = [*variables, *(container.get("env") or ())]
     return container
-
-
-def _variables(variables: Mapping[str, str]) -> list[dict[str, str]]:
-    """Kubernetes expands `$(X)` in values too: a parameter's text is not to be expanded."""
-    return [{"name": name, "value": value.replace("$(", "$$(")} for name, value in variables.items()]

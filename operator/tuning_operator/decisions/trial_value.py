@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 
 from tuning_operator.api.study import Direction, Objective, Reduce
 from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.run_values import mean_of
 from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial
 
 
@@ -23,7 +23,7 @@ def reduce_values(values: Mapping[int, float], how: Reduce, direction: Direction
         case Reduce.LAST:
             return values[max(values)]
         case Reduce.MEAN:
-            return _mean(list(values.values()))
+            return mean_of(values.values())
         case Reduce.BEST:
             finite = [value for value in values.values() if math.isfinite(value)]
             if not finite:
@@ -50,10 +50,3 @@ def finite(value: float | None) -> float | None:
 def all_finite(values: Mapping[str, float]) -> dict[str, float]:
     """Return those values that Optuna can keep."""
     return {metric: value for metric, value in values.items() if math.isfinite(value)}
-
-
-def _mean(values: list[float]) -> float:
-    try:
-        return fmean(values)
-    except (OverflowError, ValueError):  # the sum is beyond a float, or adds opposite infinities
-        return math.nan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuning_operator.api.durations import seconds_of
-from tuning_operator.decisions.gpus import gpus_requested
+from tuning_operator.decisions.gpus import gpus_of_trial
 from tuning_operator.decisions.pod_time import attempt_seconds
 from tuning_operator.decisions.snapshot import JobPhase, Snapshot
 
@@ -19,7 +19,7 @@ class Usage:
     trial_seconds: float
     """With a running pod, over all trials and attempts."""
     gpus: int
-    """GPUs that a trial's pod holds."""
+    """GPUs that a trial's pods hold."""
 
     @property
     def gpu_seconds(self) -> float:
@@ -38,7 +38,7 @@ def usage_of(snapshot: Snapshot) -> Usage:
     return Usage(
         active_seconds=history.active.seconds_at(now),
         trial_seconds=history.running_seconds + sum(of_open),
-        gpus=gpus_requested(snapshot.spec.trial.template),
+        gpus=gpus_of_trial(snapshot.spec.trial),
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from tuning_contract.environment import RUN_VARIABLE
 from tuning_operator.decisions.snapshot import TrialJob
 from tuning_operator.ports import TrialRepository
 
@@ -20,12 +21,17 @@ class CheckpointFolders:
         """Return a trial's directory, which may not exist."""
         return self._root / str(trial)
 
-    def variables(self, trial: int, attempt: int, parent: int | None = None) -> dict[str, str]:
-        """Return what an attempt is told of it, in place of a cluster's volume."""
+    def variables(self, trial: int, attempt: int, parent: int | None = None, run: int | None = None) -> dict[str, str]:
+        """Return what an attempt is told of it, in place of a cluster's volume, and which of several runs it is."""
+        which = {} if run is None else {RUN_VARIABLE: str(run)}
         further = {}
         if parent is not None or attempt > 1:
-            further = {"TUNING_RESUME_FROM": str(self.of(trial if parent is None else parent))}
-        return {"TUNING_CHECKPOINT_DIR": str(self.of(trial)), **further}
+            further = {"TUNING_RESUME_FROM": str(self._of_run(trial if parent is None else parent, run))}
+        return {**which, "TUNING_CHECKPOINT_DIR": str(self._of_run(trial, run)), **further}
+
+    def _of_run(self, trial: int, run: int | None) -> Path:
+        """Return the directory of one of several runs, below the trial's; None: the trial has only one."""
+        return self.of(trial) if run is None else self.of(trial) / f"run-{run}"
 
     def unneeded(
         self, trials: TrialRepository, jobs: Collection[TrialJob], *, may_be_parents: bool = False

@@ -61,7 +61,7 @@ class LocalRun:
     """The TuningStudy object, as read from its file."""
     places: Places = field(default_factory=Places)
     parallelism: int | None = None
-    """Instead of the study's own; both are limited by the number of CPUs."""
+    """Instead of the study's own; both are limited by the number of CPUs, of which each run of a trial takes one."""
     new: bool = False
     """Start a new history instead of resuming the last one."""
     observer: Observer = field(default_factory=Observer)
@@ -138,7 +138,7 @@ class LocalRun:
         status = LocalStatus(shown)
         checkpoints = CheckpointFolders(self.places.checkpoints(key))
         unneeded = partial(checkpoints.unneeded, may_be_parents=spec.search.sampler.name.inherits_checkpoints)
-        async with self._started(key, repositories, status, checkpoints) as (tasks, jobs):
+        async with self._started(key, spec.trial.runs, repositories, status, checkpoints) as (tasks, jobs):
             self.observer.on_start(key, trials)
             self._tasks = tasks
             tasks.study_changed(self._wanted_object())
@@ -173,12 +173,18 @@ class LocalRun:
 
     @asynccontextmanager
     async def _started(
-        self, key: StudyKey, repositories: StudyRepositories, status: LocalStatus, checkpoints: CheckpointFolders
+        self,
+        key: StudyKey,
+        runs: int,
+        repositories: StudyRepositories,
+        status: LocalStatus,
+        checkpoints: CheckpointFolders,
     ) -> AsyncIterator[tuple[StudyTasks, LocalTrialJobs]]:
         secret = await repositories.secret_key()
         clock = SystemClock()
-        threads = max(1, cpus() // self._object["spec"]["parallelism"])
-        jobs = LocalTrialJobs(self.places.logs(key), checkpoints, clock, lambda uid: tasks.wake(uid), threads)
+        at_once = max(1, cpus() // self._object["spec"]["parallelism"])
+        threads = max(1, at_once // runs)
+        jobs = LocalTrialJobs(self.places.logs(key), checkpoints, clock, lambda uid: tasks.wake(uid), threads, at_once)
         server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
         addresses = ReportAddresses(f"http://127.0.0.1:{port}", secret)
@@ -209,7 +215,8 @@ class LocalRun:
 
     def _as_object(self, key: StudyKey, spec: StudySpec) -> dict[str, Any]:
         """Return the study as an API server would show it, with the parallelism that this machine has."""
-        parallelism = min(self.parallelism or spec.parallelism, cpus(), spec.max_trials)
+        processes = max(1, cpus() // spec.trial.runs)
+        parallelism = min(self.parallelism or spec.parallelism, processes, spec.max_trials)
         return {
             **self.document,
             "metadata": {

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tuning_contract.reports import MAX_BODY_BYTES
+from tuning_operator.reports.attempt_address import AttemptAddress
 from tuning_operator.reports.refusals import Reason, Refused
 
 _MOST_KEYS = 10_000
@@ -106,7 +107,7 @@ class Admission:
         self._bytes = 0
 
     @contextmanager
-    def admit(self, uid: str, trial: int, attempt: int, size: int | None) -> Iterator[None]:
+    def admit(self, attempt: AttemptAddress, size: int | None) -> Iterator[None]:
         """Hold a place for a request with a body of `size` bytes; None: not known before it is read.
 
         Raises
@@ -114,11 +115,10 @@ class Admission:
         Refused
             There is no place now: status 429.
         """
-        key = (uid, trial, attempt)
         size = MAX_BODY_BYTES if size is None else size
-        self._check_places(key, size)
-        self._check_rates(key)
-        self._in_flight[key] += 1
+        self._check_places(attempt, size)
+        self._check_rates(attempt)
+        self._in_flight[attempt] += 1
         self._total += 1
         self._bytes += size
         try:
@@ -126,9 +126,9 @@ class Admission:
         finally:
             self._bytes -= size
             self._total -= 1
-            self._in_flight[key] -= 1
-            if not self._in_flight[key]:
-                del self._in_flight[key]
+            self._in_flight[attempt] -= 1
+            if not self._in_flight[attempt]:
+                del self._in_flight[attempt]
 
     def check_namespace(self, namespace: str) -> None:
         """Count a request of a namespace's trials.
@@ -144,18 +144,18 @@ class Admission:
             cap = f"{self._limits.namespace_rate:g} requests per second (namespaceReportRate)"
             raise _too_many(f"the trials of the namespace {namespace} together report more than {cap}", seconds)
 
-    def _check_places(self, key: Hashable, size: int) -> None:
+    def _check_places(self, attempt: AttemptAddress, size: int) -> None:
         limits = self._limits
-        if self._in_flight[key] >= limits.attempt_in_flight:
+        if self._in_flight[attempt] >= limits.attempt_in_flight:
             raise _too_many("this attempt has too many unanswered requests; send one after the other")
         if self._total >= limits.in_flight or self._bytes + size > limits.bytes_in_flight:
             raise _too_many("the operator is busy with other trials' reports")
 
-    def _check_rates(self, key: tuple[str, int, int]) -> None:
+    def _check_rates(self, attempt: AttemptAddress) -> None:
         now = self._clock()
-        if seconds := self._attempt_rate.wait(key, now):
+        if seconds := self._attempt_rate.wait(attempt, now):
             raise _too_many("this attempt reports too often; put several reports into one request", seconds)
-        if seconds := self._study_rate.wait(key[0], now):
+        if seconds := self._study_rate.wait(attempt.uid, now):
             raise _too_many("this study's trials report too often", seconds)
 
 

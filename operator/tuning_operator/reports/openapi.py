@@ -13,6 +13,7 @@ from typing import Any
 
 from tuning_contract import CONTRACT_VERSION
 from tuning_contract.reports import MAX_BODY_BYTES
+from tuning_operator.api.trial_template import MAX_RUNS
 from tuning_operator.reports.read_api import DEFAULT_TRIALS, MOST_TRIALS, TOKEN_HEADER
 from tuning_operator.reports.report_endpoint import STUDY_GONE
 from tuning_operator.reports.schemas import Schema, reference, schemas
@@ -78,14 +79,14 @@ def _report() -> dict[str, Any]:
         "summary": "Report metrics of a trial",
         "description": _lines(_REPORTING),
         "security": [{"attempt": []}],
-        "parameters": [_path("uid", _UID), _path("trial", _INTEGER), _path("attempt", _INTEGER)],
+        "parameters": [_path("uid", _UID), _path("trial", _INTEGER), _path("attempt", _INTEGER), _run()],
         "requestBody": {"required": True, **_json("ReportBatch")},
         "responses": {
             "200": {"description": "The reports are durable.", **_json("ReportReply")},
             "400": _error("The body does not follow the schema; the sentence names the place."),
             "401": _error("The credential is not this attempt's, or has expired."),
             "403": _error("The token is that of a pod that does not run this attempt."),
-            "404": _error("The study has no such trial or attempt."),
+            "404": _error("The study has no such trial, attempt or run."),
             "408": _error("The body did not arrive in time."),
             "413": _error("The body is too long; send fewer reports at once."),
             "415": _error("The body is not announced as application/json, or is compressed."),
@@ -97,6 +98,11 @@ def _report() -> dict[str, Any]:
             ),
         },
     }
+
+
+def _run() -> dict[str, Any]:
+    run = {"type": "integer", "minimum": 0, "maximum": MAX_RUNS - 1, "default": 0}
+    return _query("run", run, "Which of several runs reports; the address in TUNING_REPORT_URL has it.")
 
 
 def _trials() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tuning_operator.api.names import job_name
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import TuningError
 from tuning_operator.ports import TokenIssuer
+from tuning_operator.reports.attempt_address import AttemptAddress
 from tuning_operator.reports.limits import RateLimit
 from tuning_operator.reports.refusals import Reason, Refused
 
@@ -86,8 +87,8 @@ class PodTokens:
         self._verified: dict[str, Pod] = {}
         self._verifications = RateLimit(VERIFICATIONS, 4 * VERIFICATIONS)
 
-    async def check(self, token: str, uid: str, trial: int, attempt: int) -> None:
-        """Return if the token is the attempt's.
+    async def check(self, token: str, attempt: AttemptAddress) -> None:
+        """Return if the token is that of the attempt's run.
 
         A token of a study that is not worked on here only has to be some pod's: its trials are told to come again, or
         that the study is gone.
@@ -101,8 +102,8 @@ class PodTokens:
         pod = self._verified.get(token)
         if pod is None or pod.expires + LEEWAY_SECONDS <= self._clock():
             pod = await self._verify(token)
-        study = self._find_study(uid)
-        if study is not None and not is_pod_of(pod, study, trial, attempt):
+        study = self._find_study(attempt.uid)
+        if study is not None and not is_pod_of(pod, study, attempt):
             sentence = f"the token is that of the pod {pod.namespace}/{pod.name}, which does not run this attempt"
             raise Refused(403, Reason.FORBIDDEN, sentence)
 
@@ -170,11 +171,22 @@ def _pod_of(claims: Mapping[str, Any]) -> tuple[Pod, float]:
         raise _unauthorized("it is not bound to a pod") from error
 
 
-def is_pod_of(pod: Pod, study: StudyKey, trial: int, attempt: int) -> bool:
-    """Whether a pod is one that the Job controller made for the attempt's Job."""
-    base = f"{job_name(study.name, study.uid, trial, attempt)}-"[:_GENERATED_NAME]
-    is_generated = pod.name.startswith(base) and _SUFFIX.fullmatch(pod.name[len(base) :]) is not None
+def is_pod_of(pod: Pod, study: StudyKey, attempt: AttemptAddress) -> bool:
+    """Whether a pod is one that the Job controller made for the attempt's Job, and for that run where it has several.
+
+    Then the pod's name has the run's number in it. What reports without one reports for run 0. Of the longest names the
+    last digits are cut off, so that they tell a study's trials from a million on no more apart.
+    """
+    job = job_name(study.name, study.uid, attempt.trial, attempt.attempt)
+    of_one, of_several = f"{job}-"[:_GENERATED_NAME], _indexed_name(job, attempt.run)
+    bases = (of_one, of_several) if attempt.run == 0 else (of_several,)
+    is_generated = any(pod.name.startswith(base) and _SUFFIX.fullmatch(pod.name[len(base) :]) for base in bases)
     return is_generated and pod.namespace == study.namespace
+
+
+def _indexed_name(job: str, run: int) -> str:
+    index = f"-{run}-"
+    return job[: _GENERATED_NAME - len(index)] + index
 
 
 def _unauthorized(why: str) -> Refused:

@@ -1,5 +1,7 @@
 """`POST /v1/studies/{uid}/trials/{trial}/attempts/{attempt}/reports`: what a trial reports, and whether it should stop.
 
+`?run=` says which of several runs reports; `decisions/trial_runs.py` puts it there.
+
 The credential is checked before anything else, so that a stranger learns nothing, not even which studies exist. An
 acknowledgement means that the reports are durable; every refusal means that nothing was stored.
 """
@@ -7,6 +9,7 @@ acknowledgement means that the reports are durable; every refusal means that not
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,9 +18,11 @@ from aiohttp import hdrs, web
 
 from tuning_contract import ReportBatch, ReportReply, WireError
 from tuning_contract.reports import MAX_BODY_BYTES
+from tuning_operator.api.trial_template import MAX_RUNS
 from tuning_operator.errors import LeaseLost, NotFound, StorageUnavailable, StudyGone, TooManySteps
 from tuning_operator.metrics import Metrics
 from tuning_operator.ports import ReportAnswer, TrialRepositories
+from tuning_operator.reports.attempt_address import AttemptAddress
 from tuning_operator.reports.credentials import is_report_token
 from tuning_operator.reports.limits import Admission, Limits
 from tuning_operator.reports.refusals import Reason, Refused
@@ -87,27 +92,27 @@ class ReportEndpoint:
 
     async def _serve(self, request: web.Request) -> ReportReply:
         path = request.match_info
-        uid, trial, attempt = path["uid"], int(path["trial"]), int(path["attempt"])
-        await self._authenticate(_bearer(request), uid, trial, attempt)
+        attempt = AttemptAddress(path["uid"], int(path["trial"]), int(path["attempt"]), _run(request))
+        await self._authenticate(_bearer(request), attempt)
         _check_headers(request)
-        with self._admission.admit(uid, trial, attempt, request.content_length):
+        with self._admission.admit(attempt, request.content_length):
             body = await self._read(request)
             received = time.perf_counter()
             batch = _parse(body)
-            answer = await self._store(uid, trial, attempt, batch)
+            answer = await self._store(attempt, batch)
         self._metrics.reports_acknowledged(time.perf_counter() - received, len(batch.reports), answer.decision_seconds)
         if answer.wake:
-            self._wake(uid)
+            self._wake(attempt.uid)
         return answer.reply
 
-    async def _authenticate(self, token: str, uid: str, trial: int, attempt: int) -> None:
-        if is_report_token(token, self._key, uid, trial, attempt):
+    async def _authenticate(self, token: str, attempt: AttemptAddress) -> None:
+        if is_report_token(token, self._key, attempt.uid, attempt.trial, attempt.attempt):
             return  # also where pods have tokens: attempts that started before that was so go on
-        if self._pod_tokens is None and self._awaited(uid):
+        if self._pod_tokens is None and self._awaited(attempt.uid):
             raise _not_open()
         if self._pod_tokens is None:
             raise Refused(401, Reason.FORBIDDEN, "the bearer token in `Authorization` is not this attempt's")
-        await self._pod_tokens.check(token, uid, trial, attempt)
+        await self._pod_tokens.check(token, attempt)
 
     async def _read(self, request: web.Request) -> bytes:
         if request.content.is_eof():  # it came with the headers, as small ones do
@@ -123,13 +128,13 @@ class ReportEndpoint:
         except web.RequestPayloadError as error:
             raise Refused(400, Reason.MALFORMED, "the body ended early or is badly encoded") from error
 
-    async def _store(self, uid: str, trial: int, attempt: int, batch: ReportBatch) -> ReportAnswer:
-        repository = self._repositories.find(uid)
+    async def _store(self, attempt: AttemptAddress, batch: ReportBatch) -> ReportAnswer:
+        repository = self._repositories.find(attempt.uid)
         if repository is None:
-            return self._answer_without_study(uid)
+            return self._answer_without_study(attempt.uid)
         self._admission.check_namespace(repository.key.namespace)
         try:
-            return await repository.report(trial, attempt, batch)
+            return await repository.report(attempt.trial, attempt.attempt, batch, run=attempt.run)
         except NotFound as error:
             raise Refused(404, Reason.NOT_FOUND, str(error)) from error
         except TooManySteps as error:
@@ -145,6 +150,15 @@ class ReportEndpoint:
         if self._gone(uid):
             return _stop()
         raise _not_open()
+
+
+_RUN = re.compile(r"[0-9]{1,3}")
+
+
+def _run(request: web.Request) -> int:
+    """Return which run reports; what is no number counts as a run that no trial has."""
+    text = request.query.get("run", "0")
+    return int(text) if _RUN.fullmatch(text) else MAX_RUNS
 
 
 def _bearer(request: web.Request) -> str:

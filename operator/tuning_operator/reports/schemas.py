@@ -129,6 +129,7 @@ _TIME: Schema = {"type": "string", "format": "date-time"}
 _STORED_REPORT = _object(
     {
         "attempt": {"type": "integer", "minimum": 1},
+        "run": {"type": "integer", "minimum": 0, "description": "Which repeat or fold of the trial."},
         "step": _STEP,
         "values": reference("MetricValues"),
         "time": _TIME,
@@ -171,6 +172,13 @@ def _trial(**more: Schema) -> Schema:
             "type": "object",
             "additionalProperties": reference("Number"),
             "description": "The other objectives by metric, and metrics that have a constraint, as far as reported.",
+        },
+        "std": _nullable({"type": "number"}) | {"description": "Standard deviation over the runs, of several."},
+        "runValues": {
+            "type": "object",
+            "propertyNames": {"pattern": "^[0-9]{1,3}$"},
+            "additionalProperties": reference("Number"),
+            "description": "The objective of each of several runs, so far or in the end, by the run's number.",
         },
         "parameters": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
         "attempt": {"type": "integer", "minimum": 1, "description": "The newest attempt."},

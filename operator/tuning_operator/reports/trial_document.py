@@ -32,6 +32,8 @@ def trial_document(trial: OpenTrial | FinishedTrial) -> Document:
         "state": _state(trial),
         "value": None if trial.value is None else number_to_json(trial.value),
         "further": {metric: number_to_json(value) for metric, value in trial.further.items()},
+        "std": trial.std,
+        "runValues": {str(run): number_to_json(value) for run, value in trial.run_values.items()},
         "parameters": dict(trial.parameters),
         "attempt": trial.attempt,
         "lineage": _lineage(trial.lineage),
@@ -43,6 +45,7 @@ def report_document(report: StoredReport) -> Document:
     """Return a report as JSON."""
     return {
         "attempt": report.attempt,
+        "run": report.run,
         "step": report.step,
         "values": {name: number_to_json(value) for name, value in report.values.items()},
         "time": _timestamp(report.time),

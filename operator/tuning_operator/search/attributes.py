@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, ActiveTime, EarlierAttempts, PodTime
 
-ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUNGS, METRICS = (
+ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUNGS, METRICS, RUN_VALUES, STD = (
     f"tuning:{name}"
     for name in (
         "attempt",
@@ -28,10 +28,13 @@ ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUN
         "pod_time",
         "rungs",
         "metrics",
+        "run_values",
+        "std",
     )
 )
 """User attributes of a trial, which notebooks and dashboards show; `POD_TIME` is there only where a queue had to
-do with it, `RUNGS` where a pruner has rungs, `METRICS` where metrics that are no objectives have a constraint."""
+do with it, `RUNGS` where a pruner has rungs, `METRICS` where metrics that are no objectives have a constraint,
+`RUN_VALUES` and `STD` where a trial has several runs."""
 TOLD_AFTER = "tuning:told_after"
 """User attribute of a finished trial: how many trials had been asked for when its result was told."""
 NAMESPACE, NAME, UID, CREATED, ACTIVE_TIME = (
@@ -67,6 +70,8 @@ class TrialAttributes:
     told_after: int
     metrics: Mapping[str, float]
     """What it reported of metrics that have a constraint and are no objectives."""
+    run_values: Mapping[int, float]
+    """The first objective of each of its runs, by the run's number."""
 
 
 def from_json(text: str) -> Any:
@@ -101,6 +106,7 @@ def trial_attributes(attrs: Mapping[str, Any]) -> TrialAttributes:
         rungs=rungs(attrs),
         told_after=told_after(attrs),
         metrics=_read(_metrics, METRICS, attrs[METRICS]) if METRICS in attrs else {},
+        run_values=run_values(attrs),
     )
 
 
@@ -137,8 +143,8 @@ def _pod_time_of(attrs: Mapping[str, Any], attempt: int) -> PodTime:
     return known if of == attempt else PodTime()
 
 
-def written_rungs(values: Mapping[int, float]) -> dict[str, float]:
-    """Return a trial's values at its rungs, by the rung's step, as JSON has them."""
+def written_numbers(values: Mapping[int, float]) -> dict[str, float]:
+    """Return a trial's values at its rungs, by the rung's step, or those of its runs, as JSON has them."""
     return {str(step): value for step, value in values.items()}
 
 
@@ -146,9 +152,19 @@ def rungs(trial_attrs: Mapping[str, Any]) -> dict[int, float]:
     """Return a trial's values at its rungs, by the rung's step; none by default. Raises `Unreadable`."""
     if RUNGS not in trial_attrs:
         return {}
-    values: dict[int, float] = _read(_rungs, RUNGS, trial_attrs[RUNGS])
+    values: dict[int, float] = _read(_numbers, RUNGS, trial_attrs[RUNGS])
     if any(math.isnan(value) for value in values.values()):
         raise _unreadable(RUNGS, trial_attrs[RUNGS])
+    return values
+
+
+def run_values(trial_attrs: Mapping[str, Any]) -> dict[int, float]:
+    """Return the value of each of a trial's runs, by the run's number; none by default. Raises `Unreadable`."""
+    if RUN_VALUES not in trial_attrs:
+        return {}
+    values: dict[int, float] = _read(_numbers, RUN_VALUES, trial_attrs[RUN_VALUES])
+    if not all(map(math.isfinite, values.values())):
+        raise _unreadable(RUN_VALUES, trial_attrs[RUN_VALUES])
     return values
 
 
@@ -206,7 +222,7 @@ def _plausible(value: Any) -> Any:
 
 _attempts: TypeAdapter[EarlierAttempts] = TypeAdapter(Annotated[EarlierAttempts, AfterValidator(_plausible)])
 _pod_time: TypeAdapter[PodTime] = TypeAdapter(Annotated[PodTime, AfterValidator(_plausible)])
-_rungs = TypeAdapter(dict[Annotated[int, Field(ge=0)], float])
+_numbers = TypeAdapter(dict[Annotated[int, Field(ge=0)], float])
 _metrics = TypeAdapter(dict[str, Annotated[float, Field(allow_inf_nan=False)]])
 _clock: TypeAdapter[ActiveTime] = TypeAdapter(Annotated[ActiveTime, AfterValidator(_plausible)])
 

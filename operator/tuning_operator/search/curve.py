@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right, insort
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -43,6 +43,19 @@ class Curve:
     def steps(self) -> Collection[int]:
         """The steps with a value."""
         return self._values.keys()
+
+    @property
+    def last_step(self) -> int | None:
+        """The largest step; None: there are no values."""
+        return self._steps[-1] if self._steps else None
+
+    def at(self, step: int) -> float | None:
+        """Return the value of a step; None: it has none."""
+        return self._values.get(step)
+
+    def steps_between(self, after: int, until: int) -> Sequence[int]:
+        """Return the steps above `after` and not above `until`, ascending."""
+        return self._steps[bisect_right(self._steps, after) : bisect_right(self._steps, until)]
 
     def values(self) -> dict[int, float]:
         """Return a copy of the values by step."""

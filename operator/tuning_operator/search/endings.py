@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from optuna.trial import TrialState
 
+from tuning_operator.decisions.run_values import spread_of
 from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.decisions.trial_value import all_finite, objective_values
 from tuning_operator.ports import Outcome
-from tuning_operator.search.attributes import ATTEMPT, MESSAGE, METRICS, REASON, RUNNING_SECONDS, TOLD_AFTER
+from tuning_operator.search.attributes import (
+    ATTEMPT,
+    MESSAGE,
+    METRICS,
+    REASON,
+    RUN_VALUES,
+    RUNNING_SECONDS,
+    STD,
+    TOLD_AFTER,
+    written_numbers,
+)
 from tuning_operator.search.feasibility import constraint_attrs
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.times import to_local
@@ -37,6 +50,7 @@ def ending_of(outcome: Outcome, trial: TrialProgress, now: float, asked: int) ->
             ATTEMPT: trial.attempt,
             TOLD_AFTER: asked,
             **_metrics(outcome, trial),
+            **_of_runs(trial.run_values()),
         },
         system_attrs=constraint_attrs(outcome, trial),
     )
@@ -47,6 +61,15 @@ def _metrics(outcome: Outcome, trial: TrialProgress) -> dict[str, Any]:
     others = {each.metric for each in trial.constraints} - {each.metric for each in trial.objectives}
     values = {metric: value for metric, value in outcome.further.items() if metric in others}
     return {METRICS: values} if values else {}
+
+
+def _of_runs(values: Mapping[int, float]) -> dict[str, Any]:
+    """Return what is kept of several runs; what JSON can't hold, a diverged training's NaN, is left out."""
+    finite = {run: value for run, value in values.items() if math.isfinite(value)}
+    if not finite:
+        return {}
+    std = spread_of(finite.values())
+    return {RUN_VALUES: written_numbers(finite), **({} if std is None else {STD: std})}
 
 
 def _state(outcome: Outcome, has_all: bool) -> TrialState:

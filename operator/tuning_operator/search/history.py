@@ -116,17 +116,17 @@ class StudyHistory:
         return [self._finished(trial) if progress is None else progress.view() for trial, progress in found]
 
     def reports(self, number: int) -> Sequence[StoredReport]:
-        """Return a trial's reports in the order of attempts and steps; reads the database, so call it off the loop."""
+        """Return a trial's reports by attempt, run and step; reads the database, so call it off the loop."""
         columns = tables.reports.c
         query = (
-            select(columns.attempt, columns.step, columns["values"], columns.time)
+            select(columns.attempt, columns.run, columns.step, columns["values"], columns.time)
             .where(columns.study_uid == self.reports_uid, columns.trial == number)
-            .order_by(columns.attempt, columns.step)
+            .order_by(columns.attempt, columns.run, columns.step)
         )
         with self._database.reading() as connection:
             return [
-                StoredReport(attempt, step, _values(text), time)
-                for attempt, step, text, time in connection.execute(query)
+                StoredReport(attempt, step, _values(text), time, run)
+                for attempt, run, step, text, time in connection.execute(query)
             ]
 
     def _frozen(self) -> list[FrozenTrial]:
@@ -147,6 +147,7 @@ class StudyHistory:
             rungs=attrs.rungs,
             lineage=lineage_of(trial),
             constraints=self._record.metric_constraints,
+            runs=self._record.runs,
         )
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:
@@ -166,61 +167,79 @@ class StudyHistory:
             ended_at=trial.datetime_complete.timestamp(),
             running_seconds=attrs.running_seconds,
             lineage=lineage_of(trial),
+            run_values=attrs.run_values,
         )
 
     def _restore_progress(self, connection: Connection) -> None:
         """Give the open trials what they reported, attempt by attempt, and what was decided."""
-        stored: dict[int, dict[int, list[tuple[Report, float]]]] = defaultdict(lambda: defaultdict(list))
-        for number, attempt, report, received_at in self._open_reports(connection):
-            stored[number][attempt].append((report, received_at))
+        stored: dict[int, _Received] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+        for number, attempt, run, report, received_at in self._open_reports(connection):
+            stored[number][attempt][run].append((report, received_at))
         newest_completion = self._newest_completion()
         for number, progress in self._open.items():
-            newest = progress.attempt
-            value_received_at = -math.inf
-            for attempt in sorted({*stored[number], newest}):
-                if attempt < progress.earlier.first:
-                    continue
-                progress.start(attempt, progress.earlier)
-                received = stored[number][attempt]
-                if received:
-                    times = [time for _, time in received]
-                    new = progress.sift(report for report, _ in received)
-                    progress.accept(new, min(times), max(times))
-                    first = progress.objectives[0].metric
-                    of_values = (time for report, time in received if first in report.values)
-                    value_received_at = max(of_values, default=value_received_at)
+            value_received_at = _restore_reports(progress, stored[number])
             progress.keep_pod_time(trial_attributes(self._frozen()[number].user_attrs).pod_time)
             # What was decided then is not known of each value. The last one is decided on again, which gives the same
             # answer while nothing else is known; when a trial was complete after it, it had been decided on before.
             del progress.undecided[: None if value_received_at < newest_completion else -1]
         for number, attempt, kind, end, time in self._open_events(connection):
-            progress = self._open[number]
+            progress, ended = self._open[number], report_rows.run_that_ended(kind)
             if kind == report_rows.PRUNE_DECIDED and attempt >= progress.earlier.first:
                 progress.accept_prune_decision(time)
-            elif attempt == progress.attempt:
-                progress.accept_end(end)
+            elif ended is not None and attempt == progress.attempt:
+                progress.accept_end(end, run=_checked_run(progress, ended))
+                # The same goes for what is decided when one of several runs ends.
+                for undecided in (progress.undecided, progress.undecided_runs):
+                    del undecided[: None if time < newest_completion else -1]
 
     def _newest_completion(self) -> float:
         """Return when the last trial that is complete was told, in seconds since 1970."""
         times = (trial.datetime_complete for trial in self._frozen() if trial.state is TrialState.COMPLETE)
         return max((time.timestamp() for time in times if time is not None), default=-math.inf)
 
-    def _open_reports(self, connection: Connection) -> Iterable[tuple[int, int, Report, float]]:
+    def _open_reports(self, connection: Connection) -> Iterable[tuple[int, int, int, Report, float]]:
         columns = tables.reports.c
-        query = select(columns.trial, columns.attempt, columns.step, columns["values"], columns.received_at)
+        where_and_when = (columns.trial, columns.attempt, columns.run, columns.step, columns.received_at)
+        query = select(*where_and_when, columns["values"])
         for numbers in _chunks(self._open):
             of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
-            for number, attempt, step, text, received_at in connection.execute(of_open.order_by(columns.step)):
-                yield number, attempt, Report(step, _values(text)), _time(received_at)
+            for number, attempt, run, step, received_at, text in connection.execute(of_open.order_by(columns.step)):
+                yield number, attempt, run, Report(step, _values(text)), _time(received_at)
 
     def _open_events(self, connection: Connection) -> Iterable[tuple[int, int, str, TrialEnd, float]]:
         columns = tables.trial_events.c
         query = select(columns.trial, columns.attempt, columns.kind, columns.state, columns.message, columns.time)
         for numbers in _chunks(self._open):
             of_open = query.where(columns.study_uid == self.reports_uid, columns.trial.in_(numbers))
-            for number, attempt, kind, state, message, time in connection.execute(of_open):
-                end = TrialEnd(FinalState(state) if kind == report_rows.END else FinalState.PRUNED, message)
+            for number, attempt, kind, state, message, time in connection.execute(of_open.order_by(columns.time)):
+                end = TrialEnd(FinalState(state) if state else FinalState.PRUNED, message)
                 yield number, attempt, kind, end, _time(time)
+
+
+_Received = dict[int, dict[int, list[tuple[Report, float]]]]
+"""A trial's reports and when each came, by attempt and run."""
+
+
+def _restore_reports(progress: TrialProgress, stored: _Received) -> float:
+    """Give an open trial what it reported, attempt by attempt; return when the last value of its objective came."""
+    value_received_at, newest = -math.inf, progress.attempt
+    for attempt in sorted({*stored, newest}):
+        if attempt < progress.earlier.first:
+            continue
+        progress.start(attempt, progress.earlier)
+        for run, received in sorted(stored.get(attempt, {}).items()):
+            times = [time for _, time in received]
+            new = progress.sift((report for report, _ in received), run=_checked_run(progress, run))
+            progress.accept(new, min(times), max(times), run=run)
+            of_values = (time for report, time in received if progress.objectives[0].metric in report.values)
+            value_received_at = max([value_received_at, *of_values])
+    return value_received_at
+
+
+def _checked_run(progress: TrialProgress, run: int) -> int:
+    if not 0 <= run < len(progress.runs):
+        raise LookupError(f"trial {progress.number} has no run {run}")
+    return run
 
 
 def check_trials(key: StudyKey, trials: list[FrozenTrial], objectives: int, first: int = 0) -> list[FrozenTrial]:

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuning_operator.fault_points import Point, reach
 from tuning_operator.ports import Clock
-from tuning_operator.search.attributes import RUNGS, rungs, written_rungs
+from tuning_operator.search.attributes import RUNGS, rungs, written_numbers
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.pruners import judge, take_back
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
@@ -65,7 +65,7 @@ class Judging:
         return seconds, verdict.prune
 
     async def _store(self, trial: TrialProgress, verdict: Verdict) -> None:
-        now, attrs = self._clock.now(), {RUNGS: written_rungs(trial.rungs)}
+        now, attrs = self._clock.now(), {RUNGS: written_numbers(trial.rungs)}
         rows = ReportRows()
         if verdict.rungs:
             rows.add_attrs(trial.trial_id, attrs)

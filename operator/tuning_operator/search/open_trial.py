@@ -1,17 +1,16 @@
-"""An open trial in memory: its newest attempt and what was reported so far."""
+"""An open trial in memory: its newest attempt and what its runs have reported so far."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-from tuning_contract import Report, TrialEnd
+from tuning_contract import FinalState, Report, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.metric_constraints import MetricConstraint
-from tuning_operator.api.study import Direction, Objective
+from tuning_operator.api.study import Objective
+from tuning_operator.decisions.run_values import mean_of
 from tuning_operator.decisions.snapshot import (
     NO_EARLIER_ATTEMPTS,
     NO_LINEAGE,
@@ -23,27 +22,15 @@ from tuning_operator.decisions.snapshot import (
 from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search.curve import Curve, Standing
+from tuning_operator.search.mean_curve import MeanCurve
+from tuning_operator.search.run_progress import NewReports, RunProgress
 
 MAX_METRICS = 64
 """Names of metrics that are kept of a trial; they are there to help people who misspelt the objective."""
 
 MAX_STEPS = 100_000
-"""Steps that are kept of a trial: they are in memory while it runs, and the objective's for as long as its study is
-open. A step takes some 200 bytes."""
-
-
-@dataclass(frozen=True)
-class NewReports:
-    """What a batch adds to a trial."""
-
-    reports: tuple[Report, ...]
-    """Those whose step was not reported before, each step once."""
-    values: Mapping[str, Mapping[int, float]]
-    """Each objective by step, where reported, and other metrics that have a constraint."""
-    stale_steps: Sequence[int]
-    """Steps whose earlier values these replace."""
-    afresh_from: int | None = None
-    """The attempt's own reports of this step and later ones go too, for its container began anew; None: it did not."""
+"""Steps that are kept of a trial, over its runs: they are in memory while it runs, and the objective's for as long as
+its study is open. A step takes some 200 bytes."""
 
 
 class TrialProgress:
@@ -62,6 +49,7 @@ class TrialProgress:
         rungs: Mapping[int, float] | None = None,
         lineage: Lineage = NO_LINEAGE,
         constraints: Sequence[MetricConstraint] = (),
+        runs: int = 1,
     ) -> None:
         self.number = number
         self.trial_id = trial_id
@@ -70,11 +58,16 @@ class TrialProgress:
         self.attempt = attempt
         self.earlier = earlier
         self.pod_time = PodTime()
-        self._restart()
+        self.runs = tuple(RunProgress(objectives, constraints) for _ in range(runs))
+        """Its repeats and folds."""
+        self._mean = MeanCurve(objectives[0], self.runs) if runs > 1 else None
         self.end: TrialEnd | None = None
+        """How the newest attempt ended, once all its runs said so, or one that it failed."""
         self.prune_decided_at: float | None = None
         self.undecided: list[Standing] = []
         """How the trial stood after each value that no pruning decision was made on."""
+        self.undecided_runs: list[Mapping[int, float]] = []
+        """The values of its complete runs, of several, after each that no pruning decision was made on."""
         self.rungs = dict(rungs or {})
         """The value at each rung that the trial has come to, by the rung's step, of any attempt."""
         self.lock = asyncio.Lock()
@@ -83,10 +76,6 @@ class TrialProgress:
         self._seed = seed
         self._lineage = lineage
         self._asked_at = asked_at
-        self._inherited: list[int] = []
-        """Steps with a value of an earlier attempt, ascending."""
-        self._steps: set[int] = set()
-        self._last_step: int | None = None
         self._metrics: set[str] = set()
         self._first_report_at: float | None = None
         self._last_report_at: float | None = None
@@ -94,23 +83,39 @@ class TrialProgress:
 
     @property
     def curve(self) -> Curve:
-        """The first objective: what pruners look at, who can't compare trials by several."""
-        return self._first
+        """The first objective as pruners may look at it, who can't compare trials by several."""
+        return self.runs[0].curve if self._mean is None else self._mean.judged
 
     @property
     def is_finite(self) -> bool:
         """Whether all objectives are, as far as they were reported."""
-        return all(self._curves[objective.metric].is_finite for objective in self.objectives)
+        return all(run.is_finite for run in self.runs)
 
     @property
     def has_reported(self) -> bool:
         """Whether the newest attempt has reported."""
-        return bool(self._steps)
+        return any(run.has_reported for run in self.runs)
 
     @property
     def has_ended(self) -> bool:
         """Whether the newest attempt said that it ended, or it was decided to prune the trial."""
         return self.end is not None or self.prune_decided_at is not None
+
+    @property
+    def is_to_stop(self) -> bool:
+        """Whether its runs are to stop because it is pruned: that was decided, or one of them said it of itself."""
+        pruned_itself = (run.end is not None and run.end.state is FinalState.PRUNED for run in self.runs)
+        return self.prune_decided_at is not None or any(pruned_itself)
+
+    def values_by_step(self) -> dict[int, float]:
+        """Return the objective by step, the mean over the runs that have reported it; of several, Optuna has none."""
+        if len(self.objectives) > 1:
+            return {}
+        return self.runs[0].curve.values() if self._mean is None else self._mean.values()
+
+    def run_values(self) -> dict[int, float]:
+        """Return the first objective of each run that has any; none where there are not several."""
+        return {} if self._mean is None else self._values(complete=False)
 
     def start(self, attempt: int, earlier: EarlierAttempts) -> None:
         """Let a new attempt follow the earlier ones."""
@@ -118,13 +123,14 @@ class TrialProgress:
         self.earlier = earlier
         self.pod_time = PodTime()
         self.end = None
-        if attempt == earlier.first:  # what came before was another trial's
-            self._restart()
+        is_another = attempt == earlier.first  # what came before was another trial's
+        for run in self.runs:
+            run.start(afresh=is_another)
+        if is_another:
+            self._mean = None if self._mean is None else MeanCurve(self.objectives[0], self.runs)
             self.prune_decided_at = None
             self.undecided.clear()
-        self._inherited = self._steps_with_values()
-        self._steps.clear()
-        self._last_step = None
+        self.undecided_runs.clear()
         self._metrics.clear()
         self._first_report_at = self._last_report_at = None
         self._view = None
@@ -134,61 +140,57 @@ class TrialProgress:
         self.pod_time = time
         self._view = None
 
-    def sift(self, reports: Iterable[Report], *, afresh: bool = False) -> NewReports:
-        """Return what a batch of the newest attempt's reports adds; `afresh`: its container began anew with them."""
-        new: dict[int, Report] = {}
-        for report in reports:
-            if afresh or report.step not in self._steps:
-                new.setdefault(report.step, report)
-        earlier = self._steps_with_values() if afresh else self._inherited
-        return NewReports(
-            reports=tuple(new.values()),
-            values={
-                metric: {step: report.values[metric] for step, report in new.items() if metric in report.values}
-                for metric in self._curves
-            },
-            stale_steps=earlier[bisect_left(earlier, min(new)) :] if new else (),
-            afresh_from=min(new) if new and afresh else None,
-        )
+    def sift(self, reports: Iterable[Report], *, run: int = 0, afresh: bool = False) -> NewReports:
+        """Return what a batch of a run's reports adds; `afresh`: its container began anew with them."""
+        return self.runs[run].sift(reports, afresh=afresh)
 
-    def check_room(self, new: NewReports) -> None:
-        """Raise `TooManySteps` when there is no room for reports."""
-        if new.afresh_from is None:
-            kept = len(self._steps) + len(self._inherited) - len(new.stale_steps)
-        else:
-            kept = sum(step < new.afresh_from for step in (*self._steps, *self._inherited))
-        if new.reports and kept + len(new.reports) > MAX_STEPS:
+    def changes(self, new: NewReports, *, run: int = 0) -> tuple[Mapping[int, float], Sequence[int]]:
+        """Return what these reports, still to be taken, change of the only objective: its values by step, and the
+        steps whose earlier values go."""
+        if len(self.objectives) > 1:
+            return {}, ()
+        if self._mean is None:
+            return new.values[self.objectives[0].metric], new.stale_steps
+        return self._mean.changes(self.runs[run], new)
+
+    def check_room(self, new: NewReports, *, run: int = 0) -> None:
+        """Raise `TooManySteps` when there is no room for a run's reports."""
+        others = sum(other.kept for index, other in enumerate(self.runs) if index != run)
+        if new.reports and others + self.runs[run].kept_after(new) > MAX_STEPS:
             raise TooManySteps(
                 f"a trial may report at most {MAX_STEPS:,} steps; report less often, for example once an epoch"
             )
 
-    def accept(self, new: NewReports, first_at: float, last_at: float) -> None:
-        """Take reports that are stored."""
+    def accept(self, new: NewReports, first_at: float, last_at: float, *, run: int = 0) -> None:
+        """Take a run's reports that are stored."""
         if new.afresh_from is not None:
-            self._forget_from(new.afresh_from)
-        if new.stale_steps:
-            for curve in self._curves.values():
-                curve.remove(new.stale_steps)
-            del self._inherited[bisect_left(self._inherited, new.stale_steps[0]) :]
-        for metric, curve in self._curves.items():
-            for step, value in sorted(new.values[metric].items()):
-                curve.add({step: value})
-                if curve is self._first:
-                    self.undecided += filter(None, [curve.standing])
-        steps = [report.step for report in new.reports]
-        self._steps.update(steps)
-        self._last_step = max(steps if self._last_step is None else [self._last_step, *steps])
+            self.runs[run].forget_from(new.afresh_from)
+            if not self.has_reported:
+                self._metrics.clear()
+                self._first_report_at = None
+        standings = self.runs[run].accept(new, last_at)
+        if self._mean is not None:
+            standings = self._mean.advance({*new.values[self.objectives[0].metric], *new.stale_steps})
+        self.undecided += standings
         self._keep_metrics(new.reports)
         if self._first_report_at is None:
             self._first_report_at = first_at
-        self._last_report_at = last_at
+        self._last_report_at = last_at if self._last_report_at is None else max(last_at, self._last_report_at)
         self._view = None
 
-    def accept_end(self, end: TrialEnd) -> None:
-        """Take the newest attempt's last message; the first one counts."""
+    def accept_end(self, end: TrialEnd, *, run: int = 0) -> None:
+        """Take the last message of a run of the newest attempt; the first one counts."""
+        ended = self.runs[run]
+        if ended.end is not None:
+            return
+        ended.end = end
+        if self._mean is not None:
+            self.undecided += self._mean.advance()
+            if ended.is_complete:
+                self.undecided_runs.append(self._values(complete=True))
         if self.end is None:
-            self.end = end
-            self._view = None
+            self.end = self._common_end(end, run)
+        self._view = None
 
     def accept_prune_decision(self, decided_at: float) -> None:
         """Take the decision to prune."""
@@ -210,40 +212,58 @@ class TrialProgress:
                 asked_at=self._asked_at,
                 first_report_at=self._first_report_at,
                 last_report_at=self._last_report_at,
-                last_step=self._last_step,
+                silent_since=self._silent_since(),
+                last_step=max((run.last_step for run in self.runs if run.last_step is not None), default=None),
                 metrics=tuple(sorted(self._metrics)),
-                value=self._first.value,
+                value=self._value(self.objectives[0].metric),
                 further=self._further(),
+                run_values=self.run_values(),
+                mute_run=self._mute_run(),
                 prune_decided_at=self.prune_decided_at,
                 end=self.end,
             )
         return self._view
 
-    def _restart(self) -> None:
-        constrained = (Objective(metric=each.metric, direction=Direction.MINIMIZE) for each in self.constraints)
-        self._curves = {of.metric: Curve(of) for of in (*constrained, *self.objectives)}
-        """What was reported of each metric that counts; a newer attempt replaces the steps at or after its first."""
-        self._first = self._curves[self.objectives[0].metric]
-
-    def _steps_with_values(self) -> list[int]:
-        return sorted(set().union(*(curve.steps for curve in self._curves.values())))
+    def _value(self, metric: str) -> float | None:
+        """Return an objective: the mean of the runs that have reported it."""
+        found = [value for run in self.runs if (value := run.curves[metric].value) is not None]
+        return found[0] if len(self.runs) == 1 and found else mean_of(found) if found else None
 
     def _further(self) -> dict[str, float]:
         """Return the values of all metrics but the first objective; of those that are none, only finite ones."""
-        if len(self._curves) == 1:
+        if len(self.runs[0].curves) == 1:
             return {}
-        values = {metric: curve.value for metric, curve in self._curves.items() if curve is not self._first}
-        objectives = {objective.metric for objective in self.objectives}
-        known = {metric: value for metric, value in values.items() if value is not None}
-        return {metric: value for metric, value in known.items() if metric in objectives or math.isfinite(value)}
+        first, *others = (objective.metric for objective in self.objectives)
+        values = ((metric, self._value(metric)) for metric in self.runs[0].curves if metric != first)
+        known = {metric: value for metric, value in values if value is not None}
+        return {metric: value for metric, value in known.items() if metric in others or math.isfinite(value)}
 
-    def _forget_from(self, first: int) -> None:
-        """Forget that the newest attempt reported a step and later ones; without any it has not reported at all."""
-        self._steps = {step for step in self._steps if step < first}
-        self._last_step = max(self._steps, default=None)
-        if not self._steps:
-            self._metrics.clear()
-            self._first_report_at = None
+    def _values(self, *, complete: bool) -> dict[int, float]:
+        """Return the first objective of each run that has any; `complete`: of those alone that came to their end."""
+        runs = ((index, run) for index, run in enumerate(self.runs) if run.is_complete or not complete)
+        return {index: value for index, run in runs if (value := run.curve.value) is not None}
+
+    def _mute_run(self) -> int | None:
+        mute = (index for index, run in enumerate(self.runs) if run.is_mute)
+        return None if self._mean is None else next(mute, None)
+
+    def _silent_since(self) -> float | None:
+        if self._mean is None or self._last_report_at is None:
+            return None
+        heard = (run.last_report_at for run in self.runs if run.end is None)
+        return min((self._last_report_at if at is None else at for at in heard), default=None)
+
+    def _common_end(self, end: TrialEnd, run: int) -> TrialEnd | None:
+        """Return how the attempt ended when a run just has; None: other runs go on."""
+        if self._mean is None:
+            return end
+        if end.state is FinalState.FAILED:
+            return TrialEnd(end.state, f"run {run}: {end.message}" if end.message else f"run {run} failed")
+        ends = [each.end for each in self.runs if each.end is not None]
+        if len(ends) < len(self.runs):
+            return None
+        pruned = any(each.state is FinalState.PRUNED for each in ends)
+        return TrialEnd(FinalState.PRUNED if pruned else FinalState.COMPLETE)
 
     def _keep_metrics(self, reports: Sequence[Report]) -> None:
         for report in reports:

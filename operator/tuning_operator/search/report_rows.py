@@ -16,13 +16,10 @@ from tuning_operator.search.bulk_insert import BulkInsert, Row
 from tuning_operator.search.trial_rows import set_user_attrs
 
 END = "End"
-"""Kind of the event with an attempt's last message."""
+"""Kind of the event with an attempt's last message, or that of its first run; those of others have the run behind it.
+"""
 PRUNE_DECIDED = "PruneDecided"
 """Kind of the event with the decision to prune a trial."""
-
-RUN = 0
-"""The run that reports belong to: each trial has one."""
-
 
 _REPORTS = BulkInsert(tables.reports, "study_uid", "trial", "attempt", "run", "step", "values", "time", "received_at")
 _EVENTS = BulkInsert(tables.trial_events, "study_uid", "trial", "attempt", "kind", "state", "message", "time")
@@ -66,16 +63,16 @@ class ReportRows:
             all_rows.attrs |= part.attrs
         return all_rows
 
-    def forget_reports(self, key: AttemptKey, first: int) -> None:
-        """Remove an attempt's reports of a step and of later ones."""
-        self.stale_reports.append({"uid": key.study_uid, "of": key.trial, "in": key.attempt, "from": first})
+    def forget_reports(self, key: AttemptKey, run: int, first: int) -> None:
+        """Remove the reports of a run of an attempt, of a step and of later ones."""
+        self.stale_reports.append({"uid": key.study_uid, "of": key.trial, "in": key.attempt, "by": run, "from": first})
 
-    def add_reports(self, key: AttemptKey, reports: Sequence[Report], now: float) -> None:
-        """Add an attempt's reports, received now."""
+    def add_reports(self, key: AttemptKey, run: int, reports: Sequence[Report], now: float) -> None:
+        """Add reports of a run of an attempt, received now."""
         for report in reports:
             values = {name: number_to_json(value) for name, value in report.values.items()}
             time = now if report.time is None else report.time
-            self.reports.append((*key, RUN, report.step, to_json(values), time, now))
+            self.reports.append((*key, run, report.step, to_json(values), time, now))
 
     def add_values(self, trial_id: int, values: Mapping[int, float], stale_steps: Iterable[int]) -> None:
         """Add a trial's objective by step, and the steps whose earlier values go."""
@@ -84,9 +81,9 @@ class ReportRows:
             stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
             self.values.append((trial_id, step, stored, kind.name))
 
-    def add_end(self, key: AttemptKey, end: TrialEnd, now: float) -> None:
-        """Add an attempt's last message."""
-        self.events.append((*key, END, end.state.value, end.message, now))
+    def add_end(self, key: AttemptKey, run: int, end: TrialEnd, now: float) -> None:
+        """Add the last message of a run of an attempt."""
+        self.events.append((*key, f"{END}:{run}" if run else END, end.state.value, end.message, now))
 
     def add_prune_decision(self, key: AttemptKey, now: float) -> None:
         """Add the decision to prune a trial."""
@@ -101,7 +98,7 @@ class ReportRows:
         if self.stale_reports:
             of = tables.reports.c
             of_attempt = (of.study_uid == bindparam("uid"), of.trial == bindparam("of"), of.attempt == bindparam("in"))
-            stale = delete(tables.reports).where(*of_attempt, of.run == RUN, of.step >= bindparam("from"))
+            stale = delete(tables.reports).where(*of_attempt, of.run == bindparam("by"), of.step >= bindparam("from"))
             connection.execute(stale, self.stale_reports)
         values = tables.trial_intermediate_values
         if self.stale_values:
@@ -111,3 +108,9 @@ class ReportRows:
         _VALUES.write(connection, self.values)
         _EVENTS.write(connection, self.events)
         set_user_attrs(connection, self.attrs)
+
+
+def run_that_ended(kind: str) -> int | None:
+    """Return which run an event's kind says the end of; None: it is about something else."""
+    end, _, run = kind.partition(":")
+    return None if end != END else int(run or 0)

@@ -40,9 +40,10 @@ from tuning_operator.search.history import StudyHistory, check_trials
 from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.judging import Judging
 from tuning_operator.search.loading import study_attrs
-from tuning_operator.search.open_trial import NewReports, TrialProgress
+from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
+from tuning_operator.search.run_progress import NewReports
 from tuning_operator.search.samplers import APART
 from tuning_operator.search.search_process import RemoteAsking, SearchProcess
 from tuning_operator.search.seeds import training_seed
@@ -264,8 +265,12 @@ class StudyRepository(StudyHistory):
             if number in self._open:
                 await stack.enter_async_context(self._open[number].lock)
 
-    async def report(self, number: int, attempt: int, batch: ReportBatch, *, afresh: bool = False) -> ReportAnswer:
-        """Store a batch of reports and decide whether the trial should stop."""
+    async def report(
+        self, number: int, attempt: int, batch: ReportBatch, *, run: int = 0, afresh: bool = False
+    ) -> ReportAnswer:
+        """Store a batch of a run's reports and decide whether the trial should stop, with all its runs."""
+        if not 0 <= run < self._record.runs:
+            raise NotFound(f"the trials of the study {self.key} have no run {run}")
         trial = self._open.get(number)
         if trial is None:
             return self._answer_of_finished(number, attempt)
@@ -276,25 +281,25 @@ class StudyRepository(StudyHistory):
                 raise NotFound(f"the study {self.key} has no attempt {attempt} of trial {number}")
             if attempt < trial.attempt:
                 return ReportAnswer(ReportReply(stop=True, reason="Superseded"), wake=False)
-            if trial.end is not None:
+            if trial.runs[run].end is not None:
                 return ReportAnswer(_reply(trial), wake=False)
-            return await self._take(trial, batch, afresh)
+            return await self._take(trial, run, batch, afresh)
 
-    async def _take(self, trial: TrialProgress, batch: ReportBatch, afresh: bool) -> ReportAnswer:
-        new = trial.sift(batch.reports, afresh=afresh)
-        trial.check_room(new)
+    async def _take(self, trial: TrialProgress, run: int, batch: ReportBatch, afresh: bool) -> ReportAnswer:
+        new = trial.sift(batch.reports, run=run, afresh=afresh)
+        trial.check_room(new, run=run)
         is_first = bool(new.reports) and (afresh or not trial.has_reported)
         if new.reports or batch.end is not None:
             now = self._workers.clock.now()
             key = AttemptKey(self.reports_uid, trial.number, trial.attempt)
             rows = ReportRows()
             if new.afresh_from is not None:
-                rows.forget_reports(key, new.afresh_from)
-            rows.add_reports(key, new.reports, now)
-            rows.add_values(trial.trial_id, _by_step(trial, new), new.stale_steps)
+                rows.forget_reports(key, run, new.afresh_from)
+            rows.add_reports(key, run, new.reports, now)
+            rows.add_values(trial.trial_id, *trial.changes(new, run=run))
             if batch.end is not None:
-                rows.add_end(key, batch.end, now)
-            storing = self._workers.writer.add(rows, partial(self._accept, trial, new, batch, now))
+                rows.add_end(key, run, batch.end, now)
+            storing = self._workers.writer.add(rows, partial(self._accept, trial, run, new, batch, now))
             await (unwaited(storing) if has(Defect.ACK_BEFORE_COMMIT) else storing)
             reach(Point.REPORTS_STORED)
         seconds, pruned_now = await self._judging.decide(trial)
@@ -302,11 +307,11 @@ class StudyRepository(StudyHistory):
         wake = is_first or batch.end is not None or pruned_now or (has_values and not trial.is_finite)
         return ReportAnswer(_reply(trial, ended=False), wake, seconds)
 
-    def _accept(self, trial: TrialProgress, new: NewReports, batch: ReportBatch, now: float) -> None:
+    def _accept(self, trial: TrialProgress, run: int, new: NewReports, batch: ReportBatch, now: float) -> None:
         if new.reports:
-            trial.accept(new, now, now)
+            trial.accept(new, now, now, run=run)
         if batch.end is not None:
-            trial.accept_end(batch.end)
+            trial.accept_end(batch.end, run=run)
 
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:
         trial = self.finished(number)
@@ -400,7 +405,7 @@ class StudyRepository(StudyHistory):
             progress = self._open.pop(number)
             told = self._storage.replace(
                 ending.trial_id,
-                intermediate_values=progress.curve.values() if len(progress.objectives) == 1 else {},
+                intermediate_values=progress.values_by_step(),
                 state=ending.state,
                 values=list(ending.values) or None,
                 datetime_complete=ending.completed_at,
@@ -412,13 +417,8 @@ class StudyRepository(StudyHistory):
             self._suggestions.learn(told)
 
 
-def _by_step(trial: TrialProgress, new: NewReports) -> Mapping[int, float]:
-    """Return what Optuna shall know of a trial's values by step: it has them of a study's only objective alone."""
-    return new.values[trial.objectives[0].metric] if len(trial.objectives) == 1 else {}
-
-
 def _reply(trial: TrialProgress, ended: bool = True) -> ReportReply:
-    if trial.prune_decided_at is not None:
+    if trial.is_to_stop:
         return ReportReply(stop=True, reason="Pruned")
     if not trial.is_finite:
         return ReportReply(stop=True, reason="NotFinite")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.api.study import Objective, StudySpec
-from tuning_operator.api.trial_template import fingerprint
+from tuning_operator.api.trial_template import MAX_RUNS, fingerprint
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import InvalidStudy, StorageDamaged
 from tuning_operator.search import attributes, tables
@@ -24,6 +24,8 @@ _SEARCH, _SEED, _TEMPLATE, _REPORTS_UID = (f"tuning:{name}" for name in ("search
 """System attributes of a study."""
 _FURTHER_OBJECTIVES, _CONSTRAINTS = "further_objectives", "metric_constraints"
 """Of the search: there only where a study has them."""
+_REPEATS, _FOLDS = "repeats", "folds"
+"""Fields of the search; earlier versions had neither, and neither is there where a trial is one training."""
 METRIC_NAMES = "study:metric_names"
 """Optuna's own name of that system attribute."""
 
@@ -41,6 +43,14 @@ class StudyRecord:
     reports_uid: str
     """Uid in our own tables: of the study that began the history, whoever resumed it since."""
     constraints: tuple[str, ...] = ()
+    repeats: int = 1
+    folds: int = 0
+    """Of each trial; 0: no cross-validation."""
+
+    @property
+    def runs(self) -> int:
+        """How many runs each trial has."""
+        return self.repeats * max(1, self.folds)
 
 
 def study_name(key: StudyKey) -> str:
@@ -138,6 +148,8 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
             objectives=tuple(Objective.model_validate(objective) for objective in _objectives_of(search)),
             metric_constraints=tuple(MetricConstraint.model_validate(each) for each in search.get(_CONSTRAINTS, [])),
             parameters=tuple(Parameter.model_validate(parameter) for parameter in search["parameters"]),
+            repeats=attributes.whole(search, _REPEATS, 1, MAX_RUNS) if _REPEATS in search else 1,
+            folds=attributes.whole(search, _FOLDS, 2, MAX_RUNS) if _FOLDS in search else 0,
             reports_uid=attributes.text(system_attrs, _REPORTS_UID, key.uid),
             constraints=tuple(map(str, search.get("constraints", ()))),
         )
@@ -185,6 +197,12 @@ def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
         problems.append("`objectives` differs from the study's stored history")
     if list(record.metric_constraints) != list(spec.metric_constraints):
         problems.append("`metricConstraints` differs from the study's stored history")
+    for name, known, wanted in (
+        ("repeats", record.repeats, spec.trial.repeats),
+        ("folds", record.folds, spec.trial.folds),
+    ):
+        if known != wanted:
+            problems.append(f"`trial.{name}` is {wanted}, but {known} in the study's stored history")
     return problems
 
 
@@ -199,6 +217,8 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
         "objective": first,
         "parameters": [parameter.to_document() for parameter in spec.parameters],
         "constraints": spec.constraints,
+        **({_REPEATS: spec.trial.repeats} if spec.trial.repeats > 1 else {}),
+        **({_FOLDS: spec.trial.folds} if spec.trial.folds else {}),
     }
     if further:
         search[_FURTHER_OBJECTIVES] = further

@@ -20,3 +20,5 @@ class Task:
     parameters: tuple[Parameter, ...]
     train: Callable[[Trial, Mapping[str, Any]], None]
     """Trains with a value for each parameter."""
+    has_folds: bool = False
+    """Whether it scores the fold of its run, where the study asks for a cross-validation."""

@@ -1,0 +1,30 @@
+"""What a study will cost, before it is paid."""
+
+from __future__ import annotations
+
+from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.schedule import schedule_of
+
+MANY = 10_000
+"""Trainings above which a study is warned of its cost: few are meant, and each is at least a pod."""
+
+
+def planned_trials(spec: StudySpec) -> int:
+    """Return how many trials a study has when nothing ends it early."""
+    schedule = schedule_of(spec.search.sampler.parsed_options())
+    return spec.max_trials if schedule is None else min(spec.max_trials, schedule.trials)
+
+
+def planned_trainings(spec: StudySpec) -> int:
+    """Return how many trainings that takes, each a pod; retries come on top."""
+    return planned_trials(spec) * spec.trial.runs
+
+
+def warnings_of_cost(spec: StudySpec) -> list[str]:
+    """Return a sentence where a study is unusually expensive."""
+    planned = planned_trainings(spec)
+    if planned <= MANY:
+        return []
+    factors = [(planned_trials(spec), "trials"), (spec.trial.repeats, "repeats"), (spec.trial.folds, "folds")]
+    product = " x ".join(f"{count:,} {what}" for count, what in factors if count > 1)
+    return [f"{planned:,} trainings are planned ({product}); lower one of them if that is more than was meant"]
