@@ -182,8 +182,6 @@ class StudyRepositories:
         for repository in self._open.values():
             repository.suggest_no_more()
         await self._workers.writer.close()
-        for repository in self._open.values():
-            repository.prepare_no_more()
         self._askers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._search_process.close)
         await asyncio.to_thread(self._database.close)

@@ -119,10 +119,6 @@ class StudyRepository(StudyHistory):
             if self._suggestions is not suggestions:
                 suggestions.drop()
 
-    def prepare_no_more(self) -> None:
-        """Have no further trials suggested ahead of need: the threads for that are about to end."""
-        self._suggestions.drop()
-
     async def retire(self) -> None:
         """Let nothing more be written: the study is gone. When it returns, nothing is being written."""
         if self._asks:
