@@ -167,6 +167,15 @@ class StudySpec(ResourceModel):
         return self
 
     @model_validator(mode="after")
+    def _gp_knows_how_far_all_trials_are_off(self) -> StudySpec:
+        if self.search.sampler.name is SamplerName.GP and self.search.warm_start and self.metric_constraints:
+            raise ValueError(
+                "GP can't learn from `search.warmStart` with `metricConstraints`, for which those trials have no "
+                "values; take TPE, NSGAII or NSGAIII, or remove one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _several_objectives_are_understood(self) -> StudySpec:
         problem = several_objectives.why_not_together(len(self.objectives), self.search, self.stopping)
         if problem is not None:
