@@ -98,9 +98,10 @@ def process() -> Iterator[SearchProcess]:
     process.close()
 
 
-def test_what_a_sampler_raises_is_raised_here(process: SearchProcess) -> None:
-    answer = process.call(7, None, [], 1, 0.0)
-    assert isinstance(answer.error, KeyError)
+def test_a_study_that_the_process_lost_with_the_one_before_is_asked_for_anew(process: SearchProcess) -> None:
+    """Its first call went to a process that another study's call ended."""
+    with pytest.raises(SearchUnavailable, match="was started again"):
+        raise process.call(7, None, [], 1, 0.0).error or AssertionError
 
 
 async def test_a_study_that_is_let_go_is_forgotten_there(study: StudyRepository, sqlite_world: DatabaseWorld) -> None:
@@ -110,7 +111,7 @@ async def test_a_study_that_is_let_go_is_forgotten_there(study: StudyRepository,
     await study.ask(1)
     process = study._workers.search_process
     assert _process(study) is before
-    assert isinstance(process.call(0, None, [], 1, 0.0).error, KeyError)
+    assert isinstance(process.call(0, None, [], 1, 0.0).error, SearchUnavailable)
 
 
 def test_pytorch_stays_out_of_this_process() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
+from tuning_operator.errors import SearchUnavailable
 from tuning_operator.search.asking import Asking, Past, Suggestion
 
 
@@ -42,7 +43,9 @@ def answer(call: Call, studies: dict[int, Asking]) -> Answer:
     try:
         if call.past is not None:
             studies[call.study] = Asking(call.past)
-        asking = studies[call.study]
+        asking = studies.get(call.study)
+        if asking is None:  # another study's call ended the process that knew this one
+            raise SearchUnavailable("the process that asks the sampler was started again; the study is told it anew")
         suggestions = asking.suggest(call.ended, call.count, call.seconds)
         return Answer(suggestions, asking.size(), asking.why_none())
     except Exception as error:  # noqa: BLE001 - whatever a sampler raises is the caller's
