@@ -37,6 +37,7 @@ class PrunerName(StrEnum):
     HYPERBAND = "Hyperband"
     THRESHOLD = "Threshold"
     PATIENT = "Patient"
+    WILCOXON = "Wilcoxon"
 
 
 class MedianOptions(ResourceModel):
@@ -111,6 +112,28 @@ class ThresholdOptions(ResourceModel):
         return self
 
 
+class WilcoxonOptions(ResourceModel):
+    """Options of the Wilcoxon rule: stop a trial whose complete runs are worse than the best trial's, one by one."""
+
+    p_threshold: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """A trial is stopped when chance explains its runs with less than this probability; larger values stop earlier."""
+    n_startup_steps: Annotated[int, Field(ge=0, le=10_000)] = 2
+    """Runs that must be complete before a trial is stopped; two at least."""
+
+    def why_useless(self, runs: int) -> str | None:
+        """Return why no trial of so many runs would ever be stopped; None: it could be."""
+        if runs == 1:
+            return "Wilcoxon compares the runs of trials, and each trial has one; set `trial.repeats` or `trial.folds`"
+        judged = runs - 1  # after the last one there is nothing to stop
+        if judged < max(2, self.n_startup_steps) or 0.5**judged >= self.p_threshold:
+            return (
+                f"Wilcoxon can't stop a trial of {runs} runs before the last one: chance explains {judged} worse runs "
+                f"with probability {0.5**judged:g}, and `pThreshold` is {self.p_threshold:g}, `nStartupSteps` "
+                f"{self.n_startup_steps}; take more runs, or change these"
+            )
+        return None
+
+
 class PatientOptions(ResourceModel):
     """Options of patience: stop a trial only when it has stopped getting better."""
 
@@ -125,6 +148,8 @@ class PatientOptions(ResourceModel):
     def _patience_is_wrapped_once(self) -> PatientOptions:
         if self.wrapped_pruner is not None and self.wrapped_pruner.name is PrunerName.PATIENT:
             raise ValueError("`wrappedPruner` of Patient can't be Patient again; name another pruner")
+        if self.wrapped_pruner is not None and self.wrapped_pruner.name is PrunerName.WILCOXON:
+            raise ValueError("`wrappedPruner` of Patient judges steps, but Wilcoxon judges runs; name another pruner")
         return self
 
 
@@ -132,7 +157,7 @@ class Pruner(Method):
     """The pruner and its options."""
 
     name: Annotated[PrunerName, Strict(False)] = PrunerName.NONE
-    """None (default), Median, Percentile, SuccessiveHalving, Hyperband, Threshold or Patient."""
+    """None (default), Median, Percentile, SuccessiveHalving, Hyperband, Threshold, Patient or Wilcoxon."""
     options: Options = Field(default_factory=dict)
     """The pruner's own options; an unknown one is an error that lists the known."""
 
@@ -151,4 +176,5 @@ PRUNER_OPTIONS: dict[PrunerName, type[ResourceModel]] = {
     PrunerName.HYPERBAND: HyperbandOptions,
     PrunerName.THRESHOLD: ThresholdOptions,
     PrunerName.PATIENT: PatientOptions,
+    PrunerName.WILCOXON: WilcoxonOptions,
 }

@@ -15,7 +15,7 @@ from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STORAGE_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType
-from tuning_operator.api.pruners import PrunerName
+from tuning_operator.api.pruners import PrunerName, WilcoxonOptions
 from tuning_operator.api.samplers import INHERITING, GridOptions, SamplerName
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import Search
@@ -265,6 +265,13 @@ class StudySpec(ResourceModel):
             if self.search.pruner.name not in (PrunerName.NONE, PrunerName.THRESHOLD):
                 raise ValueError(_TWO_JUDGES)
         if (problem := why_nothing_changes(self.search.sampler.parsed_options(), self.parameters)) is not None:
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _wilcoxon_has_runs_to_compare(self) -> StudySpec:
+        options = self.search.pruner.parsed_options()
+        if isinstance(options, WilcoxonOptions) and (problem := options.why_useless(self.trial.runs)) is not None:
             raise ValueError(problem)
         return self
 

@@ -49,8 +49,8 @@ class Judging:
 
         The decision is stored before anybody hears of it, so that it is the same after a restart.
         """
-        if not self._pruner.decides or not trial.undecided or trial.has_ended:
-            trial.undecided.clear()
+        if not self._pruner.decides or not (trial.undecided or trial.undecided_runs) or trial.has_ended:
+            trial.forget_undecided()
             return None, False
         start = time.perf_counter()
         verdict = judge(self._pruner, trial)
@@ -61,7 +61,7 @@ class Judging:
             except Exception:  # who is cancelled has written, as far as can be known
                 take_back(self._pruner, trial, verdict)
                 raise
-        trial.undecided.clear()
+        trial.forget_undecided()
         return seconds, verdict.prune
 
     async def _store(self, trial: TrialProgress, verdict: Verdict) -> None:

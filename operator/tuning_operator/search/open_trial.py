@@ -135,6 +135,11 @@ class TrialProgress:
         self._first_report_at = self._last_report_at = None
         self._view = None
 
+    def forget_undecided(self) -> None:
+        """Take note that the pruner has decided on all that came in."""
+        self.undecided.clear()
+        self.undecided_runs.clear()
+
     def keep_pod_time(self, time: PodTime) -> None:
         """Take what is stored of the newest attempt's pods."""
         self.pod_time = time

@@ -20,6 +20,7 @@ from tuning_operator.api.pruners import (
     PrunerName,
     SuccessiveHalvingOptions,
     ThresholdOptions,
+    WilcoxonOptions,
 )
 from tuning_operator.search.curve import Standing
 from tuning_operator.search.halving import HyperbandRule, SuccessiveHalvingRule
@@ -28,6 +29,7 @@ from tuning_operator.search.patience import PatienceRule
 from tuning_operator.search.percentile import PercentileRule
 from tuning_operator.search.threshold import ThresholdRule
 from tuning_operator.search.verdicts import GO_ON, Judged, TrialPruner, Verdict
+from tuning_operator.search.wilcoxon import WilcoxonRule
 
 
 def make_pruner(spec: Pruner, direction: StudyDirection, seed: int) -> TrialPruner:
@@ -48,6 +50,8 @@ def judge(pruner: TrialPruner, trial: TrialProgress) -> Verdict:
         pruner.add_rungs(trial.number, verdict.rungs)
         if verdict.prune:
             return Verdict(True, reached)
+    if any(pruner.judge_runs(values).prune for values in trial.undecided_runs):
+        return Verdict(True, reached)
     return Verdict(False, reached)
 
 
@@ -102,6 +106,11 @@ def _patient(options: ResourceModel, direction: StudyDirection, seed: int) -> Tr
     return PatienceRule(options, direction, None if wrapped is None else make_pruner(wrapped, direction, seed))
 
 
+def _wilcoxon(options: ResourceModel, direction: StudyDirection, _seed: int) -> TrialPruner:
+    assert isinstance(options, WilcoxonOptions)
+    return WilcoxonRule(options, direction)
+
+
 PRUNERS: dict[PrunerName, Callable[[ResourceModel, StudyDirection, int], TrialPruner]] = {
     PrunerName.NONE: _none,
     PrunerName.MEDIAN: _median,
@@ -110,4 +119,5 @@ PRUNERS: dict[PrunerName, Callable[[ResourceModel, StudyDirection, int], TrialPr
     PrunerName.HYPERBAND: _hyperband,
     PrunerName.THRESHOLD: _threshold,
     PrunerName.PATIENT: _patient,
+    PrunerName.WILCOXON: _wilcoxon,
 }

@@ -56,6 +56,11 @@ class TrialPruner(ABC):
     def remove_rungs(self, number: int, rungs: Mapping[int, float]) -> None:  # noqa: B027 - few rules have rungs
         """Forget rungs that could not be stored."""
 
+    def judge_runs(self, values: Mapping[int, float]) -> Verdict:
+        """Return what becomes of a running trial of several runs when one of them is complete, by the values of those
+        that are, by the run's number."""
+        return GO_ON
+
     @abstractmethod
     def judge(self, trial: Judged, standing: Standing) -> Verdict:
         """Return what becomes of a running trial, at its largest step."""
