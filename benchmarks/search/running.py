@@ -13,6 +13,7 @@ from itertools import islice
 
 import optuna
 
+from benchmarks.program import say
 from benchmarks.search.cells import PRODUCT, WITHOUT_PRUNER, Cell, Result
 from benchmarks.search.functions import FUNCTIONS
 from benchmarks.search.library import Library
@@ -21,14 +22,22 @@ from benchmarks.search.simulation import Course, simulate
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Each process has a core; libraries that start threads would fight over them."""
+_LONGEST_SECONDS = 600
+"""After which a study hangs, as far as anybody can tell; it takes a minute at most."""
 
 
 def run_cell(cell: Cell) -> Result:
-    """Run a study."""
+    """Run a study.
+
+    Raises
+    ------
+    TimeoutError
+        It does not end: it hangs.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     begun = time.process_time()
     with warnings.catch_warnings(action="ignore"):  # much is experimental in Optuna, which its users know
-        course = asyncio.run(_run(cell))
+        course = asyncio.run(asyncio.wait_for(_run(cell), _LONGEST_SECONDS))
     return Result(
         cell, course.improvements, course.seconds, course.gpu_seconds, course.pruned, time.process_time() - begun
     )
@@ -43,14 +52,19 @@ async def _run(cell: Cell) -> Course:
 
 
 def run_cells(cells: Sequence[Cell], jobs: int, seconds: float) -> Iterator[Result]:
-    """Run studies in `jobs` processes as long as none of them began later than after `seconds`."""
+    """Run studies in `jobs` processes, none of which begins later than after `seconds`; one that fails is told of."""
     end = time.monotonic() + seconds
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     rest = iter(cells)
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        running: set[Future[Result]] = {pool.submit(run_cell, cell) for cell in islice(rest, 2 * jobs)}
+        running: dict[Future[Result], Cell] = {pool.submit(run_cell, cell): cell for cell in islice(rest, 2 * jobs)}
         while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
             if time.monotonic() < end:
-                running |= {pool.submit(run_cell, cell) for cell in islice(rest, len(done))}
-            yield from (future.result() for future in done)
+                running |= {pool.submit(run_cell, cell): cell for cell in islice(rest, len(done))}
+            for future in done:
+                cell, error = running.pop(future), future.exception()
+                if error is None:
+                    yield future.result()
+                else:
+                    say(f"no result of {cell}: {error!r}")

@@ -22,7 +22,7 @@ from benchmarks.search.methods import PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Verdict, compare, holm, verdicts
 from benchmarks.search.plots import draw_all
 from benchmarks.search.report import all_tables, with_tables
-from benchmarks.search.running import run_cell
+from benchmarks.search.running import run_cell, run_cells
 from benchmarks.search.simulation import Proposal, Values, simulate
 from benchmarks.search.summary import Summary, regret_after
 from benchmarks.search.training import EPOCH_SECONDS, EPOCHS, START_SECONDS, train
@@ -367,3 +367,11 @@ def test_pictures_are_drawn_also_of_an_unfinished_run(tmp_path: Path) -> None:
         files = draw_all(summary, tmp_path)
         assert all("<svg" in file.read_text() for file in files)
         assert all_tables(summary)
+
+
+def test_a_study_that_fails_is_told_of_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown, known = Cell(LIBRARY, "Random", "-", "nowhere", 1, 0), Cell(LIBRARY, "Random", "-", "beale", 1, 0)
+    assert [result.cell for result in run_cells([unknown, known], jobs=1, seconds=100)] == [known]
+    assert (
+        "no result of Cell(side='optuna', sampler='Random', pruner='-', function='nowhere'" in capsys.readouterr().err
+    )
