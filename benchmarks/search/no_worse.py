@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
@@ -33,6 +33,8 @@ class Verdict(Enum):
 class Comparison:
     """One function's results, before the others are looked at."""
 
+    differences: Sequence[float]
+    """Product - library, of each seed."""
     margin: float
     p_no_worse: float
     """How likely results like these are, if the product were worse by the margin."""
@@ -50,7 +52,23 @@ def compare(product: Sequence[float], library: Sequence[float], random: Sequence
     margin = MARGIN * max(0.0, median(random) - median(library))
     differences = np.asarray(product, dtype=float) - np.asarray(library, dtype=float)
     same = not differences.any()
-    return Comparison(margin, _p_below_zero(differences - margin), _p_below_zero(margin - differences), same)
+    p_values = _p_below_zero(differences - margin), _p_below_zero(margin - differences)
+    return Comparison(differences.tolist(), margin, *p_values, same)
+
+
+def together(comparisons: Iterable[Comparison]) -> tuple[Verdict, float]:
+    """Return what all functions say together, and the p-value of being no worse: far more pairs than each one has.
+
+    Each difference counts in gaps between the library and random search; functions without such a gap say nothing.
+    """
+    told = [each for each in comparisons if each.margin > 0]
+    differences = np.concatenate([[], *(np.asarray(each.differences) * MARGIN / each.margin for each in told)])
+    p_no_worse = _p_below_zero(differences - MARGIN)
+    if told and all(each.same for each in told):
+        return Verdict.SAME, p_no_worse
+    if p_no_worse < LEVEL:
+        return Verdict.NO_WORSE, p_no_worse
+    return Verdict.WORSE if _p_below_zero(MARGIN - differences) < LEVEL else Verdict.UNDECIDED, p_no_worse
 
 
 def _p_below_zero(differences: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import LogLocator
 
-from benchmarks.search.cells import PRODUCT, Result
+from benchmarks.search.cells import Result
 from benchmarks.search.functions import FUNCTIONS, Function
 from benchmarks.search.methods import PRUNERS
 from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after
@@ -71,7 +71,7 @@ def _convergence(summary: Summary, parallelism: int) -> Picture:
     picture, panels = _panels(f"How far from the minimum after how many trials, {parallelism} at a time")
     for axes, function in zip(panels, FUNCTIONS.values(), strict=True):
         for sampler, colour in COLOURS.items():
-            results = [*summary.of(PRODUCT, sampler, function.name, parallelism).values()]
+            results = summary.both(sampler, function.name, parallelism)
             if results:
                 _draw_course(axes, results, colour, sampler)
         axes.axhline(function.target, color="#8c959f", linewidth=0.8, linestyle=(0, (2, 2)))
@@ -112,7 +112,7 @@ def _parallel(summary: Summary) -> Picture:
 
 def _hours_to_target(summary: Summary, sampler: str, function: Function, parallelism: int) -> tuple[float, bool] | None:
     """Return the median, and whether it is one: where most studies never came so far, it is how long all took."""
-    results = summary.of(PRODUCT, sampler, function.name, parallelism).values()
+    results = summary.both(sampler, function.name, parallelism)
     if not results:
         return None
     reached = [result.reached(function.target) for result in results]
@@ -124,18 +124,16 @@ def _hours_to_target(summary: Summary, sampler: str, function: Function, paralle
 
 def _pruning(summary: Summary, parallelism: int) -> Picture:
     """Draw what each pruner saves, and what of the result it costs."""
-    functions = [name for name in FUNCTIONS if summary.of(PRODUCT, RANDOM, name, parallelism, "None")]
+    functions = [name for name in FUNCTIONS if summary.both(RANDOM, name, parallelism, "None")]
     picture, grid = plt.subplots(1, max(1, len(functions)), figsize=(11, 3.9), layout="constrained", squeeze=False)
     picture.suptitle("GPU time that pruners save, and what is found", x=0.01, ha="left", fontsize=11, fontweight="bold")
     for axes, name in zip(grid[0], functions, strict=False):
         for sampler in (RANDOM, "TPE"):
-            whole = summary.of(PRODUCT, sampler, name, parallelism, "None")
             for pruner, marker in MARKERS.items():
-                results = summary.of(PRODUCT, sampler, name, parallelism, pruner)
-                seeds = sorted(set(results) & set(whole))
-                if seeds:
-                    saved = [100 * (1 - results[seed].gpu_seconds / whole[seed].gpu_seconds) for seed in seeds]
-                    lower, middle, upper = quartiles([results[seed].regret for seed in seeds])
+                saved = [100 * share for share in summary.saved(sampler, name, parallelism, pruner)]
+                if saved:
+                    results = summary.both(sampler, name, parallelism, pruner)
+                    lower, middle, upper = quartiles([result.regret for result in results])
                     x = quartiles(saved)[1]
                     axes.plot([x, x], [lower, upper], color=COLOURS[sampler], linewidth=1, alpha=0.35)
                     axes.plot(x, middle, marker, color=COLOURS[sampler], markersize=6.5, markeredgecolor="white")
@@ -151,7 +149,7 @@ def _pruning(summary: Summary, parallelism: int) -> Picture:
         plt.Line2D([], [], color=GREY, marker=marker, linestyle="", label="no pruner" if name == "None" else name)
         for name, marker in MARKERS.items()
     ]
-    picture.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False)
+    picture.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
     return picture
 
 

@@ -42,7 +42,7 @@ def all_tables(summary: Summary) -> dict[str, str]:
     return {
         "regrets": tables.regrets(summary, 8, EVALUATIONS),
         "regrets of few": tables.regrets(summary, 8, GP_EVALUATIONS),
-        "trials to target": tables.trials_to_target(summary, 1),
+        "trials to target": tables.trials_to_target(summary, 8),
         "ranks": tables.ranks(summary, EVALUATIONS),
         "beside Optuna": tables.beside_optuna(summary),
         "pruners": tables.pruners(summary, 8),

@@ -30,9 +30,23 @@ class Summary:
         """Return results by seed."""
         return self._seeds.get(Cell(side, sampler, pruner, function, parallelism, 0), {})
 
+    def both(self, sampler: str, function: str, parallelism: int, pruner: str = WITHOUT_PRUNER) -> list[Result]:
+        """Return the results of this project and of Optuna: what a method is worth is the same question for both."""
+        sides = (self.of(side, sampler, function, parallelism, pruner) for side in (PRODUCT, LIBRARY))
+        return [result for results in sides for result in results.values()]
+
+    def saved(self, sampler: str, function: str, parallelism: int, pruner: str) -> list[float]:
+        """Return the shares of the GPU time of whole trials that a pruner saved, seed by seed, of both."""
+        shares = []
+        for side in (PRODUCT, LIBRARY):
+            whole = self.of(side, sampler, function, parallelism, "None")
+            pruned = self.of(side, sampler, function, parallelism, pruner)
+            shares += [1 - pruned[seed].gpu_seconds / whole[seed].gpu_seconds for seed in set(pruned) & set(whole)]
+        return shares
+
     def samplers(self) -> list[str]:
-        """Return the samplers with results of this project, without a pruner."""
-        found = {cell.sampler for cell in self._seeds if (cell.side, cell.pruner) == (PRODUCT, WITHOUT_PRUNER)}
+        """Return the samplers with results, without a pruner."""
+        found = {cell.sampler for cell in self._seeds if cell.pruner == WITHOUT_PRUNER}
         return [sampler for sampler in SAMPLERS if sampler in found]
 
     def comparisons(
@@ -43,14 +57,18 @@ class Summary:
         for function in FUNCTIONS:
             product = self.of(PRODUCT, sampler, function, parallelism, pruner)
             other = self.of(side, sampler, function, parallelism, pruner)
-            whole = WITHOUT_PRUNER if pruner == WITHOUT_PRUNER else "None"
-            random = self.of(LIBRARY, RANDOM, function, parallelism, whole)
+            random = self._random_search(function, WITHOUT_PRUNER if pruner == WITHOUT_PRUNER else "None")
             seeds = sorted(set(product) & set(other))
             if len(seeds) >= 2 and random:
                 evaluations = product[seeds[0]].cell.evaluations
                 pairs = ([regret_after(each[seed], evaluations) for seed in seeds] for each in (product, other))
                 found[function] = compare(*pairs, [regret_after(each, evaluations) for each in random.values()])
         return found
+
+    def _random_search(self, function: str, pruner: str) -> dict[int, Result]:
+        """Return Optuna's random search: what it tries does not depend on how many trials run at a time."""
+        at_any = [self.of(LIBRARY, RANDOM, function, parallelism, pruner) for parallelism in (1, 8, 64)]
+        return {seed: result for results in at_any for seed, result in results.items()}
 
 
 def regret_after(result: Result, evaluations: int) -> float:

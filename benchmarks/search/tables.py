@@ -8,7 +8,7 @@ from statistics import fmean, median
 from benchmarks.search.cells import LIBRARY, PRODUCT, TWIN, WITHOUT_PRUNER, Result
 from benchmarks.search.functions import FUNCTIONS
 from benchmarks.search.methods import PRUNERS, SAMPLERS
-from benchmarks.search.no_worse import Verdict, verdicts
+from benchmarks.search.no_worse import Verdict, together, verdicts
 from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after
 
 _SIGNS = {Verdict.SAME: "=", Verdict.NO_WORSE: "✓", Verdict.UNDECIDED: "·", Verdict.WORSE: "✗"}
@@ -27,12 +27,22 @@ def regrets(summary: Summary, parallelism: int, evaluations: int) -> str:
     for function in FUNCTIONS.values():
         found = {}
         for sampler in samplers:
-            results = summary.of(PRODUCT, sampler, function.name, parallelism)
+            results = summary.both(sampler, function.name, parallelism)
             if results:
-                found[sampler] = quartiles([regret_after(result, evaluations) for result in results.values()])
+                found[sampler] = quartiles([regret_after(result, evaluations) for result in results])
         best = min((middle for _, middle, _ in found.values()), default=None)
         rows.append([function.title, *(_spread(found.get(sampler), best) for sampler in samplers)])
-    return table(["function, parameters", *samplers], rows)
+    return table(["function, parameters", *samplers], [*rows, _studies(summary, samplers, parallelism)])
+
+
+def _studies(summary: Summary, samplers: Sequence[str], parallelism: int) -> list[str]:
+    """Return a row that tells on how many studies the figures above rest."""
+    cells = []
+    for sampler in samplers:
+        found = [len(summary.both(sampler, function, parallelism)) for function in FUNCTIONS]
+        counts = sorted(count for count in found if count)
+        cells.append("" if not counts else f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} – {counts[-1]}")
+    return ["studies", *cells]
 
 
 def trials_to_target(summary: Summary, parallelism: int) -> str:
@@ -40,12 +50,9 @@ def trials_to_target(summary: Summary, parallelism: int) -> str:
     samplers = summary.samplers()
     rows = []
     for function in FUNCTIONS.values():
-        cells = []
-        for sampler in samplers:
-            results = summary.of(PRODUCT, sampler, function.name, parallelism).values()
-            cells.append(_median_trials([*results], function.target))
-        rows.append([function.title, *cells])
-    return table(["function, parameters", *samplers], rows)
+        found = (summary.both(sampler, function.name, parallelism) for sampler in samplers)
+        rows.append([function.title, *(_median_trials(results, function.target) for results in found)])
+    return table(["function, parameters", *samplers], [*rows, _studies(summary, samplers, parallelism)])
 
 
 def ranks(summary: Summary, evaluations: int) -> str:
@@ -56,9 +63,9 @@ def ranks(summary: Summary, evaluations: int) -> str:
         placed: dict[str, list[int]] = {sampler: [] for sampler in samplers}
         for function in FUNCTIONS:
             medians = {
-                sampler: median(regret_after(result, evaluations) for result in results.values())
+                sampler: median(regret_after(result, evaluations) for result in results)
                 for sampler in samplers
-                if (results := summary.of(PRODUCT, sampler, function, parallelism))
+                if (results := summary.both(sampler, function, parallelism))
             }
             if len(medians) == len(samplers):
                 for place, sampler in enumerate(sorted(medians, key=lambda name: medians[name]), 1):
@@ -73,13 +80,13 @@ def beside_optuna(summary: Summary) -> str:
     methods = [
         (sampler, WITHOUT_PRUNER, parallelism)
         for sampler in summary.samplers()
-        if sampler != "Grid"
+        if sampler not in ("Grid", RANDOM)
         for parallelism in SAMPLERS[sampler].parallelism
     ]
     methods += [("TPE", pruner, 8) for pruner in PRUNERS if pruner != "None"]
     rows = [row for method in methods if (row := _beside_optuna(summary, *method))]
     names = [function.title.partition(",")[0] for function in FUNCTIONS.values()]
-    return table(["method", "in parallel", "seeds", *names, "same with our random numbers"], rows)
+    return table(["method", "in parallel", "seeds", *names, "all together", "same with our random numbers"], rows)
 
 
 def _beside_optuna(summary: Summary, sampler: str, pruner: str, parallelism: int) -> list[str]:
@@ -91,7 +98,9 @@ def _beside_optuna(summary: Summary, sampler: str, pruner: str, parallelism: int
     same = f"{sum(each.same for each in twins.values())} of {len(twins)}" if twins else ""
     seeds = max(len(summary.of(PRODUCT, sampler, function, parallelism, pruner)) for function in FUNCTIONS)
     name = sampler if pruner == WITHOUT_PRUNER else f"{sampler}, {pruner}"
-    return [name, str(parallelism), str(seeds), *cells, same]
+    verdict, p = together(comparisons.values())
+    shown = _SIGNS[verdict] + ("" if verdict is Verdict.SAME else f" p = {p:.1g}")
+    return [name, str(parallelism), str(seeds), *cells, shown, same]
 
 
 def pruners(summary: Summary, parallelism: int) -> str:
@@ -100,7 +109,7 @@ def pruners(summary: Summary, parallelism: int) -> str:
         (sampler, function)
         for sampler in (RANDOM, "TPE")
         for function in FUNCTIONS.values()
-        if summary.of(PRODUCT, sampler, function.name, parallelism, "None")
+        if summary.both(sampler, function.name, parallelism, "None")
     ]
     rows = []
     for pruner in PRUNERS:
@@ -111,12 +120,11 @@ def pruners(summary: Summary, parallelism: int) -> str:
 
 
 def _pruning(summary: Summary, sampler: str, function: str, parallelism: int, pruner: str) -> str:
-    whole = summary.of(PRODUCT, sampler, function, parallelism, "None")
-    results = summary.of(PRODUCT, sampler, function, parallelism, pruner)
-    saved = [1 - result.gpu_seconds / whole[seed].gpu_seconds for seed, result in results.items() if seed in whole]
+    saved = summary.saved(sampler, function, parallelism, pruner)
     if not saved:
         return ""
-    return f"{median(saved):.0%}, {_number(median(result.regret for result in results.values()))}"
+    results = summary.both(sampler, function, parallelism, pruner)
+    return f"{median(saved):.0%}, {_number(median(result.regret for result in results))} ({len(results)})"
 
 
 def _same_decisions(summary: Summary, parallelism: int, pruner: str) -> str:

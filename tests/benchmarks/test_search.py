@@ -19,7 +19,7 @@ from benchmarks.search.best import WHOLE_FRONT, BestFront
 from benchmarks.search.cells import LIBRARY, PRODUCT, SIDES, TWIN, Cell, Result, all_cells, read
 from benchmarks.search.functions import FUNCTIONS, Function, Point
 from benchmarks.search.methods import PRUNERS, SAMPLERS
-from benchmarks.search.no_worse import Verdict, compare, holm, verdicts
+from benchmarks.search.no_worse import Verdict, compare, holm, together, verdicts
 from benchmarks.search.plots import draw_all
 from benchmarks.search.report import all_tables, with_tables
 from benchmarks.search.running import run_cell, run_cells
@@ -263,8 +263,11 @@ def test_no_cell_stands_twice_and_every_method_has_some() -> None:
     assert {cell.side for cell in cells} == set(SIDES)
 
 
-CHANCE = np.random.default_rng(1)
-LIBRARY_REGRETS = CHANCE.normal(1.0, 0.1, 20)
+def _regrets(seed: int, spread: float, mean: float = 1.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(mean, spread, 20)
+
+
+LIBRARY_REGRETS = _regrets(1, 0.1)
 RANDOM_REGRETS = LIBRARY_REGRETS + 4.0
 
 
@@ -273,7 +276,7 @@ def test_the_same_results_are_no_worse() -> None:
 
 
 def test_other_seeds_of_the_same_method_are_no_worse_where_the_gap_to_random_search_is_wide() -> None:
-    comparison = compare(CHANCE.normal(1.0, 0.1, 20), LIBRARY_REGRETS, RANDOM_REGRETS)
+    comparison = compare(_regrets(2, 0.1), LIBRARY_REGRETS, RANDOM_REGRETS)
     assert comparison.margin == pytest.approx(0.2, rel=0.1)
     assert verdicts({"f": comparison}) == {"f": Verdict.NO_WORSE}
 
@@ -283,8 +286,16 @@ def test_what_loses_more_than_the_margin_is_worse() -> None:
 
 
 def test_nothing_is_shown_where_the_seeds_differ_more_than_the_margin_is_wide() -> None:
-    comparison = compare(CHANCE.normal(1.0, 0.5, 20), CHANCE.normal(1.0, 0.5, 20), np.full(20, 1.5))
+    comparison = compare(_regrets(3, 0.5), _regrets(4, 0.5), np.full(20, 1.5))
     assert verdicts({"f": comparison}) == {"f": Verdict.UNDECIDED}
+
+
+def test_functions_that_show_nothing_alone_may_show_it_together() -> None:
+    pairs = [compare(_regrets(seed, 0.6), _regrets(seed + 9, 0.6), _regrets(seed, 0.6, mean=5.0)) for seed in range(9)]
+    assert set(verdicts({str(number): pair for number, pair in enumerate(pairs)}).values()) == {Verdict.UNDECIDED}
+    assert together(pairs)[0] is Verdict.NO_WORSE
+    assert together([compare(LIBRARY_REGRETS + 0.3, LIBRARY_REGRETS, RANDOM_REGRETS)])[0] is Verdict.WORSE
+    assert together([])[0] is Verdict.UNDECIDED
 
 
 def test_there_is_no_margin_where_the_library_is_no_better_than_random_search() -> None:
@@ -297,7 +308,7 @@ def test_holm_multiplies_the_smallest_p_by_the_number_of_tests_and_keeps_the_ord
 
 
 def test_a_verdict_counts_all_functions_together() -> None:
-    barely = compare(LIBRARY_REGRETS + 0.2 + CHANCE.normal(-0.05, 0.1, 20), LIBRARY_REGRETS, RANDOM_REGRETS)
+    barely = compare(LIBRARY_REGRETS + _regrets(8, 0.1, mean=0.15), LIBRARY_REGRETS, RANDOM_REGRETS)
     assert 0.05 / 8 < barely.p_no_worse < 0.05
     assert verdicts({"f": barely}) == {"f": Verdict.NO_WORSE}
     assert set(verdicts({str(number): barely for number in range(8)}).values()) == {Verdict.UNDECIDED}
@@ -344,9 +355,10 @@ def test_the_tables_show_medians_and_quartiles_and_the_verdict_on_each_function(
     rows = {row.split(" | ")[0]: row for row in made["regrets"].splitlines()}
     assert "| **0.60** (0.50 – 0.70) |" in rows["| Beale, 2"]
     assert "4.10 (4.00 – 4.20)" in rows["| Beale, 2"]
-    assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | 9 of 9 |" in made["beside Optuna"]
-    assert "| Median | 60%, 4.15 | 60%, 4.15 | 60%, 4.15 | 60%, 0.65 |" in made["pruners"]
-    assert "| SynchronousHyperband | 60%, 4.15 | 60%, 4.15 | 60%, 4.15 |  |  |  |  |" in made["pruners"]
+    assert rows["| studies"].startswith("| studies | 8 | 8 | 8 |")
+    assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | = | 9 of 9 |" in made["beside Optuna"]
+    assert "| Median | 60%, 4.15 (8) | 60%, 4.15 (8) | 60%, 4.15 (8) | 60%, 0.65 (8) |" in made["pruners"]
+    assert "| SynchronousHyperband | 60%, 4.15 (4) | 60%, 4.15 (4) | 60%, 4.15 (4) |  |  |  |  |" in made["pruners"]
     assert made["pruners"].splitlines()[3].endswith("| 12 of 12 |")
     assert made["ranks"].splitlines()[2].startswith("| 1 | 1.0 | 5.0")
 
