@@ -13,6 +13,8 @@ from optuna.trial import FrozenTrial, create_trial
 
 from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld
+from tuning_operator.api.samplers import SamplerName
+from tuning_operator.search import horizon
 from tuning_operator.search.asking import Suggestion
 from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.repository import StudyRepository
@@ -69,7 +71,7 @@ async def _until_ready(suggestions: Suggestions, count: int) -> None:
 
 async def test_what_was_prepared_is_handed_over_while_the_sampler_is_busy(threads: ThreadPoolExecutor) -> None:
     suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=3)
+    suggestions = Suggestions(suggester, threads, ahead=lambda _: 3, asked=0)
     suggester.may.release(4)
     assert [each.trial.number for each in await suggestions.take(1)] == [0]
     await _until_ready(suggestions, 3)
@@ -82,7 +84,7 @@ async def test_what_was_prepared_is_handed_over_while_the_sampler_is_busy(thread
 
 async def test_a_call_that_ends_in_the_moment_in_which_it_is_needed_is_taken(threads: ThreadPoolExecutor) -> None:
     suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=1)
+    suggestions = Suggestions(suggester, threads, ahead=lambda _: 1, asked=0)
     suggester.may.release()
     await suggestions.take(1)
     call = suggestions._call
@@ -100,7 +102,7 @@ async def test_a_call_that_ends_in_the_moment_in_which_it_is_needed_is_taken(thr
 
 async def test_no_more_is_prepared_than_is_allowed(threads: ThreadPoolExecutor) -> None:
     suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=2)
+    suggestions = Suggestions(suggester, threads, ahead=lambda _: 2, asked=0)
     suggester.may.release(100)
     await suggestions.take(5)
     await _until_ready(suggestions, 2)
@@ -110,7 +112,7 @@ async def test_no_more_is_prepared_than_is_allowed(threads: ThreadPoolExecutor) 
 
 async def test_without_need_nothing_is_prepared(threads: ThreadPoolExecutor) -> None:
     suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=0)
+    suggestions = Suggestions(suggester, threads, ahead=lambda _: 0, asked=0)
     suggester.may.release(1)
     await suggestions.take(1)
     assert suggestions._call is None
@@ -119,7 +121,7 @@ async def test_without_need_nothing_is_prepared(threads: ThreadPoolExecutor) -> 
 
 async def test_ends_are_told_with_the_next_call_each_once(threads: ThreadPoolExecutor) -> None:
     suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=0)
+    suggestions = Suggestions(suggester, threads, ahead=lambda _: 0, asked=0)
     suggester.may.release(2)
     await suggestions.take(1)
     suggestions.learn(numbered(0))
@@ -129,7 +131,7 @@ async def test_ends_are_told_with_the_next_call_each_once(threads: ThreadPoolExe
 
 async def test_an_exhausted_suggester_is_asked_no_more_than_needed(threads: ThreadPoolExecutor) -> None:
     suggester = NumberedSuggester(last=2)
-    suggestions = Suggestions(suggester, threads, ahead=3)
+    suggestions = Suggestions(suggester, threads, ahead=lambda _: 3, asked=0)
     suggester.may.release(10)
     assert len(await suggestions.take(5)) == 2
     assert len(await suggestions.take(5)) == 0
@@ -146,7 +148,7 @@ class BrokenSuggester(NumberedSuggester):
 
 async def test_what_failed_ahead_of_need_fails_when_it_is_needed(threads: ThreadPoolExecutor) -> None:
     suggester = BrokenSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=1)
+    suggestions = Suggestions(suggester, threads, ahead=lambda _: 1, asked=0)
     suggester.may.release(1)
     await suggestions.take(1)
     with pytest.raises(ZeroDivisionError):
@@ -169,15 +171,26 @@ def test_a_fifth_of_what_runs_is_prepared_and_only_for_slow_samplers(
     sampler: str, parallelism: int, ahead: int
 ) -> None:
     spec = study_spec(search={"sampler": {"name": sampler}}).model_copy(update={"parallelism": parallelism})
-    assert ahead_of(spec) == ahead
+    assert ahead_of(spec, 500) == ahead
+
+
+def test_tpe_is_asked_when_it_is_needed_as_long_as_it_takes_milliseconds() -> None:
+    spec = study_spec(search={"sampler": {"name": "TPE"}}).model_copy(update={"parallelism": 100})
+    assert [ahead_of(spec, asked) for asked in (0, 6, 7)] == [0, 0, 20]
 
 
 async def test_what_is_prepared_is_no_trial(sqlite_world: DatabaseWorld) -> None:
     study = await _open(sqlite_world)
-    await study.ask(1)
+    await study.ask(7)
     await _until_ready(study._suggestions, 2)
-    assert study.history().total == 1
-    assert (await sqlite_world.reopen()).history().total == 1
+    assert study.history().total == 7
+    assert (await sqlite_world.reopen()).history().total == 7
+
+
+@pytest.fixture(autouse=True)
+def few_trials_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TPE counts as slow from the seventh trial on, in all tests of studies."""
+    monkeypatch.setitem(horizon.SLOW_FROM, SamplerName.TPE, 7)
 
 
 async def _open(world: DatabaseWorld) -> StudyRepository:
@@ -201,7 +214,7 @@ async def _play(world: DatabaseWorld, *, restart_before: int | None = None, pati
     for place, (what, number) in enumerate(STORY):
         if place == restart_before:
             study = await world.reopen()
-        if patient and place:
+        if patient and study.history().total >= 7:
             await _until_ready(study._suggestions, 2)
         if what == "ask":
             asked = await study.ask(number)
@@ -232,15 +245,15 @@ async def test_a_result_comes_into_sight_as_many_trials_later_as_are_prepared(sq
         await study.ask(6)
         await study.tell([outcome(number, 0.1 * number) for number in range(4)])
         parameters = []
-        for number in range(6, 14):
+        for number in range(6, 18):
             if number == told_before:
                 await study.tell([outcome(5, 0.9)])
             parameters += [trial.parameters for trial in await study.ask(1)]
         return parameters
 
-    early, late = await suggested(7), await suggested(10)
-    assert early[:3] == late[:3]
-    assert early[3] != late[3]
+    early, late = await suggested(8), await suggested(11)
+    assert early[:4] == late[:4]  # up to trial 9
+    assert early[4] != late[4]
 
 
 async def test_nothing_is_prepared_any_more_once_the_repositories_are_closed(sqlite_world: DatabaseWorld) -> None:
@@ -248,7 +261,7 @@ async def test_nothing_is_prepared_any_more_once_the_repositories_are_closed(sql
     odd: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
     study = await _open(sqlite_world)
-    study._suggestions._ahead = 10_000
+    study._suggestions._ahead = lambda _: 10_000
     await study.ask(6)
     under_way = study._suggestions._call
     assert under_way is not None

@@ -13,23 +13,25 @@ from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.attributes import told_after
 
-SLOW = {SamplerName.TPE, SamplerName.GP}
-"""Samplers that take longer to ask than a Job takes to create; the others are asked when a trial is needed."""
+SLOW_FROM = {SamplerName.TPE: 500, SamplerName.GP: 0}
+"""Samplers that take longer to ask than a Job takes to create, and from how many trials on. The others, and TPE of few
+trials, are asked when a trial is needed: then no result is missed."""
 _SHARE = 5
 """One trial is prepared for so many that run at once: as if a fifth more ran, which costs hardly any quality."""
 _MOST_AHEAD = 20
 """Enough for all that end within a moment; more would only know less."""
 
 
-def ahead_of(spec: StudySpec) -> int:
-    """Return how many trials of a study are prepared before they are asked for.
+def ahead_of(spec: StudySpec, asked: int) -> int:
+    """Return how many trials of a study are prepared before they are asked for, once so many were asked for.
 
     None in a study that runs one trial after the other: each would know one result less. None in a deterministic one:
     which results a trial may know is decided when it is needed.
     """
-    if spec.search.deterministic:
+    slow_from = SLOW_FROM.get(spec.search.sampler.name)
+    if spec.search.deterministic or slow_from is None or asked < slow_from:
         return 0
-    return min(_MOST_AHEAD, spec.parallelism // _SHARE) if spec.search.sampler.name in SLOW else 0
+    return min(_MOST_AHEAD, spec.parallelism // _SHARE)
 
 
 def first_to_see(trial: FrozenTrial, spec: StudySpec) -> int:
@@ -40,4 +42,5 @@ def first_to_see(trial: FrozenTrial, spec: StudySpec) -> int:
     """
     if spec.search.deterministic:
         return trial.number + spec.parallelism
-    return told_after(trial.user_attrs) + ahead_of(spec)
+    told = told_after(trial.user_attrs)
+    return told + ahead_of(spec, told)

@@ -159,10 +159,11 @@ class StudyRepository(StudyHistory):
         self._spec, self._seed = spec, past.seed
 
     def _suggestions_after(self, past: Past) -> Suggestions:
-        ahead, process = ahead_of(past.spec), self._workers.search_process
+        process, asked = self._workers.search_process, len(past.trials)
+        ahead = partial(ahead_of, past.spec)
         if past.spec.search.sampler.name in APART:
-            return Suggestions(RemoteAsking(past, process), process.thread, ahead)
-        return Suggestions(Asking(past), self._workers.askers, ahead)
+            return Suggestions(RemoteAsking(past, process), process.thread, ahead, asked)
+        return Suggestions(Asking(past), self._workers.askers, ahead, asked)
 
     def _directions(self) -> list[StudyDirection]:
         return self._storage.get_study_directions(self._record.study_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from optuna.trial import FrozenTrial
@@ -22,11 +22,13 @@ class Suggestions:
     What is prepared is no trial: it is lost with this object, and the next one suggests the same again.
     """
 
-    def __init__(self, suggester: Suggester, threads: Executor, ahead: int) -> None:
-        """`ahead` is how many trials may be prepared that nobody has asked for."""
+    def __init__(self, suggester: Suggester, threads: Executor, ahead: Callable[[int], int], asked: int) -> None:
+        """`ahead` says how many trials may be prepared that nobody has asked for, once so many were; `asked` were."""
         self._suggester = suggester
         self._threads = threads
         self._ahead = ahead
+        self._asked = asked
+        self._dropped = False
         self._ready: deque[Suggestion] = deque()
         self._ended: list[FrozenTrial] = []
         """What the suggester has not been told yet."""
@@ -61,17 +63,18 @@ class Suggestions:
             if not suggested:
                 break
         taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+        self._asked += len(taken)
         self._prepare()
         return taken
 
     def drop(self) -> None:
         """Suggest nothing more; a call that is under way ends unheard."""
-        self._ahead = 0
+        self._dropped = True
         self._ready.clear()
 
     def _prepare(self) -> None:
         """Have one more trial suggested where that may be: a call that is short keeps nobody waiting."""
-        if self._call is None and len(self._ready) < self._ahead:
+        if self._call is None and not self._dropped and len(self._ready) < self._ahead(self._asked):
             self._suggest(1, 0.0)
 
     def _suggest(self, count: int, seconds: float) -> asyncio.Future[list[Suggestion]]:
