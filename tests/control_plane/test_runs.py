@@ -64,5 +64,5 @@ def test_one_pod_that_fails_fails_the_attempt_and_the_next_one_repeats_all(start
     first, second = sorted(started.jobs("fails-once"), key=lambda job: str(job["metadata"]["name"]))
     (failed,) = [each for each in first["status"]["conditions"] if each["type"] == "Failed"]
     assert "exit code 7" in failed["message"]
-    assert second["status"]["succeeded"] == 2
+    assert second["spec"]["completions"] == 2
     assert started.status("fails-once")["best"]["value"] == 0.5
