@@ -33,6 +33,8 @@ def test_a_finished_trial_says_how_it_ended() -> None:
         "state": "COMPLETE",
         "value": 0.9,
         "further": {},
+        "std": None,
+        "runValues": {},
         "parameters": PARAMETERS,
         "attempt": 2,
         "lineage": None,
@@ -83,4 +85,17 @@ def test_every_document_is_json_whatever_was_reported() -> None:
         document = trial_document(_finished(value, EndState.PRUNED))
         assert json.loads(json.dumps(document, allow_nan=False))["value"] == shown
     report = report_document(StoredReport(attempt=1, step=2, values={"a": math.nan, "b": 1.0}, time=0.0))
-    assert report == {"attempt": 1, "step": 2, "values": {"a": "NaN", "b": 1.0}, "time": "1970-01-01T00:00:00.000Z"}
+    assert report == {
+        "attempt": 1,
+        "run": 0,
+        "step": 2,
+        "values": {"a": "NaN", "b": 1.0},
+        "time": "1970-01-01T00:00:00.000Z",
+    }
+
+
+def test_a_trial_of_several_runs_shows_the_value_of_each() -> None:
+    document = trial_document(OpenTrial(number=4, parameters={}, value=math.nan, run_values={0: 0.5, 2: math.nan}))
+    assert (document["runValues"], document["std"]) == ({"0": 0.5, "2": "NaN"}, None)
+    document = trial_document(OpenTrial(number=4, parameters={}, value=0.375, run_values={0: 0.5, 1: 0.25}))
+    assert (document["runValues"], document["std"]) == ({"0": 0.5, "1": 0.25}, 0.125)
