@@ -9,7 +9,7 @@ STUDY ?= examples/digits-mlp.yaml
 SECONDS ?= 300
 
 # Each of these processes starts a control plane of its own, of some 700 MB.
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 
 # torch comes as its CPU build where there is no GPU: plain `torch` would bring gigabytes of CUDA libraries.
 TORCH_VERSION ?= 2.13.0

@@ -58,7 +58,8 @@ class TrialTable:
 
     def values(self, places: Places, names: Iterable[str]) -> dict[str, Numbers]:
         """Return the values of those of these trials that have all of these parameters, by parameter."""
-        found = {name: self._columns.get(name, np.empty(0))[places] for name in names}
+        nobody = np.full(self._order.shape[1], math.nan)
+        found = {name: self._columns.get(name, nobody)[places] for name in names}
         has_all = ~np.any([np.isnan(values) for values in found.values()], axis=0)
         return {name: values[has_all] for name, values in found.items()}
 
