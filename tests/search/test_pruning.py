@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,11 +32,21 @@ from tuning_contract import FinalState, Report, ReportBatch
 from tuning_operator.api.pruners import HyperbandOptions, Pruner
 from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.errors import StorageUnavailable
+from tuning_operator.search import suggestions
 from tuning_operator.search.curve import Curve
 from tuning_operator.search.halving import HyperbandRule, bracket_count
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.pruners import judge, make_pruner, take_back
 from tuning_operator.search.verdicts import TrialPruner, Verdict
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patience() -> Iterator[None]:
+    """On a busy machine `ask` would hand over fewer trials than are asked for here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suggestions, "_PATIENCE_SECONDS", 60.0)
+        yield
+
 
 VALUES = st.sampled_from([0.1, 0.2, 0.3, 1 / 3, 0.7, -2.0, math.nan, math.inf, -math.inf])
 curves = st.dictionaries(st.integers(0, 6), VALUES, max_size=5)
