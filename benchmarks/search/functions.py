@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -144,10 +144,20 @@ _HARTMANN = ("a", "b", "c", "d", "e", "f")
 _HARTMANN_MINIMISER = dict(zip(_HARTMANN, (0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573), strict=True))
 _HARTMANN_MINIMUM = -3.32237
 
+_HARTMANN_6 = Function(
+    "hartmann",
+    "Hartmann, 6",
+    _ranges(_HARTMANN, 0, 1),
+    _hartmann,
+    _HARTMANN_MINIMUM,
+    _HARTMANN_MINIMISER,
+    0.670,
+    3.22,
+)
+
 FUNCTIONS = {
     function.name: function
     for function in (
-        # C1 of the literature that this project was asked to cover: bounds of ±4.5.
         Function("beale", "Beale, 2", _ranges(_XY, -4.5, 4.5), _beale, 0.0, {"x": 3.0, "y": 0.5}, 0.0559, 373),
         Function(
             "himmelblau", "Himmelblau, 2", _ranges(_XY, -5, 5), _himmelblau, 0.0, {"x": 3.0, "y": 2.0}, 0.231, 112
@@ -183,16 +193,7 @@ FUNCTIONS = {
             12.0,
             20.6,
         ),
-        Function(
-            "hartmann",
-            "Hartmann, 6",
-            _ranges(_HARTMANN, 0, 1),
-            _hartmann,
-            _HARTMANN_MINIMUM,
-            _HARTMANN_MINIMISER,
-            0.670,
-            3.22,
-        ),
+        _HARTMANN_6,
         Function(
             "network",
             "conditional, 7",
@@ -211,17 +212,7 @@ FUNCTIONS = {
             0.0305,
             0.364,
         ),
-        Function(
-            "noisy",
-            "Hartmann with noise, 6",
-            _ranges(_HARTMANN, 0, 1),
-            _hartmann,
-            _HARTMANN_MINIMUM,
-            _HARTMANN_MINIMISER,
-            0.670,
-            3.22,
-            noise=0.3,
-        ),
+        replace(_HARTMANN_6, name="noisy", title="Hartmann with noise, 6", noise=0.3),
         Function(
             "zdt1",
             "ZDT1, 8; two objectives",

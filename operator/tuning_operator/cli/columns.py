@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from tuning_operator.cli.formats import NOTHING, parameter_text
 from tuning_operator.cli.trial_rows import TrialRow
@@ -13,6 +14,17 @@ GAP = 2
 """Characters between two columns."""
 _WIDEST = 18
 """Characters of a value; a longer one is cut."""
+
+
+class Column(Protocol):
+    """A column of a trials' table, of whatever."""
+
+    @property
+    def width(self) -> int:
+        """How many characters it has."""
+
+
+_AnyColumn = TypeVar("_AnyColumn", bound=Column)
 
 
 @dataclass(frozen=True)
@@ -29,14 +41,18 @@ class ParameterColumn:
 
 def parameter_columns(rows: Sequence[TrialRow], names: Sequence[str], available: int) -> list[ParameterColumn]:
     """Return the columns of the first parameters that fit into `available` characters."""
-    columns = []
-    for name in names:
-        column = _column(rows, name)
+    return first_that_fit((_column(rows, name) for name in names), available)
+
+
+def first_that_fit(columns: Iterable[_AnyColumn], available: int) -> list[_AnyColumn]:
+    """Return the first columns that fit into `available` characters."""
+    fitting = []
+    for column in columns:
         available -= column.width + GAP
         if available < 0:
             break
-        columns.append(column)
-    return columns
+        fitting.append(column)
+    return fitting
 
 
 def cell(row: TrialRow, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuning_operator.cli.columns import GAP, heading
+from tuning_operator.cli.columns import first_that_fit, heading
 from tuning_operator.cli.formats import decimals_for, value_text
 from tuning_operator.cli.trial_rows import TrialRow
 
@@ -26,14 +26,7 @@ class MetricColumn:
 
 def metric_columns(rows: Sequence[TrialRow], metrics: Sequence[str], available: int) -> list[MetricColumn]:
     """Return the columns of the first metrics that fit into `available` characters."""
-    columns = []
-    for metric in metrics:
-        column = _column(rows, metric)
-        available -= column.width + GAP
-        if available < 0:
-            break
-        columns.append(column)
-    return columns
+    return first_that_fit((_column(rows, metric) for metric in metrics), available)
 
 
 def _column(rows: Sequence[TrialRow], metric: str) -> MetricColumn:

@@ -398,8 +398,7 @@ class StudyRepository(StudyHistory):
         self._waits = False
         for ending in endings:
             before = self._storage.get_trial(ending.trial_id)
-            number = self._storage.get_trial_number_from_id(ending.trial_id)
-            progress = self._open.pop(number)
+            progress = self._open.pop(before.number)
             told = self._storage.replace(
                 ending.trial_id,
                 intermediate_values=progress.values_by_step(),

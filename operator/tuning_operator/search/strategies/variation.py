@@ -103,6 +103,7 @@ class Variation:
         return parameter.name in parameters or parameter.name not in self._space.distributions
 
     def _drawn(self, name: str, sampler: RandomSampler) -> Any:
+        # A random sampler looks at no study and no trial.
         drawn = sampler.sample_independent(None, None, name, self._space.sampled[name])  # type: ignore[arg-type]
         backwards = self._space.reversed.get(name)
         return drawn if backwards is None else reversed_value(backwards, drawn)
