@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from tests.support.postgresql import MissingServer, server_url, temporary_database
 from tuning_contract import Report, ReportBatch
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.ports import Outcome, TrialRepository
 from tuning_operator.search.database import Database
 from tuning_operator.search.repositories import StudyRepositories

@@ -66,8 +66,8 @@ async def hold_operator(url: str) -> Memory:
 def _job(number: int) -> dict[str, object]:
     from benchmarks.histories import STUDY, spec
     from tuning_operator.decisions.report_access import ReportAccess
-    from tuning_operator.decisions.snapshot import OpenTrial
     from tuning_operator.decisions.trial_job import trial_job
+    from tuning_operator.decisions.trials import OpenTrial
 
     access = ReportAccess("http://operator", "token")
     manifest = trial_job(STUDY, spec(_TRIALS), OpenTrial(number, {"learning_rate": 0.5}), access)

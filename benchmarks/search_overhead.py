@@ -28,7 +28,7 @@ from benchmarks.http_load import Load
 from benchmarks.program import parser, run, say, sized
 from benchmarks.report_servers import report_endpoint
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.ports import Outcome
 from tuning_operator.search.asking import Asking, Past

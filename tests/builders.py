@@ -9,19 +9,16 @@ from tuning_operator.api.names import API_VERSION, KIND
 from tuning_operator.api.study import StudySpec, TuningStudy
 from tuning_operator.api.validation import parse_study
 from tuning_operator.decisions.actions import NewAttempt
-from tuning_operator.decisions.snapshot import (
+from tuning_operator.decisions.history import ActiveTime, History
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import Snapshot, StudyKey
+from tuning_operator.decisions.trials import (
     NOTHING_SAID,
-    ActiveTime,
     EarlierAttempts,
     EndState,
     FinishedTrial,
-    History,
-    JobPhase,
     LastWords,
     OpenTrial,
-    Snapshot,
-    StudyKey,
-    TrialJob,
 )
 
 NOW = 1_800_000_000.0

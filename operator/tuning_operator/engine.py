@@ -21,10 +21,12 @@ from tuning_operator.decisions.hold_ups import hold_ups
 from tuning_operator.decisions.job_trouble import AWAY_SECONDS, NO_TROUBLE
 from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import FinishedTrial, JobPhase, Snapshot, StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import Snapshot, StudyKey
 from tuning_operator.decisions.stray_jobs import first_attempts, told_apart
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
+from tuning_operator.decisions.trials import FinishedTrial
 from tuning_operator.errors import JobRefused, TuningError
 from tuning_operator.fair_use import FairUse
 from tuning_operator.fault_points import Defect, Point, has, reach, twin

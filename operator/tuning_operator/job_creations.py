@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
-from tuning_operator.decisions.snapshot import TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
 
 _AT_ONCE = 32
 """Requests under way. A thousand begun together, as a large study starts, block the event loop for half a second."""

@@ -23,7 +23,8 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import NewAttempt, Outcome
 from tuning_operator.decisions.gpus import gpus_of_trial
 from tuning_operator.decisions.hold_ups import HoldUp
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Content type of `Metrics.exposition`."""

@@ -16,17 +16,13 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import KeptPodTime as KeptPodTime
 from tuning_operator.decisions.actions import NewAttempt as NewAttempt
 from tuning_operator.decisions.actions import Outcome as Outcome
+from tuning_operator.decisions.failure import Failure
+from tuning_operator.decisions.history import ActiveTime, History
 from tuning_operator.decisions.hold_ups import HoldUp as HoldUp
 from tuning_operator.decisions.report_access import ReportAccess
-from tuning_operator.decisions.snapshot import (
-    ActiveTime,
-    Failure,
-    FinishedTrial,
-    History,
-    OpenTrial,
-    StudyKey,
-    TrialJob,
-)
+from tuning_operator.decisions.seen_jobs import TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import FinishedTrial, OpenTrial
 
 Manifest = Mapping[str, Any]
 """A batch/v1 Job as a JSON document."""

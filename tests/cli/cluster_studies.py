@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.cli.workplace import study_document
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial
+from tuning_operator.decisions.trials import EndState, FinishedTrial
 from tuning_operator.reports.trial_document import trial_document
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.cluster_api.manifests import job_manifest
 from tuning_operator.api.names import PARAMETERS_ANNOTATION
 from tuning_operator.cluster.job_view import SeenJob, UnreadableJob, merge, read_job
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.stray_jobs import fingerprint_of
 
 STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")

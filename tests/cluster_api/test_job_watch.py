@@ -21,7 +21,8 @@ from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.job_watch import JobWatch
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey
+from tuning_operator.decisions.seen_jobs import JobPhase
+from tuning_operator.decisions.snapshot import StudyKey
 
 STUDY = StudyKey("team", "digits", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
 

@@ -24,7 +24,8 @@ from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.job_watch import JobWatch
 from tuning_operator.cluster.pod_logs import PodLogs
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey
+from tuning_operator.decisions.seen_jobs import JobPhase
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.ports import Clock
 from tuning_operator.trial_logs.log_readings import LogReadings
 

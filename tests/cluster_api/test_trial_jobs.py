@@ -11,7 +11,7 @@ from tests.cluster_api.cluster import ClusterWorld
 from tests.cluster_api.trial_jobs_suite import TrialJobsSuite, until
 from tests.support.control_plane import ControlPlane
 from tuning_operator.api.names import PARAMETERS_ANNOTATION
-from tuning_operator.decisions.snapshot import JobPhase
+from tuning_operator.decisions.seen_jobs import JobPhase
 from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.errors import ClusterUnavailable, JobRefused
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import JobRefused
 from tuning_operator.ports import Manifest, TrialJobs
 

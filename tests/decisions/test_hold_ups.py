@@ -7,8 +7,8 @@ import pytest
 from tests.builders import NOW, job, reported, snapshot, spec, trial
 from tuning_operator.decisions.hold_ups import HoldUp, hold_ups
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import EarlierAttempts
 from tuning_operator.decisions.study_status import study_status, trial_counts
+from tuning_operator.decisions.trials import EarlierAttempts
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,13 @@ import pytest
 from tests.builders import NOW, ended, finished, job, reported, snapshot, trial, trial_fields
 from tuning_operator.api.retries import FailureClass
 from tuning_operator.decisions.actions import Deletion
+from tuning_operator.decisions.failure import Failure
+from tuning_operator.decisions.history import ActiveTime
 from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import ActiveTime, Failure, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
+from tuning_operator.decisions.snapshot import Snapshot
+from tuning_operator.decisions.trials import OpenTrial
 
 Read = dict[tuple[int, int], Failure | None]
 

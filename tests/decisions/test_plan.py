@@ -6,8 +6,8 @@ import pytest
 
 from tests.builders import NOW, ended, finished, job, reported, snapshot, spec, trial
 from tuning_operator.decisions.actions import Deletion
+from tuning_operator.decisions.history import ActiveTime
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import ActiveTime
 
 ONE_DONE = {"complete": 1, "best": finished(), "active": ActiveTime(99), "maxTrials": 1, "parallelism": 1}
 """A study with one trial, which is complete."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.builders import NOW, job, reported, snapshot, trial, trial_fields
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.pod_time import attempt_seconds
-from tuning_operator.decisions.snapshot import JobPhase, OpenTrial, PodTime, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.trials import OpenTrial, PodTime
 from tuning_operator.decisions.usage import usage_of
 
 HELD: dict[str, Any] = {"phase": "Suspended", "running_at": None, "held_since": NOW - 500}

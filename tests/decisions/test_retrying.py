@@ -9,7 +9,7 @@ import pytest
 from tests.builders import NOW, ended, finished, history, job, reported, snapshot, trial, trial_fields
 from tuning_operator.decisions.actions import NewAttempt, Plan
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import EarlierAttempts, LastWords, OpenTrial
+from tuning_operator.decisions.trials import EarlierAttempts, LastWords, OpenTrial
 
 
 def plan_after(of: OpenTrial, retries: dict[str, Any] | None = None, failed: str = "Evicted", **fields: Any) -> Plan:

@@ -13,13 +13,14 @@ from tests.builders import NOW, ended, finished, job, reported, snapshot, spec
 from tuning_operator.api.status import MAX_FRONT
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.history import History
 from tuning_operator.decisions.hypervolume import REFERENCE_TRIALS
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
-from tuning_operator.decisions.snapshot import FinishedTrial, History
 from tuning_operator.decisions.stopping import verdict_of
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_end import outcome_of
+from tuning_operator.decisions.trials import FinishedTrial
 from tuning_operator.decisions.usage import Usage
 
 OBJECTIVES: list[dict[str, Any]] = [

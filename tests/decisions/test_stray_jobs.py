@@ -11,9 +11,10 @@ from tests.builders import NOW, STUDY, ended, history, job, reported, snapshot, 
 from tuning_operator.decisions.actions import Plan
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.report_access import ReportAccess
-from tuning_operator.decisions.snapshot import EarlierAttempts, OpenTrial, TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
 from tuning_operator.decisions.stray_jobs import fingerprint_of, first_attempts, told_apart
 from tuning_operator.decisions.trial_job import trial_job
+from tuning_operator.decisions.trials import EarlierAttempts, OpenTrial
 
 OURS, OTHERS = fingerprint_of({"lr": 0.01}), fingerprint_of({"lr": 0.02})
 

@@ -6,8 +6,9 @@ import pytest
 
 from tests.builders import NOW, ended, job, reported, snapshot, trial, trial_fields
 from tuning_operator.decisions.actions import Outcome
-from tuning_operator.decisions.snapshot import OpenTrial, TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
 from tuning_operator.decisions.trial_end import outcome_of
+from tuning_operator.decisions.trials import OpenTrial
 
 
 def outcome(of: OpenTrial, its_job: TrialJob | None = None, **fields: object) -> Outcome | None:

@@ -10,9 +10,9 @@ from tests.builders import STUDY, spec, spec_document
 from tuning_contract import TrialEnvironment
 from tuning_operator.api.trial_template import MAX_RUNS
 from tuning_operator.decisions.report_access import ReportAccess
-from tuning_operator.decisions.snapshot import OpenTrial
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.decisions.trial_runs import base_seed
+from tuning_operator.decisions.trials import OpenTrial
 from tuning_operator.local.commands import expand
 
 GOLDEN = Path(__file__).parent / "golden"

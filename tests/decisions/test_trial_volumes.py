@@ -8,8 +8,8 @@ import pytest
 
 from tests.builders import STUDY, spec, trial
 from tuning_operator.decisions.report_access import ReportAccess
-from tuning_operator.decisions.snapshot import NO_LINEAGE, Lineage
 from tuning_operator.decisions.trial_job import trial_job
+from tuning_operator.decisions.trials import NO_LINEAGE, Lineage
 
 CHECKPOINTS = {"claimName": "shared", "path": "/data/checkpoints"}
 

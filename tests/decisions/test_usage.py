@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from tests.builders import NOW, finished, job, reported, snapshot, trial_fields
+from tuning_operator.decisions.history import ActiveTime, Improvement
 from tuning_operator.decisions.plan import decide
-from tuning_operator.decisions.snapshot import ActiveTime, EarlierAttempts, Improvement
 from tuning_operator.decisions.stopping import longest_plateau, verdict_of
+from tuning_operator.decisions.trials import EarlierAttempts
 from tuning_operator.decisions.usage import usage_of
 
 GPU_TRIAL: dict[str, Any] = trial_fields()

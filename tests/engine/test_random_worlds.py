@@ -15,7 +15,9 @@ from tests.builders import STUDY, trial_fields
 from tests.engine.world import EngineInAWorld
 from tuning_contract import FinalState, TrialEnd
 from tuning_operator.api.retries import FailureClass
-from tuning_operator.decisions.snapshot import EndState, JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable, Unavailable
 
 MAX_TRIALS = 8

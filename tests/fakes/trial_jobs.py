@@ -11,7 +11,8 @@ from typing import Any
 
 from tests.fakes.clock import FakeClock
 from tuning_operator.api.names import ATTEMPT_LABEL, PARAMETERS_ANNOTATION, STUDY_UID_LABEL, TRIAL_LABEL
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.errors import ClusterUnavailable, JobRefused
 from tuning_operator.ports import Clock, Manifest

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import Failure, StudyKey, TrialJob
+from tuning_operator.decisions.failure import Failure
+from tuning_operator.decisions.seen_jobs import TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.ports import TrialRepository
 
 

@@ -12,24 +12,23 @@ from tuning_contract import FinalState, Report, ReportBatch, ReportReply, TrialE
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import Direction, Reduce, StudySpec
+from tuning_operator.decisions.history import ActiveTime, History
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.run_values import mean_of
-from tuning_operator.decisions.snapshot import (
-    NO_LINEAGE,
-    ActiveTime,
-    EarlierAttempts,
-    EndState,
-    FinishedTrial,
-    History,
-    Lineage,
-    OpenTrial,
-    PodTime,
-    StudyKey,
-)
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import reduce_values
+from tuning_operator.decisions.trials import (
+    NO_LINEAGE,
+    EarlierAttempts,
+    EndState,
+    FinishedTrial,
+    Lineage,
+    OpenTrial,
+    PodTime,
+)
 from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import (
     NO_ATTEMPTS,

@@ -15,7 +15,8 @@ from tests.cli.workplace import study_document
 from tests.cluster_api.trial_jobs_suite import until
 from tests.fakes import FakeTrialRepository
 from tests.resuming_trainer import resuming_trainer
-from tuning_operator.decisions.snapshot import EndState, Lineage, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState, Lineage
 from tuning_operator.local.checkpoints import CheckpointFolders, remove
 from tuning_operator.local.places import Places
 from tuning_operator.local.runner import LocalRun, Observer

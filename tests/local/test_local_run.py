@@ -19,7 +19,8 @@ from tests.local.processes import is_running
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.validation import parse_study
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.local import runner
 from tuning_operator.local.places import NAMESPACE, AlreadyRunning, Places

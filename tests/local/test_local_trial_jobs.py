@@ -17,7 +17,8 @@ from tests.cluster_api.manifests import job_manifest
 from tests.cluster_api.trial_jobs_suite import TrialJobsSuite, until
 from tests.local.processes import is_running
 from tuning_operator.clock import SystemClock
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey
+from tuning_operator.decisions.seen_jobs import JobPhase
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import JobRefused
 from tuning_operator.local.checkpoints import CheckpointFolders
 from tuning_operator.local.processes import LocalTrialJobs

@@ -16,7 +16,8 @@ from tuning_operator.api.status import BestTrial, Condition, ConditionType, Obje
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.hold_ups import HoldUp
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.metrics import REFERENCE, Metrics, main, reference_page, watch_event_loop
 from tuning_operator.ports import StudyMetrics
 

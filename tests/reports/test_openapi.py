@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from tests.reports.running_server import RunningServer, running_server
 from tuning_contract import FinalState, Report, ReportBatch, ReportReply, TrialEnd, WireError
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.ports import Outcome
 from tuning_operator.reports import openapi, read_api, report_endpoint

@@ -8,7 +8,8 @@ import math
 import pytest
 
 from tests.reports.running_server import STUDY, RunningServer, eventually, running_server
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.ports import Outcome
 from tuning_operator.reports.credentials import read_token, report_token

@@ -12,7 +12,7 @@ import pytest
 from tests.builders import new_attempt
 from tests.reports.running_server import STUDY, RunningServer, running_server
 from tuning_contract import ReportBatch
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import LeaseLost, StorageUnavailable, StudyGone, TooManySteps
 from tuning_operator.ports import Outcome, ReportAnswer
 from tuning_operator.reports.credentials import read_token, report_token

@@ -6,7 +6,7 @@ import json
 import math
 
 from tuning_contract.environment import ParameterValue
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, Lineage, OpenTrial
+from tuning_operator.decisions.trials import EndState, FinishedTrial, Lineage, OpenTrial
 from tuning_operator.ports import StoredReport
 from tuning_operator.reports.trial_document import report_document, trial_document
 

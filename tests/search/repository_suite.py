@@ -16,7 +16,8 @@ from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import KeptPodTime
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, OpenTrial, PodTime
+from tuning_operator.decisions.history import ActiveTime
+from tuning_operator.decisions.trials import EndState, FinishedTrial, OpenTrial, PodTime
 from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import TrialRepositories, TrialRepository
 

@@ -13,7 +13,7 @@ from tests.fakes import FakeClock
 from tests.search.studies import KEY, batch, last_words, outcome, study_spec
 from tuning_contract import FinalState, TrialEnd
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, OpenTrial
+from tuning_operator.decisions.trials import EndState, OpenTrial
 from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import TrialRepositories, TrialRepository
 

@@ -8,7 +8,7 @@ from typing import Any
 from tests.search.drafting import Drafting
 from tests.search.studies import METRIC, PARAMETERS
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import Lineage
+from tuning_operator.decisions.trials import Lineage
 from tuning_operator.search.lineage import lineage_of
 
 

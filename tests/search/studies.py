@@ -7,7 +7,8 @@ from typing import Any
 
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import NOTHING_SAID, EndState, LastWords, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import NOTHING_SAID, EndState, LastWords
 from tuning_operator.ports import Outcome, TrialRepository
 
 KEY = StudyKey("default", "digits", "5f2b7c1e-0000-4000-8000-000000000001")

@@ -16,7 +16,7 @@ from tests.search.studies import KEY, batch, last_words, outcome, pruning, study
 from tests.search.worlds import DatabaseWorld, FaultyStatements, lost_commit
 from tuning_contract import FinalState
 from tuning_operator.decisions.actions import KeptPodTime
-from tuning_operator.decisions.snapshot import EndState, PodTime
+from tuning_operator.decisions.trials import EndState, PodTime
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.search.repository import StudyRepository
 

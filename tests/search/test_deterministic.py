@@ -14,7 +14,7 @@ from tests.search.worlds import DatabaseWorld
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.parallelism import free_slots, trials_to_ask
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trials import EndState
 
 TRIALS, PARALLELISM = 20, 4
 

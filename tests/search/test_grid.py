@@ -11,7 +11,7 @@ from tests.search.drafting import Drafting
 from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_operator.api.parameters import Parameter
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.search.grid import Grid
 from tuning_operator.search.shuffle import Shuffle

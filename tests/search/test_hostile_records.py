@@ -14,7 +14,8 @@ from sqlalchemy import true, update
 from tests.search.studies import KEY, batch, outcome
 from tests.search.worlds import DatabaseWorld
 from tuning_contract import FinalState
-from tuning_operator.decisions.snapshot import ActiveTime, StudyKey
+from tuning_operator.decisions.history import ActiveTime
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.search import tables
 

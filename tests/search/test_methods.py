@@ -17,7 +17,7 @@ from tests.search.worlds import DatabaseWorld
 from tuning_operator.api.samplers import INHERITING, SamplerName
 from tuning_operator.api.samplers import STRATEGIES as STRATEGY_NAMES
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, OpenTrial
+from tuning_operator.decisions.trials import EndState, OpenTrial
 from tuning_operator.search.lineage import lineage_of
 
 METHOD = pytest.mark.parametrize("method", METHODS, ids=str)

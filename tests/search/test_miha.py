@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
 from tests.search.strategies import inheriting_spec, lineages
-from tuning_operator.decisions.snapshot import Lineage
+from tuning_operator.decisions.trials import Lineage
 
 NET: tuple[Mapping[str, Any], ...] = (
     {"name": "learning_rate", "type": "Float", "low": 1e-4, "high": 1e-1, "scale": "Log"},

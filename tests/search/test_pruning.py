@@ -30,7 +30,7 @@ from tests.search.studies import KEY, batch, last_words, outcome, pruning, study
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_contract import FinalState, Report, ReportBatch
 from tuning_operator.api.pruners import HyperbandOptions, Pruner
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.search import suggestions
 from tuning_operator.search.curve import Curve

@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_contract import FinalState
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import NotFound
 from tuning_operator.search import tables
 from tuning_operator.search.repository import StudyRepository

@@ -11,7 +11,9 @@ from tests.search.studies import KEY, batch, last_words, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, lost_commit
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, StudyKey
+from tuning_operator.decisions.history import ActiveTime
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import InvalidStudy, NotFound, StorageUnavailable
 from tuning_operator.search.repository import StudyRepository
 

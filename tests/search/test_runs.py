@@ -17,7 +17,7 @@ from tests.search.worlds import DatabaseWorld
 from tuning_contract import FinalState, Report, TrialEnd
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.run_values import mean_of, spread_of
-from tuning_operator.decisions.snapshot import EarlierAttempts, EndState
+from tuning_operator.decisions.trials import EarlierAttempts, EndState
 from tuning_operator.errors import StorageDamaged, TooManySteps
 from tuning_operator.search import open_trial, tables
 from tuning_operator.search.open_trial import TrialProgress

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from tests.search.drafting import Drafting
 from tests.search.studies import batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trials import EndState
 
 SAMPLERS = [
     {"name": "Random"},

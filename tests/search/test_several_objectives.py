@@ -15,7 +15,8 @@ from tests.search.studies import KEY, PARAMETERS, outcome
 from tests.search.worlds import DatabaseWorld
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import InvalidStudy, StorageDamaged
 from tuning_operator.search.repository import StudyRepository
 from tuning_operator.search.study_record import study_name

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tests.search.drafting import Drafting
 from tests.search.strategies import inheriting_spec, lineages
-from tuning_operator.decisions.snapshot import Lineage
+from tuning_operator.decisions.trials import Lineage
 
 NINE = {"maxResource": 9}
 """Brackets: 9@1 3@3 1@9 | 5@3 2@9 | 3@9."""

@@ -17,7 +17,8 @@ from tests.search.studies import KEY, METRIC, outcome, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import EndState, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import InvalidStudy, StorageDamaged
 from tuning_operator.search import StudyRepositories, tables
 from tuning_operator.search.repository import StudyRepository

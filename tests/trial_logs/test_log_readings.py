@@ -15,7 +15,7 @@ from tests.fakes import FakeTrialRepository
 from tuning_contract import Report, ReportBatch
 from tuning_contract.reports import MAX_REPORTS_PER_BATCH
 from tuning_operator.api.retries import FailureClass
-from tuning_operator.decisions.snapshot import JobPhase
+from tuning_operator.decisions.seen_jobs import JobPhase
 from tuning_operator.errors import StorageUnavailable, TooManySteps
 from tuning_operator.trial_logs import log_readings, trial_log
 from tuning_operator.trial_logs.log_readings import LogReadings

@@ -18,8 +18,9 @@ from tuning_operator.cli.local_status import local_status
 from tuning_operator.cli.study_object import require_trial
 from tuning_operator.cli.study_reader import BestFound, FrontFound, StudyFacts, facts_of
 from tuning_operator.decisions.feasibility import why_infeasible
-from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trial_value import known_values
+from tuning_operator.decisions.trials import FinishedTrial, OpenTrial
 from tuning_operator.errors import NotFound
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import log_name

@@ -5,8 +5,11 @@ from __future__ import annotations
 from tuning_operator.api.names import job_name
 from tuning_operator.api.status import Condition, ConditionType, StudyStatus
 from tuning_operator.api.study import StudySpec, Suspend
-from tuning_operator.decisions.snapshot import History, JobPhase, OpenTrial, Snapshot, StudyKey, TrialJob
+from tuning_operator.decisions.history import History
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import Snapshot, StudyKey
 from tuning_operator.decisions.study_status import study_status
+from tuning_operator.decisions.trials import OpenTrial
 
 
 def local_status(

@@ -10,9 +10,9 @@ from tuning_operator.api.study import Objective
 from tuning_operator.cli.trial_rows import COMPLETE, TrialRow
 from tuning_operator.decisions.feasibility import violation_of
 from tuning_operator.decisions.front import Losses, losses_of
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_value import known_values, objective_values
+from tuning_operator.decisions.trials import EndState, FinishedTrial
 
 
 @dataclass(frozen=True)

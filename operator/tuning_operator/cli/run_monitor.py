@@ -16,7 +16,8 @@ from tuning_operator.cli.live_view import Best, RunPicture
 from tuning_operator.cli.local_reader import curve, log_file
 from tuning_operator.cli.study_reader import facts_of
 from tuning_operator.cli.trial_rows import RUNNING, TrialRow, trial_row
-from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import FinishedTrial, OpenTrial
 from tuning_operator.errors import Unavailable
 from tuning_operator.local.places import Places
 from tuning_operator.local.runner import Observer

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import OpenTrial
 from tuning_operator.errors import TuningError
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.search import StudyRepositories

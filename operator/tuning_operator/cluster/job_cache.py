@@ -11,7 +11,8 @@ from typing import Any
 from tuning_operator.cluster.job_view import SeenJob, UnreadableJob, merge, read_job
 from tuning_operator.cluster.paths import EVERYWHERE
 from tuning_operator.cluster.vanished import VanishedJobs
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.ports import Clock
 
 _log = logging.getLogger(__name__)

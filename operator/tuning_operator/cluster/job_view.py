@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from tuning_operator.api.names import ATTEMPT_LABEL, KIND, PARAMETERS_ANNOTATION, STUDY_UID_LABEL, TRIAL_LABEL, job_name
-from tuning_operator.decisions.snapshot import JobPhase, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
 from tuning_operator.decisions.stray_jobs import fingerprint_of
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")

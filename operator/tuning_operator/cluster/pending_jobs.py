@@ -15,7 +15,7 @@ from tuning_operator.api.names import STUDY_UID_LABEL
 from tuning_operator.cluster import paths
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache, StudyPlace
-from tuning_operator.decisions.snapshot import TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
 from tuning_operator.errors import TuningError
 from tuning_operator.ports import Clock
 

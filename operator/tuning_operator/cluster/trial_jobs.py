@@ -11,7 +11,8 @@ from tuning_operator.cluster.answers import RequestRefused
 from tuning_operator.cluster.client import ClusterClient
 from tuning_operator.cluster.job_cache import JobCache
 from tuning_operator.cluster.job_view import SeenJob, UnreadableJob, fingerprint_in, read_job
-from tuning_operator.decisions.snapshot import StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import ClusterUnavailable, Forbidden, JobRefused, NotFound, TuningError
 from tuning_operator.ports import Manifest
 

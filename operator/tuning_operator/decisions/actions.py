@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuning_operator.decisions.snapshot import (
-    NOTHING_SAID,
-    ActiveTime,
-    EarlierAttempts,
-    EndState,
-    LastWords,
-    OpenTrial,
-    PodTime,
-)
+from tuning_operator.decisions.history import ActiveTime
+from tuning_operator.decisions.trials import NOTHING_SAID, EarlierAttempts, EndState, LastWords, OpenTrial, PodTime
 
 
 @dataclass(frozen=True)

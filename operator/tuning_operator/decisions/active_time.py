@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tuning_operator.decisions.snapshot import ActiveTime, Snapshot
+from tuning_operator.decisions.history import ActiveTime
+from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import Verdict
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from tuning_contract import ExitCode
 from tuning_operator.api.retries import FailureClass
-from tuning_operator.decisions.snapshot import Failure, TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
+
+Failure = tuple[FailureClass, str]
+"""Why an attempt failed: the class and a sentence."""
 
 _DISRUPTIONS = {
     "PreemptionByScheduler": FailureClass.PREEMPTED,

@@ -9,13 +9,11 @@ from functools import cached_property
 from itertools import takewhile
 from math import inf, isfinite
 from operator import le
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tuning_operator.api.status import MAX_FRONT
 from tuning_operator.api.study import Direction, Objective
-
-if TYPE_CHECKING:
-    from tuning_operator.decisions.snapshot import FinishedTrial
+from tuning_operator.decisions.trials import FinishedTrial
 
 Losses = tuple[float, ...]
 """A trial's values in the order of the objectives, with the sign that makes smaller ones better."""

@@ -9,8 +9,9 @@ from tuning_operator.api.names import job_name
 from tuning_operator.api.status import FrontTrial, ObjectiveStatus
 from tuning_operator.decisions.feasibility import why_infeasible
 from tuning_operator.decisions.front import losses_of
-from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot, StudyKey
+from tuning_operator.decisions.snapshot import Snapshot, StudyKey
 from tuning_operator.decisions.trial_value import known_values, objective_values
+from tuning_operator.decisions.trials import FinishedTrial
 
 MAX_LISTED_PARAMETERS = 24
 """Lists of trials leave the parameters of larger spaces out: the status must stay small; the read API has them."""

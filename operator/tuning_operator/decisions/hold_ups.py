@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from tuning_operator.decisions.failure import is_image_problem
 from tuning_operator.decisions.retrying import is_due
-from tuning_operator.decisions.snapshot import JobPhase, Snapshot, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.trial_state import has_reported
 
 

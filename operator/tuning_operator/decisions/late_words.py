@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuning_operator.decisions.actions import NewAttempt, Outcome
-from tuning_operator.decisions.snapshot import EndState, OpenTrial
 from tuning_operator.decisions.trial_value import all_finite, finite
+from tuning_operator.decisions.trials import EndState, OpenTrial
 
 
 def still_holds(decided: Outcome | NewAttempt, trial: OpenTrial) -> bool:

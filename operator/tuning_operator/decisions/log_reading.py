@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tuning_operator.decisions.snapshot import Failure, JobPhase, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.failure import Failure
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import Snapshot
+from tuning_operator.decisions.trials import OpenTrial
 
 
 def logs_to_read(snapshot: Snapshot) -> tuple[TrialJob, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import History
+from tuning_operator.decisions.history import History
 
 
 def free_slots(spec: StudySpec, occupied: int) -> int:

@@ -7,15 +7,18 @@ from dataclasses import replace
 from tuning_operator.api.retries import FailureClass
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.active_time import active_time_after
+from tuning_operator.decisions.history import History
 from tuning_operator.decisions.parallelism import free_slots, trials_to_ask
 from tuning_operator.decisions.pod_time import attempt_seconds, pod_times_to_keep
 from tuning_operator.decisions.retrying import is_due, put_off, retry_of
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
+from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import Verdict, verdict_of
 from tuning_operator.decisions.stray_jobs import attempts_beyond_strays, deletions_of_strays
 from tuning_operator.decisions.suspension import gives_way
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_end import given_up, next_check_of, outcome_of, stopped
+from tuning_operator.decisions.trials import EndState, FinishedTrial, OpenTrial
 from tuning_operator.decisions.usage import Usage, budget_ends_at, usage_of
 
 Jobs = dict[tuple[int, int], TrialJob]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuning_operator.decisions.actions import KeptPodTime
-from tuning_operator.decisions.snapshot import JobPhase, OpenTrial, PodTime, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.trials import OpenTrial, PodTime
 
 
 def attempt_seconds(trial: OpenTrial, job: TrialJob | None, now: float) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tuning_operator.api.retries import DISRUPTIONS, MOST_DISRUPTIONS
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import NewAttempt, Outcome
-from tuning_operator.decisions.snapshot import EarlierAttempts, EndState, OpenTrial
+from tuning_operator.decisions.trials import EarlierAttempts, EndState, OpenTrial
 
 FIRST_BACKOFF_SECONDS = 10.0
 LONGEST_BACKOFF_SECONDS = 360.0

@@ -10,8 +10,9 @@ from tuning_operator.api.stopping import Suspension
 from tuning_operator.api.study import Direction, Objective, StudySpec
 from tuning_operator.decisions.best_trial import reaches_goal
 from tuning_operator.decisions.feasibility import why_infeasible
-from tuning_operator.decisions.snapshot import FinishedTrial, History
+from tuning_operator.decisions.history import History
 from tuning_operator.decisions.trial_value import known_values, objective_values
+from tuning_operator.decisions.trials import FinishedTrial
 from tuning_operator.decisions.usage import Usage
 
 

@@ -13,7 +13,10 @@ from hashlib import sha256
 from typing import Any
 
 from tuning_operator.decisions.actions import Deletion, NewAttempt
-from tuning_operator.decisions.snapshot import History, OpenTrial, Snapshot, StrayJob, TrialJob
+from tuning_operator.decisions.history import History
+from tuning_operator.decisions.seen_jobs import StrayJob, TrialJob
+from tuning_operator.decisions.snapshot import Snapshot
+from tuning_operator.decisions.trials import OpenTrial
 
 STRAY_JOB = "StrayJob"
 """Reason of the Event, and of the attempt that follows where a trial is in the way of such a Job."""

@@ -17,10 +17,11 @@ from tuning_operator.decisions.conditions import Claims, claims_of, merged, phas
 from tuning_operator.decisions.front_status import front_fields, infeasible_of, job_of, listed_parameters
 from tuning_operator.decisions.planned_trainings import planned_trainings
 from tuning_operator.decisions.schedule import schedule_of
-from tuning_operator.decisions.snapshot import FinishedTrial, Snapshot
+from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import verdict_of
 from tuning_operator.decisions.trial_state import TrialState, state_of
 from tuning_operator.decisions.trial_value import known_values, objective_values
+from tuning_operator.decisions.trials import FinishedTrial
 from tuning_operator.decisions.usage import usage_of
 from tuning_operator.errors import InvalidStudy
 

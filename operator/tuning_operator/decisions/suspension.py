@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tuning_operator.api.study import Suspension
-from tuning_operator.decisions.snapshot import OpenTrial, TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
 from tuning_operator.decisions.trial_state import TrialState, state_of
+from tuning_operator.decisions.trials import OpenTrial
 
 
 def gives_way(trial: OpenTrial, job: TrialJob | None, mode: Suspension) -> bool:

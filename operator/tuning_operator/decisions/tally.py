@@ -12,10 +12,11 @@ from tuning_operator.api.study import Objective, StudySpec
 from tuning_operator.decisions.best_trial import is_better
 from tuning_operator.decisions.feasibility import violation_of
 from tuning_operator.decisions.front import NO_FRONT, Front, Losses, losses_of
+from tuning_operator.decisions.history import History, Improvement
 from tuning_operator.decisions.hypervolume import NO_HYPERVOLUME, Hypervolume
 from tuning_operator.decisions.retrying import is_disruption
-from tuning_operator.decisions.snapshot import EndState, FinishedTrial, History, Improvement
 from tuning_operator.decisions.trial_value import known_values, objective_values
+from tuning_operator.decisions.trials import EndState, FinishedTrial
 
 
 @dataclass

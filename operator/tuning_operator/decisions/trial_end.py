@@ -8,13 +8,15 @@ from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.study import StudySpec, Suspension
 from tuning_operator.api.trial_template import grace_seconds
 from tuning_operator.decisions.actions import Outcome
-from tuning_operator.decisions.failure import failure_of, start_failure_of
+from tuning_operator.decisions.failure import Failure, failure_of, start_failure_of
 from tuning_operator.decisions.feasibility import why_infeasible
 from tuning_operator.decisions.log_reading import awaits_log, log_failure_of
 from tuning_operator.decisions.pod_time import attempt_seconds, pod_time
-from tuning_operator.decisions.snapshot import EndState, Failure, JobPhase, OpenTrial, Snapshot, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.trial_state import has_reported
 from tuning_operator.decisions.trial_value import all_finite, finite, known_values, objective_values
+from tuning_operator.decisions.trials import EndState, OpenTrial
 
 
 def outcome_of(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:

@@ -26,9 +26,10 @@ from tuning_operator.api.parameters import Parameter, ParameterType, Scalar
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_template import Queue, trainer_container
 from tuning_operator.decisions.report_access import NO_REPORTS, ReportAccess, mount_token
-from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trial_runs import base_seed, container_variables, indexed
 from tuning_operator.decisions.trial_volumes import add_volumes, checkpoint_dir, resume_from
+from tuning_operator.decisions.trials import OpenTrial
 
 
 def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: ReportAccess) -> dict[str, Any]:

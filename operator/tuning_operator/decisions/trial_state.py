@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tuning_operator.decisions.snapshot import JobPhase, OpenTrial, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.trials import OpenTrial
 
 
 class TrialState(StrEnum):

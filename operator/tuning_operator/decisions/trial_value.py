@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from tuning_operator.api.study import Direction, Objective, Reduce
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.run_values import mean_of
-from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial
+from tuning_operator.decisions.trials import FinishedTrial, OpenTrial
 
 
 def reduce_values(values: Mapping[int, float], how: Reduce, direction: Direction) -> float | None:

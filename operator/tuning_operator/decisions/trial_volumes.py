@@ -8,7 +8,8 @@ from typing import Any
 from tuning_operator.api.checkpoints import CHECKPOINTS_VOLUME
 from tuning_operator.api.names import study_folder
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import OpenTrial
 
 TEMPORARY_VOLUME = "tuning-tmp"
 """Name of the volume at `/tmp`."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.decisions.gpus import gpus_of_trial
 from tuning_operator.decisions.pod_time import attempt_seconds
-from tuning_operator.decisions.snapshot import JobPhase, Snapshot
+from tuning_operator.decisions.seen_jobs import JobPhase
+from tuning_operator.decisions.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

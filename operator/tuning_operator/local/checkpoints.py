@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tuning_contract.environment import RUN_VARIABLE
-from tuning_operator.decisions.snapshot import TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
 from tuning_operator.ports import TrialRepository
 
 

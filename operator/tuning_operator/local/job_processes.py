@@ -9,7 +9,7 @@ import signal
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
-from tuning_operator.decisions.snapshot import JobPhase, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
 from tuning_operator.errors import JobRefused
 
 TERMINATION_GRACE_SECONDS = 5.0

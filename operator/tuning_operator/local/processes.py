@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from tuning_operator.api.names import ATTEMPT_LABEL, PARENT_LABEL, TRIAL_LABEL
-from tuning_operator.decisions.snapshot import JobPhase, StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import JobRefused
 from tuning_operator.local import job_processes
 from tuning_operator.local.checkpoints import CheckpointFolders

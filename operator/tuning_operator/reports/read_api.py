@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from tuning_operator.decisions.snapshot import FinishedTrial, OpenTrial
+from tuning_operator.decisions.trials import FinishedTrial, OpenTrial
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.credentials import is_read_token

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tuning_contract.reports import number_to_json
-from tuning_operator.decisions.snapshot import NO_LINEAGE, EndState, FinishedTrial, Lineage, OpenTrial
+from tuning_operator.decisions.trials import NO_LINEAGE, EndState, FinishedTrial, Lineage, OpenTrial
 from tuning_operator.ports import StoredReport
 
 WAITING = "WAITING"

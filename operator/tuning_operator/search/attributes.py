@@ -14,7 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from tuning_operator.decisions.snapshot import NO_EARLIER_ATTEMPTS, ActiveTime, EarlierAttempts, PodTime
+from tuning_operator.decisions.history import ActiveTime
+from tuning_operator.decisions.trials import NO_EARLIER_ATTEMPTS, EarlierAttempts, PodTime
 
 ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUNGS, METRICS, RUN_VALUES, STD = (
     f"tuning:{name}"

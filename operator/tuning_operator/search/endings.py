@@ -9,8 +9,8 @@ from typing import Any
 from optuna.trial import TrialState
 
 from tuning_operator.decisions.run_values import spread_of
-from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.decisions.trial_value import all_finite, objective_values
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.ports import Outcome
 from tuning_operator.search.attributes import (
     ATTEMPT,

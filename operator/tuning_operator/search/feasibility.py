@@ -9,8 +9,8 @@ from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.feasibility import excesses
-from tuning_operator.decisions.snapshot import EndState
 from tuning_operator.decisions.trial_value import known_values
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.search.open_trial import TrialProgress
 
 _PREFIX = f"{_CONSTRAINTS_KEY}:"

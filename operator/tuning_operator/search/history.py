@@ -14,8 +14,10 @@ from sqlalchemy import Connection, select
 
 from tuning_contract import FinalState, Report, TrialEnd
 from tuning_contract.reports import number_from_json
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, FinishedTrial, History, OpenTrial, StudyKey
+from tuning_operator.decisions.history import ActiveTime, History
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.tally import Tally
+from tuning_operator.decisions.trials import EndState, FinishedTrial, OpenTrial
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.ports import StoredReport
 from tuning_operator.search import report_rows, tables

@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from tuning_operator.decisions.snapshot import NO_LINEAGE, Lineage
+from tuning_operator.decisions.trials import NO_LINEAGE, Lineage
 from tuning_operator.search.attributes import MOST_ATTEMPTS, text, whole
 
 _LARGEST = 2**31 - 1

@@ -11,7 +11,8 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.study import Objective
 from tuning_operator.decisions.run_values import mean_of
-from tuning_operator.decisions.snapshot import (
+from tuning_operator.decisions.stray_jobs import fingerprint_of
+from tuning_operator.decisions.trials import (
     NO_EARLIER_ATTEMPTS,
     NO_LINEAGE,
     EarlierAttempts,
@@ -19,7 +20,6 @@ from tuning_operator.decisions.snapshot import (
     OpenTrial,
     PodTime,
 )
-from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.errors import TooManySteps
 from tuning_operator.search.curve import Curve, Standing
 from tuning_operator.search.mean_curve import MeanCurve

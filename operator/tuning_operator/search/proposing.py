@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Direction
-from tuning_operator.decisions.snapshot import EndState
+from tuning_operator.decisions.trials import EndState
 from tuning_operator.search.attributes import SEED, trial_attributes
 from tuning_operator.search.lineage import lineage_of, written_lineage
 from tuning_operator.search.seeds import strategy_random

@@ -17,8 +17,10 @@ from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.history import ActiveTime
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
-from tuning_operator.decisions.snapshot import ActiveTime, EndState, OpenTrial, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trials import EndState, OpenTrial
 from tuning_operator.errors import NotFound
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
 from tuning_operator.ports import NO_ATTEMPTS, Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer

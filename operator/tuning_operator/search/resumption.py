@@ -10,9 +10,10 @@ from sqlalchemy import Connection, exists, select
 
 from tuning_operator.api.names import RESUME_ANNOTATION
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.history import ActiveTime
 from tuning_operator.decisions.pod_time import attempt_seconds
 from tuning_operator.decisions.retrying import put_off
-from tuning_operator.decisions.snapshot import ActiveTime, StudyKey
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.search import tables
 from tuning_operator.search.attributes import created_at

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from tuning_operator.api.retries import FailureClass
 from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.snapshot import Failure, StudyKey, TrialJob
+from tuning_operator.decisions.failure import Failure
+from tuning_operator.decisions.seen_jobs import TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import TooManySteps, TuningError
 from tuning_operator.ports import TrialRepository
 from tuning_operator.trial_logs.trial_log import LogTaker, ReadingEnded, TrialLog

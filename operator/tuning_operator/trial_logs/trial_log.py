@@ -13,7 +13,8 @@ from typing import TypeVar
 from tuning_contract.reports import MAX_REPORTS_PER_BATCH, Report, ReportBatch
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.trial_metrics import LogMetrics
-from tuning_operator.decisions.snapshot import StudyKey, TrialJob
+from tuning_operator.decisions.seen_jobs import TrialJob
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import NotFound, StorageUnavailable, TuningError
 from tuning_operator.ports import TrialRepository
 from tuning_operator.trial_logs.parser import Anchor, LogParser

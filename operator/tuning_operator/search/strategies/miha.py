@@ -16,7 +16,7 @@ import numpy as np
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.strategies import MIHAOptions
-from tuning_operator.decisions.snapshot import EndState, Lineage
+from tuning_operator.decisions.trials import EndState, Lineage
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Stored
 from tuning_operator.search.strategies.variation import Variation
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuning_operator.api.strategies import OnFailure, RegularizedEvolutionOptions
-from tuning_operator.decisions.snapshot import EndState, Lineage
+from tuning_operator.decisions.trials import EndState, Lineage
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Stored
 from tuning_operator.search.strategies.variation import Variation
 

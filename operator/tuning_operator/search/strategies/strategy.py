@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from tuning_contract.environment import ParameterValue
-from tuning_operator.decisions.snapshot import EndState, Lineage
+from tuning_operator.decisions.trials import EndState, Lineage
 
 Stored = Mapping[str, ParameterValue]
 """Parameters as Optuna stores them."""

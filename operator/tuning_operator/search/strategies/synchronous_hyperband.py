@@ -12,7 +12,7 @@ import numpy as np
 
 from tuning_operator.api.strategies import SynchronousHyperbandOptions
 from tuning_operator.decisions.schedule import Round, brackets
-from tuning_operator.decisions.snapshot import Lineage
+from tuning_operator.decisions.trials import Lineage
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal
 
 Rung = list[PastTrial]

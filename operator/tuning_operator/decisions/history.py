@@ -1,0 +1,85 @@
+"""All that a study's trials came to so far; `tally.py` keeps the sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tuning_operator.decisions.front import NO_FRONT, Front
+from tuning_operator.decisions.hypervolume import NO_HYPERVOLUME, Hypervolume
+from tuning_operator.decisions.trials import FinishedTrial, OpenTrial
+
+
+class Improvement(NamedTuple):
+    """A trial that was better than all before it."""
+
+    judged: int
+    """How many trials had ended as complete or pruned, with this one."""
+    value: float
+    """The objective; of several objectives the front's hypervolume."""
+
+
+@dataclass(frozen=True)
+class ActiveTime:
+    """A clock that stands while a study is suspended or has ended."""
+
+    seconds: float = 0.0
+    """Counted until it stood last."""
+    since: float | None = None
+    """When it began to go again, in seconds since 1970; None: it stands."""
+
+    def seconds_at(self, now: float) -> float:
+        """Return what it shows."""
+        return self.seconds + (max(0.0, now - self.since) if self.since is not None else 0.0)
+
+
+@dataclass(frozen=True)
+class History:
+    """A study's trials: the open ones in full, the finished ones as sums, so that its size is bounded."""
+
+    total: int = 0
+    """Trials that were ever asked for; their numbers are 0 to total-1."""
+    open: tuple[OpenTrial, ...] = ()
+    """By number."""
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    charged_failures: int = 0
+    """Failed trials, but for those that a disruption ended."""
+    failed_streak: int = 0
+    """Charged failures since the last trial that did not fail, in the order of their ends."""
+    longest_failed_streak: int = 0
+    """Most charged failures one after the other; it only grows."""
+    best: FinishedTrial | None = None
+    """The best complete trial that meets the constraints; while there is none, the one that violates them least."""
+    improvements: tuple[Improvement, ...] = ()
+    """Each time that a better trial than all before it came."""
+    front: Front = NO_FRONT
+    """The Pareto front of several objectives; there is no best trial then."""
+    hypervolume: Hypervolume = NO_HYPERVOLUME
+    """How much it has achieved."""
+    recent: tuple[FinishedTrial, ...] = ()
+    """Those that ended last, the newest first."""
+    running_seconds: float = 0.0
+    """Sum over the finished trials."""
+    complete_seconds: float = 0.0
+    """The part of it of complete trials."""
+    active: ActiveTime = ActiveTime()
+    """The study's own clock."""
+    exhausted: bool = False
+    """The sampler has no further point to try."""
+    infeasible: str = ""
+    """Why it has none, where constraints leave too few points to find one: a sentence."""
+    waits: bool = False
+    """The search has nothing to try before another trial has ended."""
+    warm_start: str = ""
+    """What the search knew before its first trial, as a sentence; empty: nothing."""
+    started_at: float | None = None
+    """When the first trial was asked for."""
+    last_ended_at: float | None = None
+    """When the last of the finished trials ended."""
+
+    @property
+    def typical_seconds(self) -> float:
+        """Mean time with a running pod of the complete trials; 0 while there is none."""
+        return self.complete_seconds / self.complete if self.complete else 0.0
