@@ -129,7 +129,7 @@ def test_labels_of_a_started_study_may_change(server: StudyServer, stored: dict[
 def test_a_started_studys_trials_keep_their_runs(server: StudyServer) -> None:
     stored = server.create(load_study(GOLDEN / "valid" / "runs.yaml"))
     server.write_status(stored["metadata"]["name"], {"startTime": "2027-01-15T08:00:00Z"})
-    for field, value in (("repeats", 3), ("folds", 4)):
+    for field, value in (("repeats", 3), ("folds", 4), ("parallelRuns", 2)):
         document = server.get(stored["metadata"]["name"])
         document["spec"]["trial"][field] = value
         assert f"`trial.{field}` can't change after" in (server.update_refusal(document) or "")

@@ -9,7 +9,9 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trial_runs import indexed
 
 
-def job_manifest(study: StudyKey, trial: int, attempt: int = 1, runs: int = 1) -> dict[str, Any]:
+def job_manifest(
+    study: StudyKey, trial: int, attempt: int = 1, runs: int = 1, at_once: int | None = None
+) -> dict[str, Any]:
     """Return the Job of an attempt; its containers would sleep."""
     labels = {STUDY_UID_LABEL: study.uid, TRIAL_LABEL: str(trial), ATTEMPT_LABEL: str(attempt)}
     return {
@@ -22,7 +24,7 @@ def job_manifest(study: StudyKey, trial: int, attempt: int = 1, runs: int = 1) -
             "ownerReferences": [owner_reference(study)],
         },
         "spec": {
-            **indexed(runs),
+            **indexed(runs, at_once or runs),
             "backoffLimit": 0,
             "template": {"metadata": {"labels": labels}, "spec": _pod()},
             "podFailurePolicy": {"rules": [_fail_on_disruption(), _fail_on_exit_code()]},

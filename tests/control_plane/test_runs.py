@@ -26,6 +26,12 @@ time.sleep(600 if os.environ["TUNING_ATTEMPT"] == "1" else 0)
 """
 """The second run fails in its first attempt, while the other one would go on for minutes."""
 
+ONE_AFTER_THE_OTHER = """
+trial = tuning.current_trial()
+trial.report({"score": -trial.number - trial.run / 10}, step=1)
+"""
+"""Each trial is worse than the one before, run by run."""
+
 
 @pytest.fixture(scope="module")
 def started(studies: Studies, operator: InstalledOperator) -> Studies:
@@ -33,6 +39,10 @@ def started(studies: Studies, operator: InstalledOperator) -> Studies:
     studies.apply("folds", SCORES, maxTrials=1, parallelism=1, trial={"folds": 2, "repeats": 2})
     retries = {"limit": 1, "reasons": ["Error"]}
     studies.apply("fails-once", FAILS_ONCE, maxTrials=1, parallelism=1, trial={"repeats": 2, "retries": retries})
+    pruner = {"name": "Wilcoxon", "options": {"pThreshold": 0.3}}
+    search = {"sampler": {"name": "Random"}, "seed": 1, "pruner": pruner}
+    trial = {"repeats": 5, "parallelRuns": 1}
+    studies.apply("hopeless", ONE_AFTER_THE_OTHER, maxTrials=3, parallelism=1, search=search, trial=trial)
     return studies
 
 
@@ -66,3 +76,15 @@ def test_one_pod_that_fails_fails_the_attempt_and_the_next_one_repeats_all(start
     assert "exit code 7" in failed["message"]
     assert second["spec"]["completions"] == 2
     assert started.status("fails-once")["best"]["value"] == 0.5
+
+
+def test_a_hopeless_trial_is_spared_the_runs_that_have_not_begun(started: Studies, operator: InstalledOperator) -> None:
+    started.wait("hopeless", "Complete")
+    status = started.status("hopeless")
+    assert (status["trials"]["complete"], status["trials"]["pruned"]) == (1, 2)
+    rows = operator.query(
+        "SELECT trial, run FROM tuning_reports WHERE study_uid = ?", started.get("hopeless")["metadata"]["uid"]
+    )
+    runs = {trial: sorted(run for of, run in rows if of == trial) for trial in range(3)}
+    assert runs[0] == [0, 1, 2, 3, 4]
+    assert all(runs[trial][:2] == [0, 1] and len(runs[trial]) < 5 for trial in (1, 2)), runs

@@ -107,7 +107,7 @@ def test_a_failed_job_says_more_than_a_lost_log() -> None:
 def test_a_trial_that_is_to_be_pruned_is_deleted_at_once() -> None:
     plan = decide(from_logs(reported(value=0.1, prune_decided_at=NOW), jobs=(job(),)))
     assert [(end.state, end.reason, end.value) for end in plan.outcomes] == [("Pruned", "Pruned", 0.1)]
-    assert plan.deletions == (Deletion(job().name, 0, "trial 0 is to stop and goes on"),)
+    assert plan.deletions == (Deletion(job().name, 0, "trial 0 is to stop, and its Job goes on"),)
 
 
 def test_a_pruned_trial_counts_as_pruned_whatever_became_of_its_log() -> None:

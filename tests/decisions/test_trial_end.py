@@ -6,6 +6,7 @@ import pytest
 
 from tests.builders import NOW, ended, job, reported, snapshot, trial, trial_fields
 from tuning_operator.decisions.actions import Outcome
+from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.seen_jobs import TrialJob
 from tuning_operator.decisions.trial_end import outcome_of
 from tuning_operator.decisions.trials import OpenTrial
@@ -199,6 +200,17 @@ def test_a_trial_one_of_whose_runs_reported_no_objective_fails() -> None:
     assert (found.state, found.reason) == ("Failed", "NoObjective")
     assert found.message.startswith("run 1 of the trial ended without a value of `accuracy`")
     assert told(half, job(phase="Complete"), **RUNS) == ("Failed", "NoObjective")
+
+
+def test_a_pruned_trial_ends_with_the_runs_that_had_begun() -> None:
+    pruned = {"prune_decided_at": NOW - 1, "last_report_at": NOW - 1, "run_values": {0: 0.5}}
+    assert outcome(reported(**pruned), job(), **RUNS) is None, "they have their time to stop"
+    stopped = reported(has_stopped=True, **pruned)
+    found = outcome(stopped, job(), **RUNS)
+    assert found is not None
+    assert (found.state, found.reason, found.value) == ("Pruned", "Pruned", 0.5)
+    study = snapshot(stopped, jobs=(job(),), **RUNS)
+    assert [each.reason for each in decide(study).deletions] == ["trial 0 is to stop, and its Job goes on"]
 
 
 def test_one_silent_run_is_enough_for_a_silent_trial() -> None:

@@ -59,6 +59,11 @@ def test_the_job_of_several_runs_is_the_one_that_was_agreed_on(update_golden: bo
     assert_golden("trial_job_with_runs.yaml", trial_job(STUDY, spec(trial=trial), TRIAL, ACCESS), update_golden)
 
 
+def test_a_job_has_no_more_pods_at_once_than_the_study_allows() -> None:
+    made = trial_job(STUDY, spec(trial={"template": template(), "folds": 3, "parallelRuns": 2}), TRIAL, ACCESS)
+    assert (made["spec"]["completions"], made["spec"]["parallelism"]) == (3, 2)
+
+
 def test_each_runs_variables_are_its_own_once_kubernetes_has_expanded_them() -> None:
     made = trial_job(STUDY, spec(trial={"template": template(), "folds": 12}), TRIAL, ACCESS)
     (index, *entries) = made["spec"]["template"]["spec"]["containers"][1]["env"]

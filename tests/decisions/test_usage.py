@@ -27,6 +27,11 @@ def test_all_runs_of_a_trial_hold_gpus() -> None:
     assert (usage.trial_seconds, usage.gpus, usage.gpu_seconds) == (50, 12, 600)
 
 
+def test_a_trial_holds_the_gpus_of_the_runs_that_it_has_at_once() -> None:
+    few = {**GPU_TRIAL, "folds": 3, "repeats": 2, "parallelRuns": 2}
+    assert usage_of(snapshot(reported(0), jobs=(job(0),), trial=few)).gpus == 4
+
+
 def test_a_used_up_gpu_budget_ends_the_study_and_drains_it() -> None:
     used = snapshot(reported(0), jobs=(job(0),), stopping={"gpuHours": 0.02}, trial=GPU_TRIAL)
     verdict = verdict_of(used.spec, used.history, usage_of(used))

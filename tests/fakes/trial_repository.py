@@ -293,6 +293,8 @@ class FakeTrialRepository:
             return end
         if end.state is FinalState.FAILED:
             return TrialEnd(end.state, f"run {run}: {end.message}" if end.message else f"run {run} failed")
+        if end.state is FinalState.COMPLETE and self._is_mute(trial, run):
+            return end
         states = {each.state for each in trial.ends.values()}
         if len(trial.ends) < self.spec.trial.runs:
             return None
@@ -326,8 +328,23 @@ class FakeTrialRepository:
             value=mean_of(values.values()) if values else None,
             further={metric: mean_of(found.values()) for metric in others if (found := self._values(trial, metric))},
             run_values=values if len(runs) > 1 else {},
-            mute_run=next((run for run in runs if run not in values), None) if len(runs) > 1 else None,
+            mute_run=self._mute_run(trial),
+            has_stopped=len(runs) > 1 and self._has_stopped(trial, is_finite=all(map(math.isfinite, values.values()))),
         )
+
+    def _is_mute(self, trial: _Trial, run: int) -> bool:
+        return any(self._value(trial, objective.metric, run) is None for objective in self.spec.objectives)
+
+    def _mute_run(self, trial: _Trial) -> int | None:
+        mute = [run for run in range(self.spec.trial.runs) if self._is_mute(trial, run)]
+        ended = [run for run in mute if run in trial.ends]
+        return (ended or mute)[0] if mute and self.spec.trial.runs > 1 else None
+
+    def _has_stopped(self, trial: _Trial, *, is_finite: bool) -> bool:
+        heard = {run for of, run, _ in trial.reports if of == trial.open.attempt}
+        pruned = FinalState.PRUNED in {end.state for end in trial.ends.values()}
+        is_to_stop = trial.open.prune_decided_at is not None or pruned or not is_finite
+        return is_to_stop and heard <= set(trial.ends)
 
     def _values(self, trial: _Trial, metric: str) -> dict[int, float]:
         """Return a metric's value so far of each run that has any."""

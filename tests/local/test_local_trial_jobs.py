@@ -68,8 +68,10 @@ class LocalWorld:
         self.other_study = StudyKey("local", "other", str(uuid.uuid4()))
         self._directory = directory
 
-    def manifest(self, study: StudyKey, trial: int, attempt: int = 1, runs: int = 1) -> Manifest:
-        manifest = job_manifest(study, trial, attempt, runs)
+    def manifest(
+        self, study: StudyKey, trial: int, attempt: int = 1, runs: int = 1, at_once: int | None = None
+    ) -> Manifest:
+        manifest = job_manifest(study, trial, attempt, runs, at_once)
         run = {"name": "RUN", "value": "$(TUNING_RUN)" if runs > 1 else "0"}
         order = self._directory / f"{manifest['metadata']['name']}-$(RUN).exit"
         return with_container(manifest, command=[sys.executable, "-c", UNTIL_TOLD], args=[str(order)], env=[run])
@@ -299,6 +301,18 @@ async def test_runs_beyond_the_places_start_as_others_end(world: LocalWorld) -> 
     await until(lambda: world.jobs.log_file(name, 2).exists(), "the third run does not start")
     assert not world.jobs.log_file(name, 3).exists()
     for run in (0, 2, 3):
+        await world.end(name, 0, run=run)
+    await until(lambda: bool(world.changes), "the Job does not end")
+    assert [job.phase for job in world.jobs.observed(STUDY)] == [JobPhase.COMPLETE]
+
+
+async def test_a_job_has_no_more_processes_at_once_than_it_asks_for(world: LocalWorld) -> None:
+    manifest = world.manifest(STUDY, 0, runs=3, at_once=1)
+    name = manifest["metadata"]["name"]
+    await world.jobs.create(STUDY, manifest)
+    assert [world.jobs.log_file(name, run).exists() for run in range(3)] == [True, False, False]
+    for run in range(3):
+        await until(lambda run=run: world.jobs.log_file(name, run).exists(), "the next run does not start")  # type: ignore[misc]
         await world.end(name, 0, run=run)
     await until(lambda: bool(world.changes), "the Job does not end")
     assert [job.phase for job in world.jobs.observed(STUDY)] == [JobPhase.COMPLETE]

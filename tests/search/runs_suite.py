@@ -79,6 +79,36 @@ class RunsSuite:
         await study.report(0, 1, batch(end=FinalState.COMPLETE), run=1)
         assert _trial(study).end == TrialEnd(FinalState.PRUNED)
 
+    async def test_a_trial_has_stopped_once_no_run_that_reported_goes_on(self, world: World) -> None:
+        study = await _asked(world, repeats=4)
+        for run in (0, 1):
+            await study.report(0, 1, batch((1, 0.1)), run=run)
+        await study.report(0, 1, batch(end=FinalState.PRUNED), run=0)
+        assert not _trial(study).has_stopped, "the second run may still save something"
+        await study.report(0, 1, batch(end=FinalState.PRUNED), run=1)
+        assert _trial(study).has_stopped
+        assert _trial(study).end is None, "two runs have not begun"
+        await world.restart()
+        assert _trial(await _open(world, repeats=4)).has_stopped
+
+    async def test_a_trial_whose_first_run_diverged_has_stopped_with_it(self, world: World) -> None:
+        study = await _asked(world, repeats=2)
+        await study.report(0, 1, batch((1, math.nan)), run=0)
+        assert not _trial(study).has_stopped
+        await study.report(0, 1, batch(end=FinalState.COMPLETE), run=0)
+        assert _trial(study).has_stopped
+
+    async def test_complete_runs_do_not_stop_the_others(self, world: World) -> None:
+        study = await _asked(world, repeats=3)
+        await study.report(0, 1, batch((1, 0.1), end=FinalState.COMPLETE), run=0)
+        assert not _trial(study).has_stopped
+
+    async def test_a_run_that_ends_without_the_objective_ends_the_attempt(self, world: World) -> None:
+        study = await _asked(world, repeats=3)
+        await study.report(0, 1, batch((1, 0.1)), run=2)
+        await study.report(0, 1, batch(end=FinalState.COMPLETE), run=1)
+        assert (_trial(study).end, _trial(study).mute_run) == (TrialEnd(FinalState.COMPLETE), 1)
+
     async def test_all_runs_are_told_of_one_whose_value_is_not_finite(self, world: World) -> None:
         study = await _asked(world, repeats=2)
         assert (await study.report(0, 1, batch((1, math.nan)), run=0)).reply.reason == "NotFinite"

@@ -132,8 +132,10 @@ def test_the_run_that_is_silent_longest_counts() -> None:
     trial.accept(trial.sift(batch((1, 0.1)).reports), 10.0, 10.0, run=0)
     trial.accept(trial.sift(batch((1, 0.1)).reports, run=1), 20.0, 20.0, run=1)
     assert (trial.view().silent_since, trial.view().last_report_at) == (10.0, 20.0)
-    trial.accept_end(TrialEnd(FinalState.COMPLETE), run=0)
+    trial.accept_end(TrialEnd(FinalState.COMPLETE), 25.0, run=0)
     assert trial.view().silent_since == 20.0, "the third run may wait for its pod as long as others report"
+    trial.accept_end(TrialEnd(FinalState.COMPLETE), 90.0, run=1)
+    assert trial.view().silent_since == 90.0, "the third run could not begin before"
 
 
 VALUES = st.sampled_from([0.1, 0.25, 0.5, -1.0, 2.0])
@@ -157,7 +159,7 @@ def test_the_judged_mean_follows_from_the_runs_whatever_the_order_of_their_repor
         if what == "attempt":
             trial.start(trial.attempt + 1, EarlierAttempts())
         elif what == "end":
-            trial.accept_end(TrialEnd(FinalState.COMPLETE), run=run)
+            trial.accept_end(TrialEnd(FinalState.COMPLETE), 0.0, run=run)
         elif trial.runs[run].end is None:
             assert isinstance(what, int)
             new = trial.sift([Report(what, {METRIC: value})], run=run)

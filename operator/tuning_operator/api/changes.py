@@ -39,6 +39,7 @@ IMMUTABLE_AFTER_START: list[JsonDict] = [
     _fixed("search"),
     _fixed("trial.repeats"),
     _fixed("trial.folds"),
+    _fixed("trial.parallelRuns", _OPTIONAL),
     _fixed("trial.metrics"),
     _fixed("trial.template"),
     _fixed("trial.deadlines"),

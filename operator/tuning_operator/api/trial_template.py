@@ -118,6 +118,11 @@ class Trial(ResourceModel):
                     ".repeats",
                 ),
                 cel(
+                    "!has(self.parallelRuns) || self.parallelRuns <= self.repeats * (self.folds > 1 ? self.folds : 1)",
+                    "`parallelRuns` is above the runs of a trial (`repeats` times `folds`); lower or remove it",
+                    ".parallelRuns",
+                ),
+                cel(
                     "(self.repeats == 1 && self.folds == 0) || self.metrics.source == 'Reports'",
                     ONE_LOG,
                     ".metrics.source",
@@ -130,6 +135,8 @@ class Trial(ResourceModel):
     """How often each trial is trained, each time with another seed; its value is the mean."""
     folds: Annotated[int, Field(ge=0, le=MAX_RUNS)] = 0
     """Folds of a cross-validation, each a run of its own that is told which one it is; 0: none."""
+    parallel_runs: Annotated[int, Field(ge=1, le=MAX_RUNS)] | None = None
+    """How many runs of a trial there are at a time: the next begins when one has ended; unset: all at once."""
     retries: Retries = Retries()
     """Which failed attempts are tried again."""
     metrics: TrialMetrics = TrialMetrics()
@@ -152,6 +159,11 @@ class Trial(ResourceModel):
         """How many pods a trial has: one for each fold of each repeat."""
         return self.repeats * max(1, self.folds)
 
+    @property
+    def runs_at_once(self) -> int:
+        """How many of them a trial has at a time."""
+        return self.runs if self.parallel_runs is None else self.parallel_runs
+
     @model_validator(mode="after")
     def _runs_are_possible(self) -> Trial:
         if self.folds == 1:
@@ -160,6 +172,11 @@ class Trial(ResourceModel):
             raise ValueError(
                 f"`repeats` ({self.repeats}) times `folds` ({self.folds}) is above {MAX_RUNS} runs for each trial; "
                 "lower one of them"
+            )
+        if self.runs_at_once > self.runs:
+            raise ValueError(
+                f"`parallelRuns` ({self.parallel_runs}) is above the runs of a trial ({self.runs}: `repeats` times "
+                "`folds`); lower or remove it"
             )
         if self.runs > 1 and self.metrics.read_from_logs is not None:
             raise ValueError(ONE_LOG)

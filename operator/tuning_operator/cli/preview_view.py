@@ -40,6 +40,7 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
         "plannedTrainings": planned_trainings(spec),
         "repeats": spec.trial.repeats,
         "folds": spec.trial.folds,
+        "parallelRuns": spec.trial.runs_at_once,
         "parallelism": spec.parallelism,
         "gpusPerTrial": gpus_of_trial(spec.trial),
         "search": _method_documents(spec.search),
@@ -77,7 +78,7 @@ def _bounds(constraints: Sequence[MetricConstraint]) -> dict[str, str]:
 
 def _facts(spec: StudySpec, warm_start: str) -> dict[str, str | Text]:
     gpus = gpus_requested(spec.trial.template)
-    trainings = f"{_trainings(spec)}, {spec.parallelism * spec.trial.runs} at a time"
+    trainings = f"{_trainings(spec)}, {spec.parallelism * spec.trial.runs_at_once} at a time"
     search = spec.search
     return {
         "trainings": trainings + (f", {plural(gpus, 'GPU')} each" if gpus else ""),

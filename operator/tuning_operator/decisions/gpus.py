@@ -13,8 +13,8 @@ _GPU_RESOURCE = re.compile(r"^[a-z0-9.-]+/(gpu|mig-[a-z0-9.]+)$")
 
 
 def gpus_of_trial(trial: Trial) -> int:
-    """Return the GPUs that all pods of a trial hold together."""
-    return gpus_requested(trial.template) * trial.runs
+    """Return the GPUs that a trial holds: those of all pods that it has at once."""
+    return gpus_requested(trial.template) * trial.runs_at_once
 
 
 def gpus_requested(template: Mapping[str, Any]) -> int:

@@ -179,7 +179,7 @@ def _deletions(
         elif number in cut_off:
             deletions.append(Deletion(job.name, number, f"trial {number} ended: {cut_off[number]}"))
         elif number in ignored:
-            deletions.append(Deletion(job.name, number, f"trial {number} is to stop and goes on"))
+            deletions.append(Deletion(job.name, number, f"trial {number} is to stop, and its Job goes on"))
         elif number in snapshot.ended and snapshot.now >= _leaving_until(snapshot, number):
             deletions.append(Deletion(job.name, number, f"trial {number} has ended, but its pod does not leave"))
     return tuple(deletions)

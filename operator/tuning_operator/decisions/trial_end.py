@@ -176,6 +176,11 @@ def _by_lost_node(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) ->
     return _failed(trial, job, snapshot, (FailureClass.NODE_LOST, message))
 
 
+def _by_stopped_runs(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
+    """The runs that have not begun yet never do."""
+    return _pruned(trial, job, snapshot) if trial.has_stopped else None
+
+
 def _by_ignored_stop(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome | None:
     """A pod that was told to stop has its time for that, unless none is to run any more."""
     due, suspend = _stop_due(trial, snapshot.spec), snapshot.spec.suspend
@@ -258,6 +263,7 @@ _RULES = (
     _by_finished_job,
     _by_lost_job,
     _by_lost_node,
+    _by_stopped_runs,
     _by_ignored_stop,
     _by_deadline,
 )

@@ -78,7 +78,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
             "ownerReferences": [_owner(study)],
         },
         "spec": {
-            **indexed(runs),
+            **indexed(runs, spec.trial.runs_at_once),
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
             "ttlSecondsAfterFinished": seconds_of(spec.trial.ttl_after_finished),

@@ -27,9 +27,9 @@ _SEEDS_PER_TRIAL = 1000
 """Leaves room for a run of two digits behind a trial's seed, within the 31 bits that every library takes."""
 
 
-def indexed(runs: int) -> dict[str, Any]:
-    """Return what makes a Job one pod for each run, all at once; nothing where there is only one."""
-    return {} if runs == 1 else {"completionMode": "Indexed", "completions": runs, "parallelism": runs}
+def indexed(runs: int, at_once: int) -> dict[str, Any]:
+    """Return what makes a Job one pod for each run, so many at once; nothing where there is only one."""
+    return {} if runs == 1 else {"completionMode": "Indexed", "completions": runs, "parallelism": at_once}
 
 
 def base_seed(seed: int, runs: int) -> int:

@@ -125,10 +125,13 @@ class OpenTrial:
     run_values: Mapping[int, float] = field(default_factory=dict)
     """The first objective of each run that has reported, by the run's number; empty where a trial has only one."""
     mute_run: int | None = None
-    """The first of several runs without any value of an objective so far; None: there is none."""
+    """The first of several runs without any value of an objective so far, one that ended before one that did not;
+    None: there is none."""
     silent_since: float | None = None
     """When the run that is silent longest, of several that have not ended, reported last; one that never did may wait
-    for its pod, and counts as silent from the last report of any run. None: as `last_report_at` says."""
+    for its pod, and counts as silent from the last report or end of any run. None: as `last_report_at` says."""
+    has_stopped: bool = False
+    """It is to stop, and of several runs none goes on that has reported: others have nothing to finish."""
     prune_decided_at: float | None = None
     """When it was decided that the trial is not worth going on."""
     end: TrialEnd | None = None

@@ -42,7 +42,7 @@ class LocalTrialJobs:
         threads: int = 1,
         at_once: int = 1,
     ) -> None:
-        """`at_once` is how many processes of one Job run at the same time, each with so many `threads`."""
+        """`at_once` is how many processes of one Job there is room for, each with so many `threads`."""
         self._logs = logs
         self._checkpoints = checkpoints
         self._clock = clock
@@ -85,8 +85,8 @@ class LocalTrialJobs:
                 raise JobRefused(f"the name {name} is taken by a Job of another study")
             return
         await self.check(study, manifest)
-        start = partial(self._start, name, manifest)
-        processes = JobProcesses(start, _runs(manifest), self._at_once, self._guarded.forget)
+        start, at_once = partial(self._start, name, manifest), min(self._at_once, _parallel_runs(manifest))
+        processes = JobProcesses(start, _runs(manifest), at_once, self._guarded.forget)
         await processes.begin()
         now = self._clock.now()
         self._jobs[name] = study.uid, TrialJob(name, trial, attempt, JobPhase.RUNNING, now, running_at=now)
@@ -161,6 +161,10 @@ def _parent(manifest: Manifest) -> int | None:
 
 def _runs(manifest: Manifest) -> int:
     return int(manifest["spec"].get("completions", 1))
+
+
+def _parallel_runs(manifest: Manifest) -> int:
+    return int(manifest["spec"].get("parallelism", 1))
 
 
 async def _wait(

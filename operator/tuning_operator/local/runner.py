@@ -138,7 +138,7 @@ class LocalRun:
         status = LocalStatus(shown)
         checkpoints = CheckpointFolders(self.places.checkpoints(key))
         unneeded = partial(checkpoints.unneeded, may_be_parents=spec.search.sampler.name.inherits_checkpoints)
-        async with self._started(key, spec.trial.runs, repositories, status, checkpoints) as (tasks, jobs):
+        async with self._started(key, spec.trial.runs_at_once, repositories, status, checkpoints) as (tasks, jobs):
             self.observer.on_start(key, trials)
             self._tasks = tasks
             tasks.study_changed(self._wanted_object())
@@ -175,7 +175,7 @@ class LocalRun:
     async def _started(
         self,
         key: StudyKey,
-        runs: int,
+        runs_at_once: int,
         repositories: StudyRepositories,
         status: LocalStatus,
         checkpoints: CheckpointFolders,
@@ -183,7 +183,7 @@ class LocalRun:
         secret = await repositories.secret_key()
         clock = SystemClock()
         at_once = max(1, cpus() // self._object["spec"]["parallelism"])
-        threads = max(1, at_once // runs)
+        threads = max(1, at_once // runs_at_once)
         jobs = LocalTrialJobs(self.places.logs(key), checkpoints, clock, lambda uid: tasks.wake(uid), threads, at_once)
         server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
@@ -215,8 +215,8 @@ class LocalRun:
 
     def _as_object(self, key: StudyKey, spec: StudySpec) -> dict[str, Any]:
         """Return the study as an API server would show it, with the parallelism that this machine has."""
-        processes = max(1, cpus() // spec.trial.runs)
-        parallelism = min(self.parallelism or spec.parallelism, processes, spec.max_trials)
+        room = max(1, cpus() // spec.trial.runs_at_once)
+        parallelism = min(self.parallelism or spec.parallelism, room, spec.max_trials)
         return {
             **self.document,
             "metadata": {

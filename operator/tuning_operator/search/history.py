@@ -189,7 +189,7 @@ class StudyHistory:
             if kind == report_rows.PRUNE_DECIDED and attempt >= progress.earlier.first:
                 progress.accept_prune_decision(time)
             elif ended is not None and attempt == progress.attempt:
-                progress.accept_end(end, run=_checked_run(progress, ended))
+                progress.accept_end(end, time, run=_checked_run(progress, ended))
                 # The same goes for what is decided when one of several runs ends.
                 for undecided in (progress.undecided, progress.undecided_runs):
                     del undecided[: None if time < newest_completion else -1]

@@ -79,6 +79,8 @@ class TrialProgress:
         self._metrics: set[str] = set()
         self._first_report_at: float | None = None
         self._last_report_at: float | None = None
+        self._last_heard_at: float | None = None
+        """When a run of the newest attempt reported or ended last."""
         self._view: OpenTrial | None = None
 
     @property
@@ -107,6 +109,12 @@ class TrialProgress:
         pruned_itself = (run.end is not None and run.end.state is FinalState.PRUNED for run in self.runs)
         return self.prune_decided_at is not None or any(pruned_itself)
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether it is to stop, and of several runs none goes on that has reported."""
+        is_idle = all(run.end is not None or not run.has_reported for run in self.runs)
+        return self._mean is not None and is_idle and (self.is_to_stop or not self.is_finite)
+
     def values_by_step(self) -> dict[int, float]:
         """Return the objective by step, the mean over the runs that have reported it; of several, Optuna has none."""
         if len(self.objectives) > 1:
@@ -132,7 +140,7 @@ class TrialProgress:
             self.undecided.clear()
         self.undecided_runs.clear()
         self._metrics.clear()
-        self._first_report_at = self._last_report_at = None
+        self._first_report_at = self._last_report_at = self._last_heard_at = None
         self._view = None
 
     def forget_undecided(self) -> None:
@@ -181,14 +189,16 @@ class TrialProgress:
         if self._first_report_at is None:
             self._first_report_at = first_at
         self._last_report_at = last_at if self._last_report_at is None else max(last_at, self._last_report_at)
+        self._hear(last_at)
         self._view = None
 
-    def accept_end(self, end: TrialEnd, *, run: int = 0) -> None:
-        """Take the last message of a run of the newest attempt; the first one counts."""
+    def accept_end(self, end: TrialEnd, at: float, *, run: int = 0) -> None:
+        """Take the last message of a run of the newest attempt, and when it came; the first one counts."""
         ended = self.runs[run]
         if ended.end is not None:
             return
         ended.end = end
+        self._hear(at)
         if self._mean is not None:
             self.undecided += self._mean.advance()
             if ended.is_complete:
@@ -224,6 +234,7 @@ class TrialProgress:
                 further=self._further(),
                 run_values=self.run_values(),
                 mute_run=self._mute_run(),
+                has_stopped=self.has_stopped,
                 prune_decided_at=self.prune_decided_at,
                 end=self.end,
             )
@@ -248,15 +259,18 @@ class TrialProgress:
         runs = ((index, run) for index, run in enumerate(self.runs) if run.is_complete or not complete)
         return {index: value for index, run in runs if (value := run.curve.value) is not None}
 
+    def _hear(self, at: float) -> None:
+        self._last_heard_at = at if self._last_heard_at is None else max(at, self._last_heard_at)
+
     def _mute_run(self) -> int | None:
-        mute = (index for index, run in enumerate(self.runs) if run.is_mute)
-        return None if self._mean is None else next(mute, None)
+        mute = sorted((run.end is None, index) for index, run in enumerate(self.runs) if run.is_mute)
+        return mute[0][1] if mute and self._mean is not None else None
 
     def _silent_since(self) -> float | None:
-        if self._mean is None or self._last_report_at is None:
+        if self._mean is None or self._last_heard_at is None:
             return None
         heard = (run.last_report_at for run in self.runs if run.end is None)
-        return min((self._last_report_at if at is None else at for at in heard), default=None)
+        return min((self._last_heard_at if at is None else at for at in heard), default=None)
 
     def _common_end(self, end: TrialEnd, run: int) -> TrialEnd | None:
         """Return how the attempt ended when a run just has; None: other runs go on."""
@@ -264,6 +278,8 @@ class TrialProgress:
             return end
         if end.state is FinalState.FAILED:
             return TrialEnd(end.state, f"run {run}: {end.message}" if end.message else f"run {run} failed")
+        if end.state is FinalState.COMPLETE and self.runs[run].is_mute:
+            return end  # whatever the others find, there is no mean
         ends = [each.end for each in self.runs if each.end is not None]
         if len(ends) < len(self.runs):
             return None

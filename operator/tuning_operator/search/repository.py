@@ -310,7 +310,7 @@ class StudyRepository(StudyHistory):
         if new.reports:
             trial.accept(new, now, now, run=run)
         if batch.end is not None:
-            trial.accept_end(batch.end, run=run)
+            trial.accept_end(batch.end, now, run=run)
 
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:
         trial = self.finished(number)
