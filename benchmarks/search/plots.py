@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from benchmarks.search.cells import Result
@@ -37,7 +38,7 @@ _SMALLEST = 1e-6
 """Of what a logarithmic axis shows of a regret."""
 
 
-def _plain(value: float, _place: int) -> str:
+def _plain(value: float, _place: float) -> str:
     """Return a tick's number without needless digits."""
     return f"{value:g}"
 
@@ -144,9 +145,9 @@ def _pruning(summary: Summary, parallelism: int) -> Picture:
         axes.minorticks_off()
         axes.grid(color=FAINT)
     grid[0][0].set_ylabel("above the minimum, median and quartiles")
-    handles = [plt.Line2D([], [], color=COLOURS[name], linewidth=3, label=name) for name in (RANDOM, "TPE")]
+    handles = [Line2D([], [], color=COLOURS[name], linewidth=3, label=name) for name in (RANDOM, "TPE")]
     handles += [
-        plt.Line2D([], [], color=GREY, marker=marker, linestyle="", label="no pruner" if name == "None" else name)
+        Line2D([], [], color=GREY, marker=marker, linestyle="", label="no pruner" if name == "None" else name)
         for name, marker in MARKERS.items()
     ]
     picture.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)

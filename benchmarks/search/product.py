@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks.search.cells import WITHOUT_PRUNER, Cell
 from benchmarks.search.functions import Function
@@ -28,7 +29,6 @@ class Product:
         self.clock = world.clock
         self._world = world
         self._trials = trials
-        world.trials = trials
         self._started = 0
 
     async def begin(self) -> Sequence[Proposal]:
@@ -89,7 +89,7 @@ async def product(cell: Cell, function: Function) -> AsyncIterator[Product]:
             await repositories.aclose()
 
 
-def study_fields(cell: Cell, function: Function) -> dict[str, object]:
+def study_fields(cell: Cell, function: Function) -> dict[str, Any]:
     """Return the fields of the study's spec that matter here."""
     metrics = METRICS[:1] if function.second is None else METRICS
     return {

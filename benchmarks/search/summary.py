@@ -61,8 +61,11 @@ class Summary:
             seeds = sorted(set(product) & set(other))
             if len(seeds) >= 2 and random:
                 evaluations = product[seeds[0]].cell.evaluations
-                pairs = ([regret_after(each[seed], evaluations) for seed in seeds] for each in (product, other))
-                found[function] = compare(*pairs, [regret_after(each, evaluations) for each in random.values()])
+                found[function] = compare(
+                    [regret_after(product[seed], evaluations) for seed in seeds],
+                    [regret_after(other[seed], evaluations) for seed in seeds],
+                    [regret_after(result, evaluations) for result in random.values()],
+                )
         return found
 
     def _random_search(self, function: str, pruner: str) -> dict[int, Result]:

@@ -76,7 +76,7 @@ class FakeMetrics:
 class EngineInAWorld:
     """One study's engine and all that it sees."""
 
-    def __init__(self, caps: dict[str, int] | None = None, **fields: Any) -> None:
+    def __init__(self, caps: dict[str, Any] | None = None, **fields: Any) -> None:
         self.clock = FakeClock()
         self.jobs = FakeTrialJobs(self.clock)
         self.logs = FakeTrialLogs()
