@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-GENERATORS = ("tuning_operator.api.generate", "tuning_operator.reports.openapi", "tuning_operator.metrics")
+GENERATORS = ("tuning_operator.api.generate", "tuning_operator.reports.openapi", "tuning_operator.metrics.reference")
 """Modules that write their files, or check them with --check; run in the project's root."""
 
 

@@ -25,7 +25,7 @@ from tuning_operator.cluster import answers
 from tuning_operator.decisions import conditions, stopping
 from tuning_operator.decisions.hold_ups import HoldUp
 from tuning_operator.errors import InvalidStudy, LeaseLost, StudyGone, TuningError
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.reports.refusals import Reason
 
 PAGE = DOCS / "operations.md"

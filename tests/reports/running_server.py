@@ -15,7 +15,7 @@ import aiohttp
 from tests.fakes.trial_repository import FakeTrialRepositories, FakeTrialRepository
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.snapshot import StudyKey
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.credentials import read_token, report_token

@@ -14,7 +14,7 @@ from tests.cluster_api.trial_jobs_suite import until
 from tests.fakes.trial_repository import FakeTrialRepositories
 from tests.reports.running_server import STUDY, RunningServer, running_server
 from tests.support.processes import free_ports
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.reports import forwarding
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.server import ReportServer

@@ -18,7 +18,9 @@ from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.hold_ups import HoldUp
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trials import EndState
-from tuning_operator.metrics import REFERENCE, Metrics, main, reference_page, watch_event_loop
+from tuning_operator.metrics.event_loop import watch_event_loop
+from tuning_operator.metrics.recording import Metrics
+from tuning_operator.metrics.reference import REFERENCE, main, reference_page
 from tuning_operator.ports import StudyMetrics
 
 ROOT = Path(__file__).parents[2]
@@ -216,12 +218,12 @@ async def test_a_blocked_event_loop_is_noticed() -> None:
 
 
 def test_the_reference_page_is_up_to_date() -> None:
-    assert (ROOT / REFERENCE).read_text() == reference_page(), "run python -m tuning_operator.metrics"
+    assert (ROOT / REFERENCE).read_text() == reference_page(), "run python -m tuning_operator.metrics.reference"
 
 
 def test_the_check_of_the_reference_page_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match=r"python -m tuning_operator\.metrics"):
+    with pytest.raises(SystemExit, match=r"python -m tuning_operator\.metrics\.reference"):
         main(["--check"])
     main([])
     main(["--check"])

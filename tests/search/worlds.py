@@ -14,7 +14,7 @@ from tests.fakes import FakeClock
 from tests.search.studies import KEY, study_spec
 from tuning_operator.api.study import StudySpec
 from tuning_operator.errors import StorageUnavailable
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.search import StudyRepositories
 from tuning_operator.search.database import Database
 from tuning_operator.search.repository import StudyRepository

@@ -39,7 +39,9 @@ from tuning_operator.handlers.probes import ProbeServer
 from tuning_operator.handlers.study_feed import StudyFeed
 from tuning_operator.handlers.study_watch import StudyWatch
 from tuning_operator.interpreter import prepare_interpreter
-from tuning_operator.metrics import CONTENT_TYPE, Metrics, watch_event_loop
+from tuning_operator.metrics.definitions import CONTENT_TYPE
+from tuning_operator.metrics.event_loop import watch_event_loop
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.certificate import ServingCertificate

@@ -28,7 +28,7 @@ from tuning_operator.local.log_files import LogFiles
 from tuning_operator.local.places import NAMESPACE, Places
 from tuning_operator.local.processes import LocalTrialJobs
 from tuning_operator.local.world import LocalEvents, LocalStatus
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import TrialRepository
 from tuning_operator.reports.addresses import ReportAddresses
 from tuning_operator.reports.server import ReportServer

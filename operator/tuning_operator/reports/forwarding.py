@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import hdrs, web
 from yarl import URL
 
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.read_api import TOKEN_HEADER

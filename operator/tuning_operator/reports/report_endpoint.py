@@ -20,7 +20,7 @@ from tuning_contract import ReportBatch, ReportReply, WireError
 from tuning_contract.reports import MAX_BODY_BYTES
 from tuning_operator.api.trial_template import MAX_RUNS
 from tuning_operator.errors import LeaseLost, NotFound, StorageUnavailable, StudyGone, TooManySteps
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import ReportAnswer, TrialRepositories
 from tuning_operator.reports.attempt_address import AttemptAddress
 from tuning_operator.reports.credentials import is_report_token

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tuning_contract.reports import MAX_BODY_BYTES
 from tuning_operator.errors import Unavailable
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import TrialRepositories, TrialRepository
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.connections import Connections

@@ -19,7 +19,7 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import LeaseLost, NotFound
 from tuning_operator.fault_points import Point, reach
 from tuning_operator.interpreter import look_at_all_again, making_what_stays
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import Clock
 from tuning_operator.search import custody, tables
 from tuning_operator.search.attributes import CREATED, created_at, from_json

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from tuning_operator.errors import LeaseLost, StorageUnavailable, TuningError, Unavailable
-from tuning_operator.metrics import Metrics
+from tuning_operator.metrics.recording import Metrics
 from tuning_operator.search.database import Database
 from tuning_operator.search.report_rows import ReportRows
 

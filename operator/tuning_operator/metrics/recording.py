@@ -1,20 +1,10 @@
-"""Every Prometheus metric, and the one place that records each.
-
-A metric's labels are the study's namespace and name, and besides them only words of closed sets, so that the number
-of series grows with the studies that exist and with nothing else. `python -m tuning_operator.metrics` writes the
-reference page, with `--check` it says whether the page is up to date.
-"""
+"""Every metric, and the one method that records each."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, TypeVar
+from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import ProcessCollector
 
 from tuning_operator import __version__
 from tuning_operator.api.retries import FailureClass
@@ -25,12 +15,7 @@ from tuning_operator.decisions.gpus import gpus_of_trial
 from tuning_operator.decisions.hold_ups import HoldUp
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trials import EndState
-
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-"""Content type of `Metrics.exposition`."""
-
-REFERENCE = Path("docs/reference/metrics.md")
-"""The generated page, below the repository's root."""
+from tuning_operator.metrics.definitions import STUDY, Definitions
 
 REPORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds; the endpoint promises 5 ms (p50), 30 ms (p99), and 100 ms while the sampler is busy."""
@@ -42,66 +27,47 @@ LAUNCH_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 QUEUE_BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 """Seconds, from a free node that has the image to a day in a queue."""
 
-_STALL_WINDOW = 60.0
-"""Seconds; the longest stall shown is that of the current and the previous window, so that every scrape sees it."""
-
-_Metric = TypeVar("_Metric", Gauge, Counter)
 _TRIAL_STATES = ("waiting", "pending", "running", "complete", "pruned", "failed")
-_STUDY = ("namespace", "study")
 
 
-@dataclass(frozen=True)
-class Description:
-    """What the reference page says of a metric."""
-
-    name: str
-    kind: str
-    text: str
-    labels: tuple[str, ...]
-    buckets: tuple[float, ...] = ()
-
-
-class Metrics:
-    """One process's metrics, in a registry of their own. Implements `StudyMetrics`."""
+class Metrics(Definitions):
+    """One process's metrics. Implements `StudyMetrics`."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.descriptions: list[Description] = []
+        super().__init__()
         ProcessCollector(registry=self.registry)
-        self._of_studies: list[Gauge | Counter] = []
-        """Those whose series vanish with a study."""
         self._define_studies()
         self._define_reports()
         self._define_engine()
 
     def _define_studies(self) -> None:
-        self._trials = self._gauge("tuning_trials", "Trials by state", *_STUDY, "state")
+        self._trials = self._gauge("tuning_trials", "Trials by state", *STUDY, "state")
         self._best = self._gauge(
             "tuning_best_value",
             "The best value of each objective, once a trial is complete; with several objectives, of the trials on the "
             "front",
-            *_STUDY,
+            *STUDY,
             "objective",
         )
         self._hypervolume = self._gauge(
             "tuning_hypervolume",
             "With two or three objectives: the volume of what the Pareto front is better than, down to a reference "
             "point that the first 10 complete trials fix; it never shrinks",
-            *_STUDY,
+            *STUDY,
         )
-        self._front = self._gauge("tuning_front_trials", "With several objectives: trials on the Pareto front", *_STUDY)
+        self._front = self._gauge("tuning_front_trials", "With several objectives: trials on the Pareto front", *STUDY)
         self._conditions = self._gauge(
-            "tuning_study_condition", "1 while the condition is True, else 0", *_STUDY, "condition"
+            "tuning_study_condition", "1 while the condition is True, else 0", *STUDY, "condition"
         )
-        self._ends = self._counter("tuning_trial_ends_total", "Trials that ended, by state", *_STUDY, "state")
+        self._ends = self._counter("tuning_trial_ends_total", "Trials that ended, by state", *STUDY, "state")
         self._failures = self._counter(
-            "tuning_attempt_failures_total", "Attempts that failed, tried again or not, by class", *_STUDY, "class"
+            "tuning_attempt_failures_total", "Attempts that failed, tried again or not, by class", *STUDY, "class"
         )
         self._retries = self._counter(
-            "tuning_trial_retries_total", "Attempts that another one followed, by what ended them", *_STUDY, "reason"
+            "tuning_trial_retries_total", "Attempts that another one followed, by what ended them", *STUDY, "reason"
         )
         self._held_up = self._gauge(
-            "tuning_trials_held_up", "Trials that something keeps from running, by reason", *_STUDY, "reason"
+            "tuning_trials_held_up", "Trials that something keeps from running, by reason", *STUDY, "reason"
         )
         self._queue = self._histogram(
             "tuning_trial_queue_seconds",
@@ -114,20 +80,20 @@ class Metrics:
         self._gpu_seconds = self._counter(
             "tuning_gpu_seconds_total",
             "GPUs requested times seconds with a running pod, over the ended attempts",
-            *_STUDY,
+            *STUDY,
         )
         self._gpu_seconds_wasted = self._counter(
             "tuning_gpu_seconds_wasted_total",
             "The part of them that brought no value: of failed trials (Failed), and of attempts that were followed by "
             "another (Repeated; what a checkpoint saved of them is not taken off)",
-            *_STUDY,
+            *STUDY,
             "reason",
         )
         self._gpu_seconds_saved = self._counter(
             "tuning_gpu_seconds_saved_total",
             "Estimate of what pruning saved: for each pruned trial, what complete trials took on average by then, less "
             "what it took itself",
-            *_STUDY,
+            *STUDY,
         )
 
     def _define_reports(self) -> None:
@@ -176,10 +142,6 @@ class Metrics:
             "tuning_takeover_seconds", "From winning the election to following the studies, once this process did"
         )
         self._gauge("tuning_build_info", "Always 1, for its label", "version").labels(__version__).set(1)
-
-    def exposition(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
 
     def study_shown(self, study: StudyKey, status: StudyStatus) -> None:
         """Show a study as its status does."""
@@ -233,11 +195,6 @@ class Metrics:
         """Record the time from a study's creation to the POST of its first Job."""
         self._start.observe(max(0.0, seconds))
 
-    def forget_study(self, study: StudyKey) -> None:
-        """Remove the series of a study that no longer exists; one that has none is no harm."""
-        for metric in self._of_studies:
-            metric.remove_by_labels({"namespace": study.namespace, "study": study.name})
-
     def reports_acknowledged(self, seconds: float, count: int, decision_seconds: float | None) -> None:
         """Record a request that was served, and the pruning decision where one was due."""
         self._report.observe(seconds)
@@ -281,73 +238,3 @@ class Metrics:
     def event_loop_stalled(self, seconds: float) -> None:
         """Show the longest stall of the event loop in the last one to two minutes."""
         self._stall.set(seconds)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        self.descriptions.append(Description(name, "gauge", text, labels))
-        return self._kept(Gauge(name, text, labels, registry=self.registry), labels)
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        self.descriptions.append(Description(name, "counter", text, labels))
-        return self._kept(Counter(name, text, labels, registry=self.registry), labels)
-
-    def _kept(self, metric: _Metric, labels: tuple[str, ...]) -> _Metric:
-        if labels[: len(_STUDY)] == _STUDY:
-            self._of_studies.append(metric)
-        return metric
-
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-        self.descriptions.append(Description(name, "histogram", text, (), buckets))
-        return Histogram(name, text, buckets=buckets, registry=self.registry)
-
-
-async def watch_event_loop(metrics: Metrics, interval: float = 0.05) -> None:
-    """Measure, until cancelled, how late the loop wakes a sleeper: as long as it was busy with something else."""
-    loop = asyncio.get_running_loop()
-    previous = current = 0.0
-    window_end = loop.time() + _STALL_WINDOW
-    while True:
-        due = loop.time() + interval
-        await asyncio.sleep(interval)
-        now = loop.time()
-        if now > window_end:
-            previous, current, window_end = current, 0.0, now + _STALL_WINDOW
-        current = max(current, now - due)
-        metrics.event_loop_stalled(max(previous, current))
-
-
-_PAGE = """# Metrics
-
-The operator serves these at `/metrics` of its probe port in Prometheus' text format, with the usual `process_*`
-metrics beside them. The series of a study vanish with the study. All times are in seconds.
-
-| metric | type | labels | is |
-|---|---|---|---|
-{rows}
-
-Bounds of the histograms' buckets, in seconds:
-
-{buckets}
-
-This page is generated by `python -m tuning_operator.metrics`.
-"""
-
-
-def reference_page() -> str:
-    """Return the reference page."""
-    descriptions = Metrics().descriptions
-    rows = [f"| `{d.name}` | {d.kind} | {', '.join(f'`{x}`' for x in d.labels)} | {d.text} |" for d in descriptions]
-    buckets = [f"- `{d.name}`: {', '.join(f'{x:g}' for x in d.buckets)}" for d in descriptions if d.buckets]
-    return _PAGE.format(rows="\n".join(rows), buckets="\n".join(buckets))
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Write the reference page in the working directory, the repository's root; with --check, compare only."""
-    if "--check" not in arguments:
-        REFERENCE.parent.mkdir(parents=True, exist_ok=True)
-        REFERENCE.write_text(reference_page())
-    elif not REFERENCE.exists() or REFERENCE.read_text() != reference_page():
-        sys.exit(f"{REFERENCE} is out of date; run python -m tuning_operator.metrics")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
