@@ -13,7 +13,7 @@ from tests.search.worlds import DatabaseWorld
 from tuning_operator.api.study import StudySpec
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.search import feasible_points
-from tuning_operator.search.feasible_points import RandomPoints, feasible_share
+from tuning_operator.search.feasible_points import FeasiblePoints, RandomPoints, feasible_share
 from tuning_operator.search.space import Space
 
 SPACE = (
@@ -107,7 +107,10 @@ async def test_a_search_without_a_feasible_point_ends_and_says_what_is_violated(
     assert await study.ask(3) == []
     history = study.history()
     assert (history.exhausted, history.total) == (True, 0)
-    assert history.infeasible == "none of 10,020 points in a row meets `constraints`: all of them violate a + b > 99"
+    assert history.infeasible == (
+        "none of 10,020 points in a row meets `constraints`: all of them violate a + b > 99; relax it or widen the "
+        "parameters"
+    )
     study = await sqlite_world.reopen()
     assert await study.ask(1) == []
     assert study.history() == history
@@ -124,16 +127,37 @@ async def test_a_study_that_has_not_started_gets_another_chance_when_it_is_corre
     assert [trial.parameters["a"] for trial in await study.ask(2)] == [4, 4]
 
 
-async def test_an_enqueued_trial_that_leaves_no_feasible_point_ends_the_search(sqlite_world: DatabaseWorld) -> None:
+@pytest.mark.parametrize("sampler", [{"name": "Random"}, {"name": "TPE"}, {"name": "Grid"}], ids=str)
+async def test_an_enqueued_trial_that_leaves_no_feasible_point_is_named_before_the_first_trial(
+    sqlite_world: DatabaseWorld, sampler: dict[str, Any]
+) -> None:
     enqueue = [{"a": 1}, {"a": 0}]
-    sqlite_world.spec = _spec({"name": "Random"}, GRID, ["a > 0 || b > 99"], enqueue=enqueue)
+    sqlite_world.spec = _spec(sampler, GRID, ["a > 0 || b > 99"], enqueue=enqueue)
+    study = await sqlite_world.open()
+    assert await study.ask(3) == []
+    history = study.history()
+    assert (history.total, history.exhausted) == (0, True)
+    assert history.infeasible == (
+        "`search.enqueue[1]` can't meet `constraints`: none of 10,000 points with its values does, all of them violate "
+        "a > 0 || b > 99; relax it or change that trial"
+    )
+    sqlite_world.spec = _spec(sampler, GRID, ["a > 0 || b > 99"], enqueue=enqueue[:1])
+    study = await sqlite_world.reopen()
+    assert [trial.parameters["a"] for trial in await study.ask(1)] == [1]
+
+
+async def test_an_enqueued_trial_of_a_study_that_has_begun_is_named_too(
+    sqlite_world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FeasiblePoints, "why_not_enqueued", lambda *_: None)  # as in a study of an earlier version
+    sqlite_world.spec = _spec({"name": "Random"}, GRID, ["a > 0 || b > 99"], enqueue=[{"a": 1}, {"a": 0}])
     study = await sqlite_world.open()
     assert [trial.parameters["a"] for trial in await study.ask(3)] == [1]
     study = await sqlite_world.reopen()
     assert await study.ask(1) == []
     history = study.history()
     assert (history.total, history.exhausted) == (1, True)
-    assert "a > 0 || b > 99" in history.infeasible
+    assert history.infeasible.startswith("`search.enqueue[1]` can't meet `constraints`: none of 10,001 points with")
 
 
 def test_a_grid_that_is_almost_nowhere_feasible_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,14 @@ def test_where_no_point_meets_them_the_search_is_over(name: str, options: dict[s
     assert study.asking.why_none()
 
 
+@STRATEGY
+def test_an_enqueued_configuration_that_can_not_meet_them_is_named(name: str, options: dict[str, Any]) -> None:
+    enqueue = [{"a": 1}, {"a": 0}]
+    study = Drafting(inheriting_spec(name, options, PARAMETERS, enqueue=enqueue, constraints=["a > 0 || b > 99"]))
+    assert study.ask(3) == []
+    assert study.asking.why_none().startswith("`search.enqueue[1]` can't meet `constraints`: none of 10,000 points")
+
+
 def test_where_no_change_meets_them_the_net_goes_on_unchanged() -> None:
     start = {"a": 1, "b": 5, "rate": 0.01}
     study = Drafting(inheriting_spec("MIHA", {}, PARAMETERS, enqueue=[start], constraints=["a == 1 && b == 5"]))

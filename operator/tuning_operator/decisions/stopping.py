@@ -140,7 +140,7 @@ def _exhausted(spec: StudySpec, history: History) -> Verdict | None:
     if not history.exhausted:
         return None
     if history.infeasible:
-        message = f"{history.infeasible}; relax it or widen the parameters{' in a new study' if history.total else ''}"
+        message = f"{history.infeasible}{' in a new study' if history.total else ''}"
         failed = history.complete == 0 and not history.open
         return Verdict(failed=failed, early=False, reason="NoFeasiblePoint", message=message)
     sampler = spec.search.sampler.name

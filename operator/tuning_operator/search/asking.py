@@ -166,6 +166,10 @@ class Asking:
         if self._no_point is not None:
             return None
         number = self._seen.count
+        if number == 0:  # before anything is paid for, and the study can still be corrected
+            self._no_point = self._feasible.why_not_enqueued(self._enqueued, self._seed)
+            if self._no_point is not None:
+                return None
         self._see(before=number)
         descent = self._descent(number)
         if descent is None:
@@ -192,7 +196,7 @@ class Asking:
         point = self._feasible.drawn(feasible_seed(self._seed, number), descent.given)
         if point is not None:
             return self._ask(number, replace(descent, given=point))
-        self._no_point = self._feasible.why_none()
+        self._no_point = self._feasible.why_none(descent.enqueued)
         return None
 
     def _ask(self, number: int, descent: Descent, draw: int = 0) -> FrozenTrial:
@@ -222,13 +226,13 @@ class Asking:
         """Return what of a trial is not the sampler's to choose; None: there is nothing to try, or not yet."""
         if self._proposing is not None:
             return self._proposing.next()
+        if number < len(self._enqueued):
+            return Descent(self._enqueued[number], enqueued=number)
         given = self._given(number)
         return None if given is None else Descent(given)
 
     def _given(self, number: int) -> Mapping[str, ParameterValue] | None:
         """Return the parameters that are not the sampler's to choose; None: there is nothing left to try."""
-        if number < len(self._enqueued):
-            return self._enqueued[number]
         if self._walk is None:
             return {}
         point = self._drawn(number, self._walk) or self._walk.next()

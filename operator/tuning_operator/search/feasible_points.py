@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -15,6 +15,7 @@ from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.reverse_log import reversed_value
+from tuning_operator.search.seeds import feasible_seed
 from tuning_operator.search.space import Space
 
 _SAMPLER_DRAWS = {SamplerName.RANDOM: 1, SamplerName.QMC: 1_000, SamplerName.GP: 5, SamplerName.TPE: 20}
@@ -60,12 +61,26 @@ class FeasiblePoints:
         points = (draw.point(given) for _ in range(_RANDOM_DRAWS))
         return next((point for point in points if self.has(point)), None)
 
-    def why_none(self) -> str:
-        """Return why no feasible point has been found since the last one."""
+    def why_none(self, enqueued: int | None = None) -> str:
+        """Return why no feasible point has been found since the last one, and the way out.
+
+        `enqueued` is the index of the enqueued trial whose values the points had; None: it is about none.
+        """
         violated, count = self._violated.most_common(1)[0]
         total = self._violated.total()
         share = "all" if count == total else f"{count / total:.0%}"
-        return f"none of {total:,} points in a row meets `constraints`: {share} of them violate {violated}"
+        violate = f"{share} of them violate {violated}; relax it or"
+        if enqueued is None:
+            return f"none of {total:,} points in a row meets `constraints`: {violate} widen the parameters"
+        missed = f"none of {total:,} points with its values does"
+        return f"`search.enqueue[{enqueued}]` can't meet `constraints`: {missed}, {violate} change that trial"
+
+    def why_not_enqueued(self, enqueued: Sequence[Mapping[str, ParameterValue]], seed: int) -> str | None:
+        """Return why one of these trials can't be completed, as a sentence; None: all can be."""
+        for index, given in enumerate(() if self.are_all else enqueued):
+            if self.drawn(feasible_seed(seed, index), given) is None:
+                return self.why_none(index)
+        return None
 
 
 class RandomPoints:

@@ -36,6 +36,8 @@ class Descent:
     follows from it, a split of the data for example, stays the same."""
     otherwise: Descent | None = None
     """What there is instead, where constraints forbid whatever was proposed; None: nothing else."""
+    enqueued: int | None = None
+    """The index of the enqueued trial that gave the parameters; None: none did."""
 
 
 class Proposing:
@@ -86,7 +88,7 @@ class Proposing:
             return None
         lineage = proposal.lineage
         if proposal.configuration is not None:
-            return Descent(self._configuration(proposal.configuration), written_lineage(lineage))
+            return self._configuration(proposal.configuration, written_lineage(lineage))
         if lineage.parent is None:
             anything = Descent({}, written_lineage(replace(lineage, note=_NO_CHANGE)))
             return Descent(proposal.parameters, written_lineage(lineage), anything)
@@ -97,8 +99,10 @@ class Proposing:
         otherwise = Descent(parent.params, unchanged)
         return Descent(proposal.parameters, {**written_lineage(lineage), SEED: known.seed}, otherwise)
 
-    def _configuration(self, number: int) -> Mapping[str, ParameterValue]:
-        return self._enqueued[number] if number < len(self._enqueued) else {}
+    def _configuration(self, number: int, attributes: Mapping[str, Any]) -> Descent:
+        if number < len(self._enqueued):
+            return Descent(self._enqueued[number], attributes, enqueued=number)
+        return Descent({}, attributes)
 
     def _next(self, draw: int = 0) -> Answer:
         answer = self._strategy.next(self._past, strategy_random(self._seed, len(self._past), draw))
