@@ -7,11 +7,10 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 from tuning_operator import fault_points
 from tuning_operator.cluster.client import ClusterClient
@@ -30,11 +29,11 @@ from tuning_operator.cluster.token_issuer import token_issuer
 from tuning_operator.cluster.trial_jobs import ClusterTrialJobs
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
-from tuning_operator.errors import NotFound, Unavailable
 from tuning_operator.fair_use import FairUse
 from tuning_operator.handlers.active_repositories import ActiveRepositories
 from tuning_operator.handlers.deleted_studies import DeletedStudies
 from tuning_operator.handlers.logs import configure_logging
+from tuning_operator.handlers.parts import beside, patiently, until
 from tuning_operator.handlers.probes import ProbeServer
 from tuning_operator.handlers.study_feed import StudyFeed
 from tuning_operator.handlers.study_watch import StudyWatch
@@ -54,10 +53,7 @@ from tuning_operator.study_tasks import StudyTasks
 from tuning_operator.trial_logs.log_readings import LogReadings
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
-RETRY_SECONDS = 3.0
-"""Seconds between attempts at what the operator can't start without."""
 FLUSH_SECONDS = 2.0
 """Seconds that the last Events have to be posted."""
 DRAIN_SECONDS = 5.0
@@ -130,15 +126,15 @@ class Operator:
             self._listen_to_signals(stack)
             await stack.enter_async_context(self._client)
             await stack.enter_async_context(self._lease_client)
-            await stack.enter_async_context(_beside(watch_event_loop(self._metrics)))
+            await stack.enter_async_context(beside(watch_event_loop(self._metrics)))
             await self._start_probes(stack)
             stack.push_async_callback(self._repositories.aclose)
-            key = await self._until_stopped(_patiently(self._repositories.secret_key, "the storage can't be used"))
+            key = await until(self._stopping, patiently(self._repositories.secret_key, "the storage can't be used"))
             if key is None:
                 return
             server = await self._start_reports(stack, key)
             stack.push_async_callback(self._hand_over, server)
-            await self._until_stopped(self._lease.acquire())
+            await until(self._stopping, self._lease.acquire())
             if not self._stopping.is_set():
                 await self._run_studies(stack, key)
 
@@ -155,7 +151,7 @@ class Operator:
     async def _run_studies(self, stack: AsyncExitStack, key: bytes) -> None:
         self._metrics.leadership_changed(True)
         stack.callback(self._metrics.leadership_changed, False)
-        await stack.enter_async_context(_beside(self._events.run()))
+        await stack.enter_async_context(beside(self._events.run()))
         stack.push_async_callback(self._events.flush, FLUSH_SECONDS)
         tasks = StudyTasks(self._world(key), self._repositories, self._settings)
         stack.push_async_callback(tasks.close)
@@ -166,7 +162,8 @@ class Operator:
         deleted = DeletedStudies(tasks, self._repositories, lambda: reader.studies(namespaces), namespaces)
         self._feed = feed = StudyFeed(deleted, lambda: reader.studies(namespaces))
         jobs = JobWatch(self._client, self._cache, namespaces, relist_seconds=self._settings.relist_seconds)
-        await self._until_stopped(
+        await until(
+            self._stopping,
             self._hold_lease(tasks),
             jobs.run(),
             PendingJobs(self._client, self._cache, self._clock).run(),
@@ -182,15 +179,15 @@ class Operator:
 
     async def _follow_studies(self, jobs: JobWatch, feed: StudyFeed, deleted: DeletedStudies) -> None:
         started = time.monotonic()
-        await _patiently(self._take_database_over, "the database can't be taken over")
+        await patiently(self._take_database_over, "the database can't be taken over")
         # A study that acts before its Jobs are known would take them for missing.
         await jobs.wait_listed()
-        await _patiently(feed.relist, "the TuningStudies can't be listed")
+        await patiently(feed.relist, "the TuningStudies can't be listed")
         self._follows = True
         self._metrics.taken_over(time.monotonic() - started)
         # No sooner than now, for both may lead to writes.
         seconds = self._settings.relist_seconds
-        async with _beside(feed.keep_listing(seconds)), _beside(deleted.run(seconds)):
+        async with beside(feed.keep_listing(seconds)), beside(deleted.run(seconds)):
             await StudyWatch(self._settings.namespaces, self._load, feed.take).run()
 
     async def _take_database_over(self) -> None:
@@ -286,45 +283,9 @@ class Operator:
             loop.add_signal_handler(number, self.stop)
             stack.callback(loop.remove_signal_handler, number)
 
-    async def _until_stopped(self, *parts: Coroutine[Any, Any, Any]) -> Any:
-        """Run the parts until one of them ends, and return what it returned; None when the operator is stopped."""
-        stopping = asyncio.create_task(self._stopping.wait())
-        running = [asyncio.create_task(part) for part in parts]
-        try:
-            done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (stopping, *running):
-                task.cancel()
-            await asyncio.gather(stopping, *running, return_exceptions=True)
-        results = [task.result() for task in running if task in done]
-        return next(iter(results), None)
-
 
 async def run_operator(settings: Settings, load: Callable[[], Credentials] = load_credentials) -> None:
     """Run an operator until SIGTERM or SIGINT, and log as the settings say; raises what `Operator.run` raises."""
     configure_logging(settings.log_format)
     fault_points.arm()
     await Operator(settings, load).run()
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _patiently(step: Callable[[], Awaitable[_T]], complaint: str) -> _T:
-    """Repeat a step until it succeeds; complain once for each new reason."""
-    said = ""
-    while True:
-        try:
-            return await step()
-        except (Unavailable, NotFound) as error:
-            if str(error) != said:
-                _log.warning("%s, and it is tried again: %s", complaint, error)
-            said = str(error)
-        await asyncio.sleep(RETRY_SECONDS)
