@@ -249,7 +249,7 @@ async def test_a_study_that_cant_resume_starts_nothing_until_its_annotation_goes
 async def test_a_storage_that_is_away_is_named_in_the_status_and_tried_again(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuning_operator.study_tasks.RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr("tuning_operator.study_task.RETRY_SECONDS", (0.01,))
     cluster.repositories.fail_next_open(StorageUnavailable("the database does not answer"))
     cluster.tasks.study_changed(study_document())
     await cluster.until(lambda: bool(cluster.status.written))
@@ -283,7 +283,7 @@ async def test_a_study_that_cant_be_worked_on_keeps_no_room_from_others(cluster:
 async def test_a_status_that_cant_be_written_is_written_later(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuning_operator.study_tasks.RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr("tuning_operator.study_task.RETRY_SECONDS", (0.01,))
     cluster.status.fail_next(ClusterUnavailable("away"), ClusterUnavailable("away"))
     cluster.tasks.study_changed(study_document())
     await cluster.until(lambda: cluster.shown.get("phase") == "Running")
@@ -293,7 +293,7 @@ async def test_a_status_that_cant_be_written_is_written_later(
 async def test_a_defect_in_one_study_stops_neither_it_nor_others(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tuning_operator.study_tasks.RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr("tuning_operator.study_task.RETRY_SECONDS", (0.01,))
     cluster.repositories.fail_next_open(ZeroDivisionError("a defect"))
     cluster.tasks.study_changed(study_document())
     await cluster.until(lambda: cluster.shown.get("phase") == "Running")

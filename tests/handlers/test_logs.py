@@ -59,7 +59,7 @@ def test_both_show_where_an_error_came_from() -> None:
     assert "ValueError: no" in json.loads(JsonFormatter().format(failed))["exception"]
 
 
-ROOMS_OF_STUDIES = ("engine.py", "study_tasks.py", "job_creations.py", "cluster/failure_causes.py", "trial_logs/*.py")
+ROOMS_OF_STUDIES = ("engine.py", "study_task*.py", "job_creations.py", "cluster/failure_causes.py", "trial_logs/*.py")
 """Whatever is logged there is about a study or one of its trials."""
 
 
