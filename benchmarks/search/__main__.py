@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.program import say
 from benchmarks.search.cells import SIDES, Cell, all_cells, read
 from benchmarks.search.functions import FUNCTIONS
-from benchmarks.search.methods import PRUNERS, SAMPLERS
+from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.running import run_cells
 
 
@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", default="20", help="how many, or from:to without the last (20)")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=[*SAMPLERS])
-    parser.add_argument("--pruners", nargs="+", choices=["-", *PRUNERS], default=["-", *PRUNERS], help="-: without")
+    pruners = ["-", *PRUNERS, *POPULATIONS]
+    parser.add_argument("--pruners", nargs="+", choices=pruners, default=pruners, help="or strategies; -: without")
     parser.add_argument("--functions", nargs="+", choices=FUNCTIONS, default=[*FUNCTIONS])
     parser.add_argument("--parallelism", nargs="+", type=int, default=[1, 8, 64])
     return parser

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.search.functions import FUNCTIONS
-from benchmarks.search.methods import PRUNERS, SAMPLERS, Pruning
+from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS, Pruning
 
 PRODUCT, LIBRARY, TWIN = "product", "optuna", "optuna-reseeded"
 """This project; Optuna as it is; and Optuna with this project's random numbers, which shows whether anything else
@@ -22,6 +22,7 @@ WITHOUT_PRUNER = "-"
 
 _PRUNED_FUNCTIONS = ("hartmann", "network", "noisy")
 _PRUNED_PARALLELISM = 8
+_POPULATIONS_FUNCTIONS = ("hartmann", "network")
 _GP_FUNCTIONS = ("branin", "rosenbrock", "hartmann", "network", "noisy", "zdt1")
 _GP_SEEDS = 10
 
@@ -33,6 +34,7 @@ class Cell:
     side: str
     sampler: str
     pruner: str
+    """Or the strategy, which has the sampler's place; its new configurations are random."""
     function: str
     parallelism: int
     seed: int
@@ -40,7 +42,16 @@ class Cell:
     @property
     def evaluations(self) -> int:
         """How many trials it has."""
-        return SAMPLERS[self.sampler].evaluations if self.pruner == WITHOUT_PRUNER else PRUNERS[self.pruner].evaluations
+        if self.pruner == WITHOUT_PRUNER:
+            return SAMPLERS[self.sampler].evaluations
+        return (POPULATIONS.get(self.pruner) or PRUNERS[self.pruner]).evaluations
+
+    @property
+    def with_curves(self) -> bool:
+        """Whether trials report each epoch."""
+        if self.pruner in POPULATIONS:
+            return POPULATIONS[self.pruner].has_curves
+        return self.pruner != WITHOUT_PRUNER
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,7 @@ def all_cells(seeds: Sequence[int]) -> Iterator[Cell]:
     for sampler in ("TPE", "Random", "CMAES", "QMC", "NSGAII"):
         yield from _of_sampler(sampler, seeds, (PRODUCT, LIBRARY))
     yield from _of_pruners(seeds)
+    yield from _of_populations(seeds)
     yield from _of_sampler("Grid", seeds[:1], (PRODUCT, LIBRARY))
     for sampler in ("TPE", "NSGAII", "CMAES", "Random"):
         yield from _of_sampler(sampler, seeds, (TWIN,))
@@ -133,6 +145,14 @@ def _of_pruners(seeds: Sequence[int]) -> Iterator[Cell]:
                 for pruner, pruning in PRUNERS.items():
                     for side in _sides(sampler, pruning):
                         yield Cell(side, sampler, pruner, function, _PRUNED_PARALLELISM, seed)
+
+
+def _of_populations(seeds: Sequence[int]) -> Iterator[Cell]:
+    for seed in seeds:
+        for function in _POPULATIONS_FUNCTIONS:
+            for name, population in POPULATIONS.items():
+                if population.takes(FUNCTIONS[function]):
+                    yield Cell(PRODUCT, "Random", name, function, _PRUNED_PARALLELISM, seed)
 
 
 def _sides(sampler: str, pruning: Pruning) -> Sequence[str]:

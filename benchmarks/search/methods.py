@@ -103,3 +103,37 @@ PRUNERS: dict[str, Pruning] = {
     "SynchronousHyperband": Pruning(None, {"maxResource": EPOCHS, "iterations": 3}, evaluations=210),
 }
 """By the name that a study gives it."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """A strategy whose trials come from others, beside random search at the same GPU time; Optuna has none."""
+
+    options: Mapping[str, Any]
+    evaluations: int
+    """Its trials, which may go on from others'."""
+    takes: Callable[[Function], bool] = lambda _: True
+    """Whether it can search a function's space."""
+    has_curves: bool = True
+    """Whether trials report each epoch; one that only trains whole trials needs no more than their ends."""
+
+
+def _has_steps(function: Function) -> bool:
+    return any(parameter["type"] != "Float" for parameter in function.parameters)
+
+
+POPULATIONS: dict[str, Population] = {
+    # As many epochs as 20 whole trainings.
+    "PopulationBasedTraining": Population(
+        {"populationSize": 20, "interval": EPOCHS // 9, "generations": 9}, evaluations=180
+    ),
+    # Whole trainings; its defaults are for many more.
+    "RegularizedEvolution": Population({"populationSize": 32, "sampleSize": 8}, evaluations=128, has_curves=False),
+    # One net of 27 epochs, and the variants of three cycles: as many epochs as three whole trainings.
+    "MIHA": Population(
+        {"cycles": 3, "populationSize": 8, "runupEpochs": 3, "epochsPerIndividual": 2, "fixingEpochs": 5},
+        evaluations=29,
+        takes=_has_steps,
+    ),
+}
+"""By the name that a study gives it in its sampler's place."""

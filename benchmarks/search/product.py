@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.search.cells import WITHOUT_PRUNER, Cell
 from benchmarks.search.functions import Function
-from benchmarks.search.methods import PRUNERS, SAMPLERS
+from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.simulation import Proposal, Values
 from tests.builders import STUDY, trial_fields
 from tests.engine.world import EngineInAWorld
@@ -54,7 +54,7 @@ class Product:
         """Let the engine step until its slots are full, for a slow sampler gives some trials at a time."""
         proposals: list[Proposal] = []
         while True:
-            await self._world.engine.step(self._world.resource, self._trials, self.clock.now())
+            due = await self._world.engine.step(self._world.resource, self._trials, self.clock.now())
             await self._world.engine.settle()
             known = self._trials.history()
             new = [trial for trial in known.open if trial.number >= self._started]
@@ -65,7 +65,8 @@ class Product:
                 proposals.append(Proposal(trial.number, trial.parameters, lineage.parent, lineage.budget))
             spec = self._world.resource.spec
             full = len(known.open) >= spec.parallelism or known.total >= spec.max_trials or known.exhausted
-            if full or not new:
+            looks_again = due is not None and due <= self.clock.now()
+            if full or not (new or looks_again):
                 return proposals
 
 
@@ -106,6 +107,8 @@ def _methods(cell: Cell, function: Function) -> dict[str, object]:
     sampler = {"name": cell.sampler, "options": dict(SAMPLERS[cell.sampler].options(function))}
     if cell.pruner == WITHOUT_PRUNER:
         return {"sampler": sampler}
+    if cell.pruner in POPULATIONS:
+        return {"sampler": {"name": cell.pruner, "options": dict(POPULATIONS[cell.pruner].options)}}
     pruning = PRUNERS[cell.pruner]
     pruner = {"name": cell.pruner, "options": dict(pruning.options)}
     return {"sampler": pruner} if pruning.library is None else {"sampler": sampler, "pruner": pruner}

@@ -46,6 +46,7 @@ def all_tables(summary: Summary) -> dict[str, str]:
         "ranks": tables.ranks(summary, EVALUATIONS),
         "beside Optuna": tables.beside_optuna(summary),
         "pruners": tables.pruners(summary, 8),
+        "populations": tables.populations(summary, 8),
     }
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 import optuna
 
 from benchmarks.program import say
-from benchmarks.search.cells import PRODUCT, WITHOUT_PRUNER, Cell, Result
+from benchmarks.search.cells import PRODUCT, Cell, Result
 from benchmarks.search.functions import FUNCTIONS
 from benchmarks.search.library import Library
 from benchmarks.search.product import product
@@ -44,11 +44,11 @@ def run_cell(cell: Cell) -> Result:
 
 
 async def _run(cell: Cell) -> Course:
-    function, with_curves = FUNCTIONS[cell.function], cell.pruner != WITHOUT_PRUNER
+    function = FUNCTIONS[cell.function]
     if cell.side != PRODUCT:
-        return await simulate(Library(cell, function), function, cell.seed, with_curves)
+        return await simulate(Library(cell, function), function, cell.seed, cell.with_curves)
     async with product(cell, function) as searcher:
-        return await simulate(searcher, function, cell.seed, with_curves)
+        return await simulate(searcher, function, cell.seed, cell.with_curves)
 
 
 def run_cells(cells: Sequence[Cell], jobs: int, seconds: float) -> Iterator[Result]:

@@ -74,6 +74,12 @@ class Summary:
         return {seed: result for results in at_any for seed, result in results.items()}
 
 
+def regret_at(result: Result, seconds: float) -> float:
+    """Return how far the best trial is above the minimum that had ended after so many seconds; infinite: none had."""
+    known = [regret for _, ended_at, regret in result.improvements if ended_at <= seconds]
+    return known[-1] if known else float("inf")
+
+
 def regret_after(result: Result, evaluations: int) -> float:
     """Return how far the best of the first so many trials that ended is above the minimum; infinite: none had."""
     known = [regret for ended, _, regret in result.improvements if ended <= evaluations]

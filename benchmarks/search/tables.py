@@ -7,9 +7,9 @@ from statistics import fmean, median
 
 from benchmarks.search.cells import LIBRARY, PRODUCT, TWIN, WITHOUT_PRUNER, Result
 from benchmarks.search.functions import FUNCTIONS
-from benchmarks.search.methods import PRUNERS, SAMPLERS
+from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Verdict, together, verdicts
-from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after
+from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after, regret_at
 
 _SIGNS = {Verdict.SAME: "=", Verdict.NO_WORSE: "✓", Verdict.UNDECIDED: "·", Verdict.WORSE: "✗"}
 
@@ -125,6 +125,27 @@ def _pruning(summary: Summary, sampler: str, function: str, parallelism: int, pr
         return ""
     results = summary.both(sampler, function, parallelism, pruner)
     return f"{median(saved):.0%}, {_number(median(result.regret for result in results))} ({len(results)})"
+
+
+def populations(summary: Summary, parallelism: int) -> str:
+    """Show what each strategy finds beside random search with the same GPU time, seed by seed: medians and quartiles,
+    and how often the strategy is better.
+
+    Random search is the same whatever its parallelism; of one trial at a time, time is GPU time.
+    """
+    rows = []
+    for name in POPULATIONS:
+        for function in FUNCTIONS.values():
+            found = summary.of(PRODUCT, RANDOM, function.name, parallelism, name)
+            random = summary.of(PRODUCT, RANDOM, function.name, 1)
+            if seeds := sorted(set(found) & set(random)):
+                hours = median(found[seed].gpu_seconds / 3600 for seed in seeds)
+                pairs = [(found[seed].regret, regret_at(random[seed], found[seed].gpu_seconds)) for seed in seeds]
+                columns = [_spread(quartiles(regrets), None) for regrets in zip(*pairs, strict=True)]
+                better = f"{sum(mine < other for mine, other in pairs)} of {len(pairs)}"
+                rows.append([name, function.title, _number(hours), *columns, better])
+    headings = ["strategy", "function, parameters", "GPU hours", "it finds", "Random finds", "it is better in"]
+    return table(headings, rows)
 
 
 def _same_decisions(summary: Summary, parallelism: int, pruner: str) -> str:

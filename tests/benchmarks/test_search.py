@@ -18,13 +18,13 @@ from scipy.optimize import minimize
 from benchmarks.search.best import WHOLE_FRONT, BestFront
 from benchmarks.search.cells import LIBRARY, PRODUCT, SIDES, TWIN, Cell, Result, all_cells, read
 from benchmarks.search.functions import FUNCTIONS, Function, Point
-from benchmarks.search.methods import PRUNERS, SAMPLERS
+from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Verdict, compare, holm, together, verdicts
 from benchmarks.search.plots import draw_all
 from benchmarks.search.report import all_tables, with_tables
 from benchmarks.search.running import run_cell, run_cells
 from benchmarks.search.simulation import Proposal, Values, simulate
-from benchmarks.search.summary import Summary, regret_after
+from benchmarks.search.summary import Summary, regret_after, regret_at
 from benchmarks.search.training import EPOCH_SECONDS, EPOCHS, START_SECONDS, train
 from tests.fakes import FakeClock
 from tuning_operator.api.parameters import Parameter
@@ -224,6 +224,26 @@ def test_synchronous_hyperband_trains_the_epochs_of_its_brackets() -> None:
     assert 0.7 < (result.gpu_seconds - 210 * START_SECONDS) / (3 * 375 * EPOCH_SECONDS) < 1.4
 
 
+@pytest.mark.parametrize(("strategy", "epochs"), [("PopulationBasedTraining", 20 * 27), ("MIHA", 27 + 3 * 8 * 2)])
+def test_a_population_trains_the_epochs_of_its_schedule(strategy: str, epochs: int) -> None:
+    result = run_cell(Cell(PRODUCT, "Random", strategy, "network", 8, 0))
+    starts = POPULATIONS[strategy].evaluations * START_SECONDS
+    # MIHA's are of one net, whose epochs are up to two or three times as long or short as others'.
+    assert 0.4 < (result.gpu_seconds - starts) / (epochs * EPOCH_SECONDS) < 2.5
+
+
+def test_evolution_trains_whole_trials_without_their_curves() -> None:
+    cell = Cell(PRODUCT, "Random", "RegularizedEvolution", "network", 8, 0)
+    result = run_cell(cell)
+    assert not cell.with_curves
+    assert result.gpu_seconds == pytest.approx(
+        sum(
+            train(FUNCTIONS["network"], FUNCTIONS["network"].minimiser, 0, n, with_curve=False).seconds
+            for n in range(128)
+        )
+    )
+
+
 @pytest.mark.parametrize("sampler", sorted({*SAMPLERS} - {"GP"}))  # too slow for here
 @pytest.mark.parametrize("side", [PRODUCT, LIBRARY])
 def test_every_sampler_runs_on_both_sides(sampler: str, side: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +279,7 @@ def test_no_cell_stands_twice_and_every_method_has_some() -> None:
     cells = [*all_cells(range(3))]
     assert len(cells) == len(set(cells))
     assert {cell.sampler for cell in cells} == set(SAMPLERS)
-    assert {cell.pruner for cell in cells} == {"-", *PRUNERS}
+    assert {cell.pruner for cell in cells} == {"-", *PRUNERS, *POPULATIONS}
     assert {cell.side for cell in cells} == set(SIDES)
 
 
@@ -359,12 +379,21 @@ def test_the_tables_show_medians_and_quartiles_and_the_verdict_on_each_function(
     assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | = | 9 of 9 |" in made["beside Optuna"]
     assert "| Median | 60%, 4.15 (8) | 60%, 4.15 (8) | 60%, 4.15 (8) | 60%, 0.65 (8) |" in made["pruners"]
     assert "| SynchronousHyperband | 60%, 4.15 (4) | 60%, 4.15 (4) | 60%, 4.15 (4) |  |  |  |  |" in made["pruners"]
+    populations = made["populations"].splitlines()
+    assert populations[2].startswith(
+        "| PopulationBasedTraining | Hartmann, 6 | 0.011 | 4.10 (4.00 – 4.20) | inf (inf – inf"
+    )
+    assert populations[2].endswith("| 4 of 4 |")
     assert made["pruners"].splitlines()[3].endswith("| 12 of 12 |")
     assert made["ranks"].splitlines()[2].startswith("| 1 | 1.0 | 5.0")
 
 
 def test_a_trial_counts_only_once_it_has_ended() -> None:
     assert [regret_after(RESULT, ended) for ended in (0, 1, 6, 7)] == [math.inf, 5.0, 5.0, 0.5]
+
+
+def test_what_was_found_by_a_time_is_that_of_the_trials_that_had_ended() -> None:
+    assert [regret_at(RESULT, seconds) for seconds in (99, 100, 899, 900)] == [math.inf, 5.0, 5.0, 0.5]
 
 
 def test_tables_replace_what_stands_in_the_page_between_their_marks() -> None:

@@ -34,7 +34,9 @@ def test_an_exhausted_space_ends_the_study() -> None:
 
 
 def test_a_space_without_a_feasible_point_ends_the_study_and_fails_it_where_nothing_came_of_it() -> None:
-    why = "none of 9 points in a row meets `constraints`: all of them violate lr > 1.0; relax it or widen the parameters"
+    why = (
+        "none of 9 points in a row meets `constraints`: all of them violate lr > 1.0; relax it or widen the parameters"
+    )
     failed = verdict_of(spec(), history(exhausted=True, infeasible=why), UNUSED)
     assert failed is not None
     assert (failed.failed, failed.early, failed.reason) == (True, False, "NoFeasiblePoint")
