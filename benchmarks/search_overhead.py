@@ -25,6 +25,7 @@ from benchmarks import http_load
 from benchmarks.figures import Figure, quantile
 from benchmarks.histories import STUDY, empty_database
 from benchmarks.http_load import Load
+from benchmarks.mixed_space import PARAMETERS
 from benchmarks.program import parser, run, say, sized
 from benchmarks.report_servers import report_endpoint
 from tuning_operator.api.study import StudySpec
@@ -44,15 +45,10 @@ RUNNING = 100
 """Trials at once."""
 RATE = 200
 """Reports a second."""
-PARAMETERS = [
-    *({"name": f"units{i}", "type": "Int", "low": 1, "high": 512} for i in range(3)),
-    *({"name": f"momentum{i}", "type": "Float", "low": 0, "high": 1} for i in range(2)),
-    *({"name": f"rate{i}", "type": "Float", "low": 1e-5, "high": 1, "scale": "Log"} for i in range(3)),
-]
 
 
 def study_of(sampler: str, trials: int) -> StudySpec:
-    """Return a study with eight numbers."""
+    """Return a study with ten parameters."""
     return StudySpec.model_validate(
         {
             "objectives": [{"metric": "accuracy", "direction": "Maximize"}],

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.__main__ import PROGRAMS, run_program
 from benchmarks.figures import Figure, quantile
-from benchmarks.next_job import histogram_quantile
+from benchmarks.next_job import histogram_quantile, read_buckets
 from benchmarks.table import cells, markdown
 
 Run = Callable[..., list[dict[str, Any]]]
@@ -115,6 +115,17 @@ def test_quantiles_are_values_that_were_measured() -> None:
     assert [quantile(range(100), part) for part in (0.5, 0.99, 1.0)] == [50, 99, 99]
 
 
+def _buckets(*counts: float) -> str:
+    return "".join(
+        f'x_bucket{{le="{limit}"}} {count}\n' for limit, count in zip(["0.01", "0.05", "+Inf"], counts, strict=True)
+    )
+
+
 def test_a_histograms_quantile_is_the_limit_of_its_bucket() -> None:
-    exposition = 'x_bucket{le="0.01"} 5.0\nx_bucket{le="0.05"} 9.0\nx_bucket{le="+Inf"} 10.0\n'
-    assert [histogram_quantile(exposition, "x", part) for part in (0.5, 0.9, 0.99)] == [10.0, 50.0, float("inf")]
+    found = read_buckets(_buckets(5.0, 9.0, 10.0), "x")
+    assert [histogram_quantile({}, found, part) for part in (0.5, 0.9, 0.99)] == [10.0, 50.0, float("inf")]
+
+
+def test_what_a_histogram_had_before_does_not_count() -> None:
+    before, after = (read_buckets(_buckets(*counts), "x") for counts in [(4.0, 4.0, 4.0), (5.0, 9.0, 10.0)])
+    assert histogram_quantile(before, after, 0.5) == 50.0
