@@ -1,4 +1,4 @@
-"""Our TPE suggests what Optuna's does, to the last digit."""
+"""Our TPE suggests what Optuna's does, to the last digit, until there are so many trials that it models a sample."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from optuna.samplers import TPESampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
+from tuning_operator.search.seeds import reseed
 from tuning_operator.search.tpe import TabularTPESampler
+from tuning_operator.search.trial_table import TrialTable
 
 ALWAYS: dict[str, BaseDistribution] = {
     "rate": FloatDistribution(1e-5, 1e-1, log=True),
@@ -104,3 +106,40 @@ def _of_several(sampler: TPESampler) -> list[dict[str, Any]]:
 def test_every_suggestion_for_several_objectives_is_optunas() -> None:
     with warnings.catch_warnings(action="ignore"):
         assert _of_several(TabularTPESampler(seed=3)) == _of_several(TPESampler(seed=3))
+
+
+@pytest.mark.parametrize("options", [{}, {"multivariate": False}], ids=str)
+def test_a_sampler_that_begins_anew_models_the_same_sample(options: dict[str, Any]) -> None:
+    story = Story(TabularTPESampler(seed=3, most_modelled=10, **options), StudyDirection.MINIMIZE)
+    for number in range(60):
+        story.ask()
+        if number >= 8:
+            story.end_one()
+    again = optuna.create_study(sampler=TabularTPESampler(most_modelled=10, **options))
+    again.add_trials(story.study.trials)
+    suggested = []
+    for study in (story.study, again):
+        reseed(study.sampler, 1, 60)
+        suggested.append(study.ask(ALWAYS).params)
+    assert suggested[0] == suggested[1]
+
+
+def test_of_many_trials_all_are_modelled_that_run_and_a_sample_of_the_others() -> None:
+    table = TrialTable(StudyDirection.MINIMIZE)
+    states = [TrialState.COMPLETE] * 1_000 + [TrialState.RUNNING] * 30
+    trials = [
+        optuna.trial.create_trial(state=state, value=float(number) if state.is_finished() else None)
+        for number, state in enumerate(states)
+    ]
+    for number, trial in enumerate(trials):
+        trial.number = number
+    samples = []
+    for count in (500, 501, 1_030):
+        table.update(trials, count, lambda trial: trial.params)
+        good, others = table.split(25, with_running=True, most=100)
+        assert list(good) == list(range(25))
+        samples.append({int(place) for place in others})
+    assert [len(sample) for sample in samples] == [100, 100, 130]
+    assert set(range(1_000, 1_030)) < samples[2]
+    assert len(samples[0] & samples[1]) >= 99, "one more trial changes hardly anything"
+    assert all(len(samples[2] & set(range(start, start + 100))) in (9, 10, 11) for start in range(100, 1_000, 100))

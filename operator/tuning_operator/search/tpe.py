@@ -7,11 +7,17 @@ from typing import Any
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
+from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.sampler import default_gamma
 from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import FrozenTrial
 
+from tuning_operator.search.log_density import Numbers, log_density
 from tuning_operator.search.trial_table import TrialTable
+
+MOST_MODELLED = 10_000
+"""Finished trials that are not good and are modelled. Of more it is a sample that is modelled
+(docs/decisions/0014)."""
 
 
 class TabularTPESampler(TPESampler):
@@ -21,8 +27,9 @@ class TabularTPESampler(TPESampler):
     which a restart would forget. With several objectives it goes Optuna's own way.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, most_modelled: int = MOST_MODELLED, **options: Any) -> None:
         super().__init__(**options)
+        self._most_modelled = most_modelled
         self._table: TrialTable | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -30,13 +37,31 @@ class TabularTPESampler(TPESampler):
             self._group_decomposed_search_space = _GroupDecomposedSearchSpace(include_pruned=True)
         return super().infer_relative_search_space(study, trial)
 
+    def _sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if len(study.directions) > 1:
+            return super()._sample_relative(study, trial, search_space)
+        if not search_space or self._table_of(study, trial).finished < self._n_startup_trials:
+            return {}
+        return self._sample(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        if len(study.directions) > 1:
+            return super().sample_independent(study, trial, param_name, param_distribution)
+        if self._table_of(study, trial).finished < self._n_startup_trials:
+            return self._random_sampler.sample_independent(study, trial, param_name, param_distribution)
+        return self._sample(study, trial, {param_name: param_distribution})[param_name]
+
     def _sample(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
         if len(study.directions) > 1:
             return super()._sample(study, trial, search_space)
-        table = self._table = self._table or TrialTable(study.direction)
-        trials = study.get_trials(deepcopy=False)[: trial.number]  # nobody asks for two at once
-        table.update(trials, lambda known: self._get_params(known, study))
-        good, others = table.split(default_gamma(table.finished), with_running=self._constant_liar)
+        table = self._table_of(study, trial)
+        good, others = table.split(
+            default_gamma(table.finished), with_running=self._constant_liar, most=self._most_modelled
+        )
         of_good, of_others = (
             self._parzen_estimator_cls(
                 table.values(places, search_space), search_space, self._parzen_estimator_parameters
@@ -46,3 +71,18 @@ class TabularTPESampler(TPESampler):
         candidates = of_good.sample(self._rng.rng, self._n_ei_candidates)
         chosen = self._compare(candidates, self._compute_acquisition_func(candidates, of_good, of_others))
         return {name: search_space[name].to_external_repr(value) for name, value in chosen.items()}
+
+    def _compute_acquisition_func(
+        self, samples: dict[str, Numbers], mpe_below: _ParzenEstimator, mpe_above: _ParzenEstimator
+    ) -> Numbers:
+        return mpe_below.log_pdf(samples) - log_density(samples, mpe_above)
+
+    def _table_of(self, study: Study, trial: FrozenTrial) -> TrialTable:
+        """Return the trials before this one. Nobody asks for two at once, so that the list that Optuna keeps is true.
+
+        It is the same list until the next ask, which costs nothing to look at again for the next parameter.
+        """
+        table = self._table = self._table or TrialTable(study.direction)
+        trials = study._get_trials(deepcopy=False, use_cache=True)
+        table.update(trials, trial.number, lambda known: self._get_params(known, study))
+        return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,36 +26,62 @@ class TrialTable:
 
     def __init__(self, direction: StudyDirection) -> None:
         self._sign = -1.0 if direction is StudyDirection.MAXIMIZE else 1.0
-        self._trials: list[FrozenTrial] = []
+        self._trials: Sequence[FrozenTrial] = []
+        self._count = 0
         self._distributions: dict[str, BaseDistribution] = {}
         self._columns: dict[str, Numbers] = {}
         """Values as Optuna's models have them, by parameter; NaN: the trial has none."""
         self._order = np.empty((3, 0))
         """Of each trial its kind, and by which two numbers it is ordered among its kind; smaller ones are better."""
 
-    def update(self, trials: Sequence[FrozenTrial], params_of: Callable[[FrozenTrial], Mapping[str, Any]]) -> None:
-        """Take a study's trials, those of earlier calls and maybe more; `params_of` returns a trial's parameters."""
-        changed = [trial for known, trial in zip(self._trials, trials, strict=False) if known is not trial]
-        changed += trials[len(self._trials) :]
-        self._make_room(len(trials))
+    def update(
+        self, trials: Sequence[FrozenTrial], count: int, params_of: Callable[[FrozenTrial], Mapping[str, Any]]
+    ) -> None:
+        """Take so many of a study's trials, those of earlier calls and maybe more; nobody may change the sequence.
+
+        `params_of` returns a trial's parameters.
+        """
+        if trials is self._trials and count == self._count:
+            return
+        known = self._trials
+        changed = [trial for old, trial in zip(known, islice(trials, self._count), strict=False) if old is not trial]
+        changed += trials[self._count : count]
+        self._make_room(count)
         # Finished ones first: a running one may have parameters whose kind only those know.
         for trial in sorted(changed, key=lambda trial: trial.state is TrialState.RUNNING):
             self._set(trial, params_of(trial))
-        self._trials = [*trials]
+        self._trials, self._count = trials, count
 
-    def split(self, good: int, *, with_running: bool) -> tuple[Places, Places]:
-        """Return which trials are good, at most so many, and which are not; each in the order of their numbers."""
-        kind, first, second = self._order[:, : len(self._trials)]
-        order = np.lexsort((second, first, kind))
-        finished = int(np.count_nonzero(kind < _RUNNING))
-        last = finished + (int(np.count_nonzero(kind == _RUNNING)) if with_running else 0)
-        good = min(good, finished)
-        return np.sort(order[:good]), np.sort(order[good:last])
+    def split(self, good: int, *, with_running: bool, most: int) -> tuple[Places, Places]:
+        """Return which trials are good, at most so many, and which are not; each in the order of their numbers.
+
+        Of those that are not good and have finished, `most` are returned: a sample, spread evenly over their numbers.
+        """
+        kind = self._order[0, : self._count]
+        others = kind < _RUNNING
+        best = self._best(good)
+        others[best] = False
+        finished = _sample(np.flatnonzero(others), most)
+        running = np.flatnonzero((kind == _RUNNING) & with_running)
+        return np.sort(best), np.sort(np.concatenate((finished, running)))
+
+    def _best(self, count: int) -> Places:
+        """Return the best of the finished trials, at most so many."""
+        kind, first, second = self._order[:, : self._count]
+        complete = np.flatnonzero(kind == _COMPLETE)
+        if count < len(complete):
+            # To sort all of them would take most of the time.
+            values = first[complete]
+            near = complete[values <= np.partition(values, count)[count]]
+            best: Places = near[np.argsort(first[near], kind="stable")][:count]
+        else:
+            best = np.lexsort((second, first, kind))[: min(count, self.finished)]
+        return best
 
     @property
     def finished(self) -> int:
         """How many trials are complete or pruned."""
-        return int(np.count_nonzero(self._order[0, : len(self._trials)] < _RUNNING))
+        return int(np.count_nonzero(self._order[0, : self._count] < _RUNNING))
 
     def values(self, places: Places, names: Iterable[str]) -> dict[str, Numbers]:
         """Return the values of those of these trials that have all of these parameters, by parameter."""
@@ -93,3 +120,15 @@ class TrialTable:
             step, value = max(trial.intermediate_values.items())
             return kind, -step, math.inf if math.isnan(value) else self._sign * value
         return kind, 1.0, 0.0
+
+
+_SPREAD = 0x9E3779B97F4A7C15
+"""2^64 divided by the golden ratio: multiples of it, modulo 2^64, lie evenly wherever one stops (Knuth, 6.4)."""
+
+
+def _sample(places: Places, count: int) -> Places:
+    """Return so many places, evenly spread; which ones depends on the places alone, and changes little with more."""
+    if len(places) <= count:
+        return places
+    keys = places.astype(np.uint64) * np.uint64(_SPREAD)
+    return places[np.argpartition(keys, count)[:count]]
