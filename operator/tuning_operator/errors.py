@@ -12,6 +12,7 @@ TuningError
 ├── StorageMismatch         the database is another one than a study's trials are in
 ├── NotFound                a study or trial that somebody asked for does not exist
 ├── TooManySteps            a trial reports more steps than are kept of it
+├── ParameterRefused        a trial's code names a parameter that it can't have
 ├── Forbidden               the caller may not do this
 ├── LeaseLost               another operator is active; this process must end
 ├── InvalidSetting          in `settings`: the operator's environment is wrong
@@ -76,6 +77,10 @@ class NotFound(TuningError):
 
 class TooManySteps(TuningError):
     """A trial reports more steps than are kept of it; nothing of the batch was stored."""
+
+
+class ParameterRefused(TuningError):
+    """A trial's code names a parameter that it can't have."""
 
 
 class Forbidden(TuningError):

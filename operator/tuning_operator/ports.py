@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from tuning_contract import ReportBatch, ReportReply
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import KeptPodTime as KeptPodTime
@@ -254,6 +256,21 @@ class TrialRepository(Protocol):
             Nothing was stored, and nothing will be: the trial has reported as many steps as are kept.
         StorageUnavailable
             Nothing was stored; the sender must repeat the batch.
+        """
+
+    async def choose_parameter(self, number: int, attempt: int, parameter: NamedParameter) -> ParameterValue:
+        """Return the value of a parameter that a trial's code names; it is the trial's, and stored, from then on.
+
+        The same trial gets the same value again, whichever of its runs and attempts asks.
+
+        Raises
+        ------
+        NotFound
+            The study has no such trial or attempt, or it is over.
+        ParameterRefused
+            Trials of this study may name none, or not this one.
+        StorageUnavailable, SearchUnavailable
+            Nothing was stored; the sender must ask again.
         """
 
 

@@ -19,7 +19,7 @@ from tests.support.certificates import write_serving_certificate
 from tests.support.control_plane import ControlPlane
 from tuning_contract import Report, ReportBatch, ReportReply
 from tuning_operator.cluster.token_issuer import DISCOVERY, KEYS
-from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint, ReportsRefused
+from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint, RequestRefused
 
 NOWHERE = {"nodeSelector": {"example.com/nowhere": "true"}, "containers": [{"name": "trainer", "image": "trainer:1"}]}
 """A pod that no node takes, so that it stays."""
@@ -127,7 +127,7 @@ def test_the_pod_carries_no_credential_that_its_readers_could_use(pods: list[Tri
 
 
 def test_the_token_of_another_trials_pod_is_refused(pods: list[TrialPod], tmp_path: Path) -> None:
-    with pytest.raises(ReportsRefused, match=f"status 403: .*{pods[1].name}, which does not run this attempt"):
+    with pytest.raises(RequestRefused, match=f"status 403: .*{pods[1].name}, which does not run this attempt"):
         pods[0].report(pods[1].token(), tmp_path)
 
 

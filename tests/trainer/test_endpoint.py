@@ -5,7 +5,7 @@ import pytest
 from tests.trainer.conftest import OpenEndpoint
 from tests.trainer.fake_operator import Answer, FakeOperator, free_port
 from tuning_contract import Report, ReportBatch, ReportReply, TrialEnvironmentError
-from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint, ReportsRefused
+from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint, RequestRefused
 
 BODY = ReportBatch((Report(1, {"loss": 0.5}),)).to_json()
 
@@ -58,7 +58,7 @@ def test_a_refusal_carries_the_servers_sentence(
     operator: FakeOperator, open_endpoint: OpenEndpoint, status: int
 ) -> None:
     operator.answers.append(Answer(status, b'{"error": "there is no trial 3"}'))
-    with pytest.raises(ReportsRefused, match=f"status {status}: there is no trial 3"):
+    with pytest.raises(RequestRefused, match=f"status {status}: there is no trial 3"):
         open_endpoint().post(BODY)
 
 
@@ -74,7 +74,7 @@ def test_an_answer_of_something_else_is_to_be_repeated(
 def test_an_endless_answer_is_not_read_to_its_end(operator: FakeOperator, open_endpoint: OpenEndpoint) -> None:
     operator.answers.append(Answer(400, b"x" * 10_000_000))
     endpoint = open_endpoint()
-    with pytest.raises(ReportsRefused) as raised:
+    with pytest.raises(RequestRefused) as raised:
         endpoint.post(BODY)
     assert len(str(raised.value)) < 600
     assert endpoint.post(BODY) == ReportReply()

@@ -13,7 +13,7 @@ from tests.trainer.fake_operator import Answer, FakeOperator
 from tests.trainer.scripts import Script
 from tests.trainer.test_endpoint import BODY
 from tuning_contract import ReportReply, TrialEnvironmentError
-from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint, ReportsRefused
+from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint, RequestRefused
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_a_token_that_is_not_accepted_is_read_and_sent_again(
     with pytest.raises(EndpointUnavailable, match="status 401"):
         open_endpoint(token=None, token_file=str(file)).post(BODY)
     operator.answers.append(Answer(403))
-    with pytest.raises(ReportsRefused, match="status 403"):
+    with pytest.raises(RequestRefused, match="status 403"):
         open_endpoint(token=None, token_file=str(file)).post(BODY)
 
 

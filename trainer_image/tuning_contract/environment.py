@@ -60,6 +60,8 @@ class TrialEnvironment:
     """File with the bearer credential, in its stead; it is replaced before it expires, so each request reads it."""
     report_ca: str | None = field(default=None, repr=False)
     """Certificates (PEM) that the report URL's own is checked against; None: those that the image trusts."""
+    parameter_url: str | None = None
+    """Where the trial's code asks for parameters that it names itself; None: all of them are in `parameters`."""
     checkpoint_dir: str | None = None
     """Directory for this trial's checkpoints."""
     resume_from: str | None = None
@@ -81,6 +83,7 @@ class TrialEnvironment:
             "TUNING_REPORT_TOKEN": self.report_token,
             "TUNING_REPORT_TOKEN_FILE": self.report_token_file,
             "TUNING_REPORT_CA": self.report_ca,
+            "TUNING_PARAMETER_URL": self.parameter_url,
             "TUNING_FOLDS": self.folds,
             "TUNING_CHECKPOINT_DIR": self.checkpoint_dir,
             "TUNING_RESUME_FROM": self.resume_from,
@@ -129,6 +132,7 @@ class TrialEnvironment:
             report_token=environ.get("TUNING_REPORT_TOKEN"),
             report_token_file=environ.get("TUNING_REPORT_TOKEN_FILE"),
             report_ca=environ.get("TUNING_REPORT_CA"),
+            parameter_url=environ.get("TUNING_PARAMETER_URL"),
             checkpoint_dir=environ.get("TUNING_CHECKPOINT_DIR"),
             resume_from=environ.get("TUNING_RESUME_FROM"),
             seed=_integer(environ, "TUNING_SEED"),

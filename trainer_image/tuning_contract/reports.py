@@ -115,7 +115,7 @@ class ReportBatch:
         """
         if len(body) > MAX_BODY_BYTES:
             raise WireError(f"the body is longer than {MAX_BODY_BYTES} bytes; send fewer reports at a time")
-        document = _object(_parse(body), "the body", _BATCH_FIELDS)
+        document = _object(parse_json(body), "the body", _BATCH_FIELDS)
         reports = document.get("reports", [])
         if not isinstance(reports, list) or len(reports) > MAX_REPORTS_PER_BATCH:
             raise WireError(f"`reports` must be a list of at most {MAX_REPORTS_PER_BATCH} reports")
@@ -140,7 +140,7 @@ class ReportReply:
 
     @classmethod
     def from_json(cls, body: bytes) -> ReportReply:
-        document = _parse(body)
+        document = parse_json(body)
         if not isinstance(document, dict) or not isinstance(document.get("stop"), bool):
             raise WireError("the reply has no boolean `stop`")
         return cls(stop=document["stop"], reason=_storable(str(document.get("reason", "")))[:MAX_REASON_LENGTH])
@@ -152,7 +152,8 @@ def _reply_to_json(stop: bool, reason: str) -> bytes:
     return to_json({"stop": stop, "reason": reason}).encode()
 
 
-def _parse(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """Return what a body says; raise `WireError` if it is no JSON, or holds one of the constants that JSON has not."""
     try:
         return _DECODER.decode(body.decode())
     except WireError:

@@ -1,14 +1,18 @@
-"""The operator's report endpoint, as seen from a trial: one keep-alive HTTP connection."""
+"""The operator's endpoints, as seen from a trial: each a keep-alive HTTP connection."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import ssl
+from collections.abc import Set
 from pathlib import Path
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
-from tuning_contract import ReportReply, TrialEnvironmentError, WireError
+from tuning_contract import ParameterReply, ReportReply, TrialEnvironmentError, WireError
+
+Reply = TypeVar("Reply")
 
 _RETRIED = frozenset({408, 425, 429})
 _RETRIED_WITH_TOKEN_FILE = _RETRIED | {401}
@@ -30,12 +34,12 @@ class _ConnectionLost(EndpointUnavailable):
     """There was no answer at all."""
 
 
-class ReportsRefused(Exception):
+class RequestRefused(Exception):
     """The server will never take this request; the message is its sentence."""
 
 
-class ReportEndpoint:
-    """Posts batches to one URL. Not thread-safe: one thread uses it. HTTP proxies are ignored on purpose.
+class Endpoint(Generic[Reply]):
+    """Posts bodies to one URL. Not thread-safe: one thread uses it. HTTP proxies are ignored on purpose.
 
     Parameters
     ----------
@@ -54,6 +58,9 @@ class ReportEndpoint:
         The URL, the token or the certificates cannot be used.
     """
 
+    _variable: str
+    """Where the URL comes from."""
+
     def __init__(
         self,
         url: str,
@@ -67,9 +74,9 @@ class ReportEndpoint:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise TrialEnvironmentError(f"TUNING_REPORT_URL is {url!r}: {error}") from None
+            raise TrialEnvironmentError(f"{self._variable} is {url!r}: {error}") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise TrialEnvironmentError(f"TUNING_REPORT_URL is {url!r}, which is not an http or https address")
+            raise TrialEnvironmentError(f"{self._variable} is {url!r}, which is not an http or https address")
         if token is not None and not _is_header_text(token):
             raise TrialEnvironmentError("TUNING_REPORT_TOKEN holds characters that no HTTP header can carry")
         self._connection = (
@@ -81,14 +88,19 @@ class ReportEndpoint:
         self._token = token
         self._token_file = None if token_file is None else Path(token_file)
 
-    def post(self, body: bytes) -> ReportReply:
-        """Send one batch and return the operator's answer.
+    @staticmethod
+    def _read(body: bytes) -> Reply:
+        """Parse the operator's answer."""
+        raise NotImplementedError
+
+    def post(self, body: bytes) -> Reply:
+        """Send one body and return the operator's answer.
 
         Raises
         ------
         EndpointUnavailable
             There was no usable answer, or one that asks to come again.
-        ReportsRefused
+        RequestRefused
             The answer says that the request is wrong.
         """
         reused = self._connection.sock is not None
@@ -97,12 +109,12 @@ class ReportEndpoint:
         except _ConnectionLost:
             if not reused:
                 raise
-            return self._exchange(body)  # the server had closed the idle connection; reports may be repeated
+            return self._exchange(body)  # the server had closed the idle connection; requests may be repeated
 
     def close(self) -> None:
         self._connection.close()
 
-    def _exchange(self, body: bytes) -> ReportReply:
+    def _exchange(self, body: bytes) -> Reply:
         try:
             self._connection.request("POST", self._path, body=body, headers=self._headers())
             response = self._connection.getresponse()
@@ -113,10 +125,17 @@ class ReportEndpoint:
             self._connection.close()
             raise _ConnectionLost(f"{type(error).__name__}: {error}") from error
         try:
-            return _reply(response, answer, _RETRIED if self._token_file is None else _RETRIED_WITH_TOKEN_FILE)
+            _check(response, answer, _RETRIED if self._token_file is None else _RETRIED_WITH_TOKEN_FILE)
+            return self._understood(response.status, answer)
         except EndpointUnavailable:
             self._connection.close()  # behind the same address another replica may be the active one
             raise
+
+    def _understood(self, status: int, answer: bytes) -> Reply:
+        try:
+            return self._read(answer)
+        except WireError as error:
+            raise EndpointUnavailable(f"status {status}, but {error}") from error
 
     def _headers(self) -> dict[str, str]:
         token = self._token if self._token_file is None else self._token_file.read_text().strip()
@@ -125,6 +144,20 @@ class ReportEndpoint:
         if not _is_header_text(token):
             raise EndpointUnavailable(f"{self._token_file} holds characters that no HTTP header can carry")
         return {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+
+
+class ReportEndpoint(Endpoint[ReportReply]):
+    """Where batches of reports go."""
+
+    _variable = "TUNING_REPORT_URL"
+    _read = staticmethod(ReportReply.from_json)
+
+
+class ParameterEndpoint(Endpoint[ParameterReply]):
+    """Where parameters are asked for."""
+
+    _variable = "TUNING_PARAMETER_URL"
+    _read = staticmethod(ParameterReply.from_json)
 
 
 def _is_header_text(token: str) -> bool:
@@ -138,17 +171,15 @@ def _trusting(ca: str | None) -> ssl.SSLContext:
         raise TrialEnvironmentError(f"TUNING_REPORT_CA holds no certificate that can be read: {error}") from None
 
 
-def _reply(response: http.client.HTTPResponse, answer: bytes, retried: frozenset[int]) -> ReportReply:
+def _check(response: http.client.HTTPResponse, answer: bytes, retried: Set[int]) -> None:
+    """Raise what an answer means that is no success."""
     status = response.status
     if 200 <= status < 300:
-        try:
-            return ReportReply.from_json(answer)
-        except WireError as error:
-            raise EndpointUnavailable(f"status {status}, but {error}") from error
+        return
     sentence = f"status {status}: {_sentence(answer) or response.reason}"
     if status >= 500 or status in retried:
         raise EndpointUnavailable(sentence, _seconds(response.getheader("Retry-After")))
-    raise ReportsRefused(sentence)
+    raise RequestRefused(sentence)
 
 
 def _sentence(answer: bytes) -> str:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
+from tuning_contract import ParameterRequest
+from tuning_contract.environment import ParameterValue
 from tuning_trainer.errors import ParameterError, ReportError
 from tuning_trainer.session import current_trial
 from tuning_trainer.trial import Trial
@@ -30,8 +32,10 @@ def optuna_trial() -> OptunaTrial:
 class OptunaTrial:
     """What an Optuna objective asks of its trial.
 
-    The operator has chosen the parameters before the process started: `suggest_*` returns its choice and checks that
-    it is within what the objective asks for. Outside a study the middle of the range or the first choice is returned.
+    The operator has chosen the study's `parameters` before the process started: `suggest_*` returns its choice and
+    checks that it is within what the objective asks for. Others are asked for where the study says `defineByRun`, and
+    their values are the same in all runs and attempts of a trial. Outside a study the middle of the range or the first
+    choice is returned.
     """
 
     def __init__(self, trial: Trial) -> None:
@@ -50,18 +54,18 @@ class OptunaTrial:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """Return a Float parameter's value; `step` and `log` are the study's business and not compared."""
-        del step
-        value = self._value(name, math.sqrt(low * high) if log else (low + high) / 2, "Float")
+        """Return a Float parameter's value; of one in the study's `parameters`, `step` and `log` are its business."""
+        request = ParameterRequest(name, "Float", low, high, step, "Log" if log else None)
+        value = self._value(request, math.sqrt(low * high) if log else (low + high) / 2)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
             raise ParameterError(_mismatch(name, value, f"a number from {low} to {high}"))
         self.params[name] = float(value)
         return float(value)
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """Return an Int parameter's value; `step` and `log` are the study's business and not compared."""
-        del step
-        value = self._value(name, round(math.sqrt(low * high)) if log else (low + high) // 2, "Int")
+        """Return an Int parameter's value; of one in the study's `parameters`, `step` and `log` are its business."""
+        request = ParameterRequest(name, "Int", low, high, None if step == 1 else step, "Log" if log else None)
+        value = self._value(request, round(math.sqrt(low * high)) if log else (low + high) // 2)
         whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value)
         if not whole or not low <= value <= high:
             raise ParameterError(_mismatch(name, value, f"a whole number from {low} to {high}"))
@@ -69,10 +73,15 @@ class OptunaTrial:
         return int(value)
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """Return the choice that equals a Categorical parameter's value."""
-        value = self._value(name, choices[0], "Categorical")
-        for choice in choices:
-            if choice == value and isinstance(choice, bool) == isinstance(value, bool):
+        """Return the choice that equals a Categorical parameter's value.
+
+        Where the study asks for it by run, choices that are no strings, numbers or booleans, such as None, are known to
+        it by their text.
+        """
+        texts = [_as_value(choice) for choice in choices]
+        value = self._value(ParameterRequest(name, "Categorical", choices=tuple(texts)), texts[0])
+        for choice, text in zip(choices, texts, strict=True):
+            if text == value and isinstance(text, bool) == isinstance(value, bool):
                 self.params[name] = choice
                 return choice
         raise ParameterError(_mismatch(name, value, f"one of {', '.join(repr(choice) for choice in choices)}"))
@@ -110,16 +119,22 @@ class OptunaTrial:
             )
         return self._trial.objective or "value"
 
-    def _value(self, name: str, outside_a_study: Any, kind: str) -> Any:
-        if name in self._trial.parameters:
-            return self._trial.parameters[name]
+    def _value(self, request: ParameterRequest, outside_a_study: ParameterValue) -> Any:
+        if request.name in self._trial.parameters:
+            return self._trial.parameters[request.name]
+        if self._trial.named_parameters is not None:
+            return self._trial.named_parameters.ask(request)
         if self._trial.in_study:
             known = ", ".join(sorted(self._trial.parameters)) or "none"
             raise ParameterError(
-                f"this trial has no parameter {name!r} (it has: {known}): add it to spec.parameters with type {kind}, "
-                "or ask for it only where its `when` holds"
+                f"this trial has no parameter {request.name!r} (it has: {known}): add it to spec.parameters with type "
+                f"{request.type}, or ask for it only where its `when` holds, or let the study say `defineByRun: true`"
             )
         return outside_a_study
+
+
+def _as_value(choice: Any) -> ParameterValue:
+    return choice if isinstance(choice, (str, int, float)) else str(choice)
 
 
 def _mismatch(name: str, value: Any, asked: str) -> str:

@@ -14,7 +14,7 @@ from tuning_contract import Report, ReportBatch, ReportReply, TrialEnd
 from tuning_contract.reports import MAX_BODY_BYTES, MAX_REPORTS_PER_BATCH
 from tuning_trainer.backoff import Backoff
 from tuning_trainer.channels import report_line
-from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint, ReportsRefused
+from tuning_trainer.endpoint import EndpointUnavailable, ReportEndpoint, RequestRefused
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class ReportSender:
         for delay in self._backoff.delays():
             try:
                 self.reply = self._endpoint.post(body)
-            except ReportsRefused as error:
+            except RequestRefused as error:
                 self._warn("The operator refused this trial's reports: %s", str(error))
                 return False
             except EndpointUnavailable as error:

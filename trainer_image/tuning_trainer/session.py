@@ -10,7 +10,8 @@ from typing import Any
 from tuning_contract import TrialEnvironment
 from tuning_trainer.channels import PrintedReports, ReportChannel, SilentReports
 from tuning_trainer.distributed import is_reporting_rank
-from tuning_trainer.endpoint import ReportEndpoint
+from tuning_trainer.endpoint import ParameterEndpoint, ReportEndpoint
+from tuning_trainer.named_parameters import AskedParameters
 from tuning_trainer.process_end import ProcessEnd
 from tuning_trainer.sender import ReportSender
 from tuning_trainer.trial import Trial
@@ -62,7 +63,20 @@ def _open(environment: TrialEnvironment | None, flush_seconds: float) -> Trial:
         return Trial(None, PrintedReports())
     channel = _channel(environment)
     ProcessEnd(channel, flush_seconds).install()
-    return Trial(environment, channel)
+    return Trial(environment, channel, _named_parameters(environment))
+
+
+def _named_parameters(environment: TrialEnvironment) -> AskedParameters | None:
+    """Every rank asks for itself: all get the same values."""
+    if environment.parameter_url is None:
+        return None
+    endpoint = ParameterEndpoint(
+        environment.parameter_url,
+        environment.report_token,
+        token_file=environment.report_token_file,
+        ca=environment.report_ca,
+    )
+    return AskedParameters(endpoint)
 
 
 def _channel(environment: TrialEnvironment) -> ReportChannel:

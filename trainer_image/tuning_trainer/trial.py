@@ -14,6 +14,7 @@ from tuning_trainer.channels import ReportChannel
 from tuning_trainer.checkpoints import Checkpoint, Checkpoints
 from tuning_trainer.distributed import agree, is_saving_rank
 from tuning_trainer.errors import CheckpointError, ReportError
+from tuning_trainer.named_parameters import NamedParameters
 from tuning_trainer.report_checks import checked_step, checked_values
 
 DELIVERY_SECONDS = 10.0
@@ -27,9 +28,17 @@ class Trial:
     script's defaults, reports are printed, and nothing is ever pruned.
     """
 
-    def __init__(self, environment: TrialEnvironment | None, channel: ReportChannel) -> None:
+    def __init__(
+        self,
+        environment: TrialEnvironment | None,
+        channel: ReportChannel,
+        named_parameters: NamedParameters | None = None,
+    ) -> None:
         self._environment = environment
         self._channel = channel
+        self.named_parameters = named_parameters
+        """Values of parameters that the script names itself, as `optuna_trial` asks for them; None: the study does not
+        let it."""
         self._checkpoints = _checkpoints(environment)
         self._steps: set[int] = set()
         self.parameters: Mapping[str, Any] = dict(environment.parameters) if environment else {}

@@ -35,6 +35,7 @@ IMMUTABLE_AFTER_START: list[JsonDict] = [
     _fixed("parameters"),
     # Lists that are maps are equal in any order, but the order in which values are drawn belongs to the seed.
     _fixed("parameters", " == ".join(f"{side}.spec.parameters.map(p, p.name)" for side in ("self", "oldSelf"))),
+    _fixed("defineByRun"),
     _fixed("constraints", _OPTIONAL),
     _fixed("search"),
     _fixed("trial.repeats"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tuning_contract.parameters import PARAMETER_NAME as CONTRACT_PARAMETER_NAME
+
 GROUP = "tuning-operator.io"
 VERSION = "v1alpha1"
 KIND = "TuningStudy"
@@ -11,6 +13,7 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 STUDY_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 PARAMETER_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+NAMED_PARAMETER = rf"^{CONTRACT_PARAMETER_NAME.pattern}$"
 METRIC_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_./@:-]{0,127}$"
 LABEL_VALUE = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 CLAIM_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -19,6 +22,7 @@ CHECKPOINT_PATH = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 IN_WORDS = {
     STUDY_NAME: "must consist of lower-case letters, digits and `-`, without dots",
     PARAMETER_NAME: "must consist of letters, digits and `_`, and not begin with a digit",
+    NAMED_PARAMETER: "must consist of letters, digits and `_./@:[]-`, and begin with a letter, a digit or `_`",
     LABEL_VALUE: "must consist of letters, digits and `-_.`, and begin and end with a letter or a digit",
     METRIC_NAME: "must consist of letters, digits and `_./@:-`, and begin with a letter, a digit or `_`",
     CLAIM_NAME: "must be the name of a PersistentVolumeClaim: lower-case letters, digits, `-` and `.`",

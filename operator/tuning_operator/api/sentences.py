@@ -40,13 +40,13 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 """pydantic's kind of an error -> what to say of it."""
 
 
-def problems(error: ValidationError, below: str = "") -> list[str]:
+def problems(error: ValidationError, below: str = "", whole: str = "the study") -> list[str]:
     """Return a sentence for each error, at most `MAX_SENTENCES` and a last one that counts the rest.
 
-    `below` is the path of what was validated.
+    `below` is the path of what was validated, `whole` what it is called where there is none.
     """
     details = error.errors(include_url=False)
-    sentences = [_sentence(detail, below) for detail in details[:MAX_SENTENCES]]
+    sentences = [_sentence(detail, below, whole) for detail in details[:MAX_SENTENCES]]
     if len(details) > MAX_SENTENCES:
         sentences.append(f"and {len(details) - MAX_SENTENCES} more problems")
     return sentences
@@ -77,10 +77,10 @@ def place(location: Sequence[int | str]) -> str:
     return text.removeprefix(".")
 
 
-def _sentence(detail: Any, below: str) -> str:
+def _sentence(detail: Any, below: str, whole: str) -> str:
     # A key of a map is marked with a part of its own.
     location = [part for part in detail["loc"] if part != "[key]"]
-    where = ".".join(part for part in (below, place(location)) if part) or "the study"
+    where = ".".join(part for part in (below, place(location)) if part) or whole
     kind, message = detail["type"], str(detail["msg"])
     if kind == "value_error":
         return f"{where}: {message.removeprefix('Value error, ')}"

@@ -13,6 +13,7 @@ from tuning_operator.api.constraints import MAX_CONSTRAINTS, MAX_EXPRESSION, Con
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
+from tuning_operator.api.named_parameters import why_not_by_run
 from tuning_operator.api.names import RESUME_ANNOTATION, STORAGE_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.pruners import PrunerName, WilcoxonOptions
@@ -73,6 +74,10 @@ _NO_CHECKPOINTS = (
     "`search.sampler` is a strategy whose trials go on from other trials' checkpoints, but `trial.checkpoints` "
     "names no volume for them; add it, or take another sampler"
 )
+_NOTHING_TO_SEARCH = (
+    "`parameters` is empty, so that there is nothing to search; name some, or write `defineByRun: true` if the trials' "
+    "code names them"
+)
 _TWO_JUDGES = (
     "`search.sampler` is a strategy that itself decides which trials go on, so that `search.pruner` can only be None "
     "or Threshold; remove it, or take another sampler"
@@ -95,6 +100,7 @@ class StudySpec(ResourceModel):
                     "`when.parameter` names a parameter that is not in `parameters`; add it or correct the name",
                     ".parameters",
                 ),
+                cel("self.parameters.size() > 0 || self.defineByRun", _NOTHING_TO_SEARCH, ".parameters"),
                 cel(f"!{_INHERITS} || has(self.trial.checkpoints)", _NO_CHECKPOINTS, ".trial"),
                 cel(f"!{_INHERITS} || self.search.pruner.name in ['None', 'Threshold']", _TWO_JUDGES, ".search"),
                 *several_objectives.RULES,
@@ -112,8 +118,12 @@ class StudySpec(ResourceModel):
     ] = Field(default_factory=list)
     """Bounds that a trial's metrics should keep. A trial that does not is worse than any that does, whatever its
     values; TPE, GP, NSGAII and NSGAIII learn from how far it is off."""
-    parameters: Annotated[list[Parameter], Field(min_length=1, max_length=200, json_schema_extra=list_map("name"))]
-    """The search space."""
+    parameters: Annotated[list[Parameter], Field(max_length=200, json_schema_extra=list_map("name"))] = Field(
+        default_factory=list
+    )
+    """The search space; with `defineByRun` only what every trial gets before its code runs."""
+    define_by_run: bool = False
+    """Lets the trials' code name further parameters while it runs, by `suggest_float` and so on, as Optuna does."""
     constraints: Annotated[
         list[Annotated[str, StringConstraints(min_length=1, max_length=MAX_EXPRESSION)]],
         Field(max_length=MAX_CONSTRAINTS),
@@ -183,6 +193,21 @@ class StudySpec(ResourceModel):
         return self
 
     @model_validator(mode="after")
+    def _there_is_something_to_search(self) -> StudySpec:
+        if not self.define_by_run:
+            if not self.parameters:
+                raise ValueError(_NOTHING_TO_SEARCH)
+            return self
+        if (problem := why_not_by_run(self.search, bool(self.parameters))) is not None:
+            raise ValueError(problem)
+        if self.trial.metrics.read_from_logs is not None:
+            raise ValueError(
+                "`trial.metrics.source: Logs` is for code that knows of no study, and `defineByRun` for code that asks "
+                "it for parameters; remove one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _parameter_names_differ(self) -> StudySpec:
         seen: set[str] = set()
         for parameter in self.parameters:
@@ -211,6 +236,8 @@ class StudySpec(ResourceModel):
         parameters = {parameter.name: parameter for parameter in self.parameters}
         for index, trial in enumerate(self.search.enqueue):
             for name, value in trial.items():
+                if name not in parameters and self.define_by_run:
+                    continue  # whether the code ever names it is not known
                 if name not in parameters:
                     raise ValueError(
                         f"`search.enqueue[{index}]` names `{name}`, which is not in `parameters`; remove it"
@@ -220,7 +247,8 @@ class StudySpec(ResourceModel):
                         f"`search.enqueue[{index}].{name}` is {shown(value)}, which lies outside of the parameter's "
                         "values; change it or widen the parameter"
                     )
-            if (problem := why_not_given_together(trial, parameters)) is not None:
+            known = {name: value for name, value in trial.items() if name in parameters}
+            if (problem := why_not_given_together(known, parameters)) is not None:
                 raise ValueError(f"`search.enqueue[{index}]` {problem}")
         return self
 

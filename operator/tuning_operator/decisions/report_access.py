@@ -27,6 +27,11 @@ class ReportAccess:
     """Certificates (PEM) that the endpoint's own is checked against; None: those that the image trusts."""
 
     @property
+    def parameter_url(self) -> str | None:
+        """Where the attempt's code asks for parameters that it names; None: nowhere."""
+        return None if self.url is None else f"{self.url.rpartition('/')[0]}/parameters"
+
+    @property
     def token_file(self) -> str | None:
         """Where the pod's ServiceAccount token is; None without one."""
         return None if self.audience is None else f"{_FOLDER}/{_FILE}"

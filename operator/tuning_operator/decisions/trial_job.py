@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tuning_contract import TrialEnvironment
-from tuning_contract.environment import PARAMETER_PREFIX, parameter_text
+from tuning_contract.environment import PARAMETER_PREFIX, ParameterValue, parameter_text
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.names import (
     API_VERSION,
@@ -41,17 +41,18 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
     template = copy.deepcopy(spec.trial.template)
     if spec.trial.metrics.read_from_logs is not None:
         reports = NO_REPORTS  # there is one way for metrics
-    runs = spec.trial.runs
+    runs, parameters = spec.trial.runs, given_parameters(spec, trial)
     environment = TrialEnvironment(
         study=study.name,
         namespace=study.namespace,
         trial=trial.number,
-        parameters=trial.parameters,
+        parameters=parameters,
         attempt=trial.attempt,
         report_url=reports.url,
         report_token=reports.token,
         report_token_file=reports.token_file,
         report_ca=reports.ca,
+        parameter_url=reports.parameter_url if spec.define_by_run else None,
         checkpoint_dir=checkpoint_dir(study, spec, trial),
         resume_from=resume_from(study, spec, trial),
         folds=spec.trial.folds or None,
@@ -73,7 +74,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
             "labels": {**_labels(study, trial), **_parent_label(trial), **_queue_labels(spec.trial.queue)},
             "annotations": {
                 STUDY_ANNOTATION: study.name,
-                PARAMETERS_ANNOTATION: json.dumps(dict(trial.parameters), sort_keys=True),
+                PARAMETERS_ANNOTATION: json.dumps(parameters, sort_keys=True),
             },
             "ownerReferences": [_owner(study)],
         },
@@ -86,6 +87,12 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
             "template": template,
         },
     }
+
+
+def given_parameters(spec: StudySpec, trial: OpenTrial) -> dict[str, ParameterValue]:
+    """Return the parameters that a trial has before its code runs, which may name others; those of each attempt."""
+    values = trial.parameters
+    return {each.name: values[each.name] for each in spec.parameters if each.name in values}
 
 
 def sample_trial(spec: StudySpec) -> OpenTrial:

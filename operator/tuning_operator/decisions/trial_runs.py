@@ -17,6 +17,7 @@ COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 _RUN = f"$({RUN_VARIABLE})"
 _SUFFIXES = {
     "TUNING_REPORT_URL": f"?run={_RUN}",
+    "TUNING_PARAMETER_URL": f"?run={_RUN}",
     "TUNING_SEED": _RUN,
     "TUNING_CHECKPOINT_DIR": f"/run-{_RUN}",
     "TUNING_RESUME_FROM": f"/run-{_RUN}",

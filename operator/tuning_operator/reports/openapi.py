@@ -22,6 +22,7 @@ REFERENCE = Path("docs/reference/report-api.openapi.json")
 """The generated file, below the repository's root."""
 
 REPORTS_PATH = "/v1/studies/{uid}/trials/{trial}/attempts/{attempt}/reports"
+PARAMETERS_PATH = "/v1/studies/{uid}/trials/{trial}/attempts/{attempt}/parameters"
 TRIALS_PATH = "/v1/studies/{namespace}/{name}/trials"
 TRIAL_PATH = TRIALS_PATH + "/{number}"
 
@@ -35,6 +36,10 @@ _REPORTING = f"""Stores reports and says whether the trial should stop. The answ
 durable; every other answer means that nothing was stored. Repeating a request is harmless: the first report of a step
 wins. Repeat it after 408, 429 and 5xx, after the seconds in Retry-After where it is there; other answers are final. A
 body has at most {MAX_BODY_BYTES} bytes. The reason {STUDY_GONE} says that the study was deleted."""
+
+_NAMING = """Returns the value of a parameter that the trial's code names while it runs, where the study says
+`defineByRun`: the container finds the whole address in TUNING_PARAMETER_URL. The answer 200 means that the value is
+durable; repeating a request gives the same value. Repeat it as reports are repeated."""
 
 _INTEGER: Schema = {"type": "integer", "minimum": 0, "maximum": 9_999_999_999}
 _UID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}
@@ -55,6 +60,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {
             REPORTS_PATH: {"post": _report()},
+            PARAMETERS_PATH: {"post": _choose_parameter()},
             TRIALS_PATH: {"get": _trials()},
             TRIAL_PATH: {"get": _trial()},
         },
@@ -79,30 +85,53 @@ def _report() -> dict[str, Any]:
         "summary": "Report metrics of a trial",
         "description": _lines(_REPORTING),
         "security": [{"attempt": []}],
-        "parameters": [_path("uid", _UID), _path("trial", _INTEGER), _path("attempt", _INTEGER), _run()],
+        "parameters": _attempt(),
         "requestBody": {"required": True, **_json("ReportBatch")},
+        "responses": {"200": {"description": "The reports are durable.", **_json("ReportReply")}, **_sending_errors()},
+    }
+
+
+def _choose_parameter() -> dict[str, Any]:
+    return {
+        "operationId": "chooseParameter",
+        "summary": "Get the value of a parameter that the trial's code names",
+        "description": _lines(_NAMING),
+        "security": [{"attempt": []}],
+        "parameters": _attempt(),
+        "requestBody": {"required": True, **_json("ParameterRequest")},
         "responses": {
-            "200": {"description": "The reports are durable.", **_json("ReportReply")},
-            "400": _error("The body does not follow the schema; the sentence names the place."),
-            "401": _error("The credential is not this attempt's, or has expired."),
-            "403": _error("The token is that of a pod that does not run this attempt."),
-            "404": _error("The study has no such trial, attempt or run."),
-            "408": _error("The body did not arrive in time."),
-            "413": _error("The body is too long; send fewer reports at once."),
-            "415": _error("The body is not announced as application/json, or is compressed."),
-            "429": _error("Too many requests; put several reports into one.", retry=True),
-            "500": _error("A defect of the operator; its log says more."),
-            "503": _error(
-                "No operator is active, the study is not loaded yet, or the database or the API server is away.",
-                retry=True,
-            ),
+            "200": {"description": "The value; it is durable.", **_json("ParameterReply")},
+            **_sending_errors(),
+            "409": _error("The study's trials may name no parameters, or not this one; the sentence says why."),
         },
+    }
+
+
+def _attempt() -> list[dict[str, Any]]:
+    return [_path("uid", _UID), _path("trial", _INTEGER), _path("attempt", _INTEGER), _run()]
+
+
+def _sending_errors() -> dict[str, Any]:
+    return {
+        "400": _error("The body does not follow the schema; the sentence names the place."),
+        "401": _error("The credential is not this attempt's, or has expired."),
+        "403": _error("The token is that of a pod that does not run this attempt."),
+        "404": _error("The study has no such trial, attempt or run."),
+        "408": _error("The body did not arrive in time."),
+        "413": _error("The body is too long; send fewer reports at once."),
+        "415": _error("The body is not announced as application/json, or is compressed."),
+        "429": _error("Too many requests; put several reports into one.", retry=True),
+        "500": _error("A defect of the operator; its log says more."),
+        "503": _error(
+            "No operator is active, the study is not loaded yet, or the database or the API server is away.",
+            retry=True,
+        ),
     }
 
 
 def _run() -> dict[str, Any]:
     run = {"type": "integer", "minimum": 0, "maximum": MAX_RUNS - 1, "default": 0}
-    return _query("run", run, "Which of several runs reports; the address in TUNING_REPORT_URL has it.")
+    return _query("run", run, "Which of several runs sends; the address that the container finds has it.")
 
 
 def _trials() -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     TOO_MANY = "TooMany"
     MALFORMED = "Malformed"
     NOT_FOUND = "NotFound"
+    NOT_CHOSEN = "NotChosen"
     NOT_OPEN = "NotOpen"
     NOT_ACTIVE = "NotActive"
     STORAGE_UNAVAILABLE = "StorageUnavailable"

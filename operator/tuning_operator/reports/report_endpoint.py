@@ -1,52 +1,30 @@
-"""`POST /v1/studies/{uid}/trials/{trial}/attempts/{attempt}/reports`: what a trial reports, and whether it should stop.
+"""`POST …/attempts/{attempt}/reports`: what a trial reports, and whether it should stop.
 
-`?run=` says which of several runs reports; `decisions/trial_runs.py` puts it there.
-
-The credential is checked before anything else, so that a stranger learns nothing, not even which studies exist. An
-acknowledgement means that the reports are durable; every refusal means that nothing was stored.
+An acknowledgement means that the reports are durable.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from tuning_contract import ReportBatch, ReportReply, WireError
-from tuning_contract.reports import MAX_BODY_BYTES
-from tuning_operator.api.trial_template import MAX_RUNS
-from tuning_operator.errors import LeaseLost, NotFound, StorageUnavailable, StudyGone, TooManySteps
+from tuning_operator.errors import StudyGone, TooManySteps
 from tuning_operator.metrics.recording import Metrics
-from tuning_operator.ports import ReportAnswer, TrialRepositories
+from tuning_operator.ports import ReportAnswer
 from tuning_operator.reports.attempt_address import AttemptAddress
-from tuning_operator.reports.credentials import is_report_token
-from tuning_operator.reports.limits import Admission, Limits
+from tuning_operator.reports.reception import ATTEMPT_ROUTE, Reception, refused_by_history
 from tuning_operator.reports.refusals import Reason, Refused
 
-if TYPE_CHECKING:  # a run without a cluster does without cryptography
-    from tuning_operator.reports.pod_tokens import PodTokens
-
-ROUTE = r"/v1/studies/{uid:[A-Za-z0-9._-]{1,128}}/trials/{trial:[0-9]{1,10}}/attempts/{attempt:[0-9]{1,10}}/reports"
+ROUTE = f"{ATTEMPT_ROUTE}/reports"
 
 STUDY_GONE = "StudyGone"
 """Reason in the reply to a trial whose study was deleted."""
 
-_RETRY_NOT_OPEN = 2.0
-"""Seconds after which a trial asks again while its study is not loaded: a start takes about as long."""
-_RETRY_STORAGE = 5.0
-"""Seconds after which a trial asks again while the database is away."""
-
 Wake = Callable[[str], None]
 """Told the uid of a study that should be looked at now."""
-Gone = Callable[[str], bool]
-"""Whether the study with this uid is known to have been deleted; false while that is not known."""
-Awaited = Callable[[str], bool]
-"""Whether the study with this uid exists or may exist, and is not open: its trials' credentials can't be judged, for
-the database may be another one than they were made with."""
 
 
 def report_url(base: str, uid: str, trial: int, attempt: int) -> str:
@@ -57,122 +35,35 @@ def report_url(base: str, uid: str, trial: int, attempt: int) -> str:
 class ReportEndpoint:
     """Takes reports for all studies that this process has open."""
 
-    def __init__(
-        self,
-        repositories: TrialRepositories,
-        key: bytes,
-        wake: Wake,
-        gone: Gone,
-        awaited: Awaited,
-        limits: Limits,
-        metrics: Metrics,
-        pod_tokens: PodTokens | None = None,
-    ) -> None:
-        self._repositories = repositories
-        self._key = key
+    def __init__(self, reception: Reception, wake: Wake, metrics: Metrics) -> None:
+        self._reception = reception
         self._wake = wake
-        self._gone = gone
-        self._awaited = awaited
-        self._limits = limits
         self._metrics = metrics
-        self._admission = Admission(limits)
-        self._pod_tokens = pod_tokens
 
     async def receive(self, request: web.Request) -> web.Response:
         """Serve one POST."""
-        try:
-            reply = await self._serve(request)
-        except Refused as refusal:
-            self._metrics.report_refused(refusal.reason)
-            raise
-        except Exception:
-            self._metrics.report_refused(Reason.INTERNAL)
-            raise
-        return web.Response(body=reply.to_json(), content_type="application/json")
+        return await self._reception.serve(request, self._take)
 
-    async def _serve(self, request: web.Request) -> ReportReply:
-        path = request.match_info
-        attempt = AttemptAddress(path["uid"], int(path["trial"]), int(path["attempt"]), _run(request))
-        await self._authenticate(_bearer(request), attempt)
-        _check_headers(request)
-        with self._admission.admit(attempt, request.content_length):
-            body = await self._read(request)
-            received = time.perf_counter()
-            batch = _parse(body)
-            answer = await self._store(attempt, batch)
+    async def _take(self, attempt: AttemptAddress, body: bytes) -> bytes:
+        received = time.perf_counter()
+        batch = _parse(body)
+        answer = await self._store(attempt, batch)
         self._metrics.reports_acknowledged(time.perf_counter() - received, len(batch.reports), answer.decision_seconds)
         if answer.wake:
             self._wake(attempt.uid)
-        return answer.reply
-
-    async def _authenticate(self, token: str, attempt: AttemptAddress) -> None:
-        if is_report_token(token, self._key, attempt.uid, attempt.trial, attempt.attempt):
-            return  # also where pods have tokens: attempts that started before that was so go on
-        if self._pod_tokens is None and self._awaited(attempt.uid):
-            raise _not_open()
-        if self._pod_tokens is None:
-            raise Refused(401, Reason.FORBIDDEN, "the bearer token in `Authorization` is not this attempt's")
-        await self._pod_tokens.check(token, attempt)
-
-    async def _read(self, request: web.Request) -> bytes:
-        if request.content.is_eof():  # it came with the headers, as small ones do
-            return await request.read()
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                return await request.read()
-        except TimeoutError:
-            sentence = f"the body did not arrive within {self._limits.body_seconds:g} s"
-            raise Refused(408, Reason.TOO_SLOW, sentence) from None
-        except web.HTTPRequestEntityTooLarge:
-            raise _too_large() from None
-        except web.RequestPayloadError as error:
-            raise Refused(400, Reason.MALFORMED, "the body ended early or is badly encoded") from error
+        return answer.reply.to_json()
 
     async def _store(self, attempt: AttemptAddress, batch: ReportBatch) -> ReportAnswer:
-        repository = self._repositories.find(attempt.uid)
+        repository = self._reception.repository(attempt)
         if repository is None:
-            return self._answer_without_study(attempt.uid)
-        self._admission.check_namespace(repository.key.namespace)
+            return _stop()
         try:
-            return await repository.report(attempt.trial, attempt.attempt, batch, run=attempt.run)
-        except NotFound as error:
-            raise Refused(404, Reason.NOT_FOUND, str(error)) from error
+            with refused_by_history("the reports"):
+                return await repository.report(attempt.trial, attempt.attempt, batch, run=attempt.run)
         except TooManySteps as error:
             raise Refused(400, Reason.TOO_MANY, str(error)) from error
         except StudyGone:
             return _stop()
-        except (StorageUnavailable, LeaseLost) as error:
-            sentence = "the reports could not be stored now; send them again"
-            raise Refused(503, Reason.STORAGE_UNAVAILABLE, sentence, _RETRY_STORAGE) from error
-
-    def _answer_without_study(self, uid: str) -> ReportAnswer:
-        """Answer a genuine trial of a study that is not open: it was deleted, or it is not loaded yet."""
-        if self._gone(uid):
-            return _stop()
-        raise _not_open()
-
-
-_RUN = re.compile(r"[0-9]{1,3}")
-
-
-def _run(request: web.Request) -> int:
-    """Return which run reports; what is no number counts as a run that no trial has."""
-    text = request.query.get("run", "0")
-    return int(text) if _RUN.fullmatch(text) else MAX_RUNS
-
-
-def _bearer(request: web.Request) -> str:
-    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _check_headers(request: web.Request) -> None:
-    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
-        raise _too_large()
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-        raise Refused(415, Reason.MALFORMED, "send the body without Content-Encoding; compressed ones are not read")
-    if request.content_type != "application/json":
-        raise Refused(415, Reason.MALFORMED, "send the header `Content-Type: application/json`")
 
 
 def _parse(body: bytes) -> ReportBatch:
@@ -180,15 +71,6 @@ def _parse(body: bytes) -> ReportBatch:
         return ReportBatch.from_json(body)
     except WireError as error:
         raise Refused(400, Reason.MALFORMED, str(error)) from None
-
-
-def _too_large() -> Refused:
-    return Refused(413, Reason.TOO_LARGE, f"a body may have at most {MAX_BODY_BYTES} bytes; send fewer reports at once")
-
-
-def _not_open() -> Refused:
-    sentence = "this operator has not loaded the study yet; send the reports again"
-    return Refused(503, Reason.NOT_OPEN, sentence, _RETRY_NOT_OPEN)
 
 
 def _stop() -> ReportAnswer:

@@ -14,6 +14,8 @@ from tuning_contract.reports import (
     MAX_TIME,
     METRIC_NAME,
 )
+from tuning_operator.api.names import NAMED_PARAMETER
+from tuning_operator.api.scalars import MAX_TEXT
 from tuning_operator.reports.read_api import MOST_TRIALS
 from tuning_operator.reports.trial_document import STATES
 
@@ -28,6 +30,8 @@ def schemas() -> dict[str, Schema]:
         "Report": _REPORT,
         "ReportBatch": _REPORT_BATCH,
         "ReportReply": _REPORT_REPLY,
+        "ParameterRequest": _PARAMETER_REQUEST,
+        "ParameterReply": _object({"value": _SCALAR}),
         "Trial": _trial(),
         "StoredReport": _STORED_REPORT,
         "TrialWithReports": _trial(reports={"type": "array", "items": reference("StoredReport")}),
@@ -122,6 +126,22 @@ _REPORT_REPLY = _object(
             "description": "Why, as a CamelCase word like Pruned; empty when the trial should go on.",
         },
     }
+)
+
+_SCALAR: Schema = {"type": ["string", "number", "boolean"], "maxLength": MAX_TEXT}
+
+_PARAMETER_REQUEST = _object(
+    {
+        "name": {"type": "string", "pattern": NAMED_PARAMETER},
+        "type": {"type": "string", "enum": ["Float", "Int", "Categorical"]},
+        "low": {"type": "number", "description": "Smallest value of a Float or Int, included."},
+        "high": {"type": "number", "description": "Largest value of a Float or Int, included."},
+        "step": {"type": "number", "exclusiveMinimum": 0, "description": "Distance between values."},
+        "scale": {"type": "string", "enum": ["Linear", "Log"], "description": "Linear where it is left out."},
+        "choices": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _SCALAR},
+    },
+    required=["name", "type"],
+    description="As an item of a study's `parameters`: a Float or Int with `low` and `high`, or a Categorical.",
 )
 
 _TIME: Schema = {"type": "string", "format": "date-time"}

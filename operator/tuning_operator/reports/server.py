@@ -15,13 +15,16 @@ from tuning_contract.reports import MAX_BODY_BYTES
 from tuning_operator.errors import Unavailable
 from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import TrialRepositories, TrialRepository
+from tuning_operator.reports import parameter_endpoint, report_endpoint
 from tuning_operator.reports.certificate import ServingCertificate
 from tuning_operator.reports.connections import Connections
 from tuning_operator.reports.forwarding import Forwarding, Leader
 from tuning_operator.reports.limits import Limits
+from tuning_operator.reports.parameter_endpoint import ParameterEndpoint
 from tuning_operator.reports.read_api import TRIAL_ROUTE, TRIALS_ROUTE, FindStudy, ReadApi
+from tuning_operator.reports.reception import Awaited, Gone, Reception
 from tuning_operator.reports.refusals import answer_errors
-from tuning_operator.reports.report_endpoint import ROUTE, Awaited, Gone, ReportEndpoint, Wake
+from tuning_operator.reports.report_endpoint import ReportEndpoint, Wake
 
 if TYPE_CHECKING:  # a run without a cluster does without cryptography
     from tuning_operator.reports.pod_tokens import PodTokens
@@ -51,7 +54,7 @@ def _no_study(_namespace: str, _name: str) -> tuple[str, TrialRepository] | None
 
 
 class ReportServer:
-    """Serves the report endpoint, the read API and `/healthz` on one port.
+    """Serves the endpoints of trials, the read API and `/healthz` on one port.
 
     Parameters
     ----------
@@ -98,7 +101,9 @@ class ReportServer:
         self._host, self._port = host, port
         self._certificate = certificate
         self._connections = Connections(limits, certificate)
-        self._endpoint = ReportEndpoint(repositories, key, wake, gone, awaited, limits, metrics, pod_tokens)
+        reception = Reception(repositories, key, gone, awaited, limits, metrics, pod_tokens)
+        self._reports = ReportEndpoint(reception, wake, metrics)
+        self._parameters = ParameterEndpoint(reception)
         self._forwarding = Forwarding(leader, limits, metrics, certificate)
         self._read_api = ReadApi(find_study, key, limits)
         self._limits = limits
@@ -167,7 +172,8 @@ class ReportServer:
     def _application(self) -> web.Application:
         middlewares = (self._connections.notice_request, answer_errors, self._forwarding.forward)
         application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=middlewares)
-        application.router.add_post(ROUTE, self._endpoint.receive)
+        application.router.add_post(report_endpoint.ROUTE, self._reports.receive)
+        application.router.add_post(parameter_endpoint.ROUTE, self._parameters.answer)
         application.router.add_get(TRIALS_ROUTE, self._read_api.trials, allow_head=False)
         application.router.add_get(TRIAL_ROUTE, self._read_api.trial, allow_head=False)
         application.router.add_get("/healthz", _healthz)

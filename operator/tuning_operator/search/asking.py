@@ -21,10 +21,11 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.search.feasible_points import FeasiblePoints
 from tuning_operator.search.grid import Grid, is_finite
 from tuning_operator.search.horizon import first_to_see
+from tuning_operator.search.naming import JOINTLY, Wanted, check_same_kind, choose
 from tuning_operator.search.proposing import Descent, Proposing
 from tuning_operator.search.reverse_log import backwards, reversed_values
 from tuning_operator.search.samplers import Circumstances, NumberedQMC, as_first_generation, make_sampler
-from tuning_operator.search.seeds import feasible_seed, order_seed, reseed
+from tuning_operator.search.seeds import feasible_seed, order_seed, reseed, reseed_for
 from tuning_operator.search.seen_trials import SeenTrials
 from tuning_operator.search.shuffle import Shuffle
 from tuning_operator.search.space import Space
@@ -70,6 +71,17 @@ class Suggester(Protocol):
 
         `ended` are trials that came to their ends since the last call. The same trials give the same suggestions,
         whatever was asked in one call, and whichever process asks.
+        """
+
+    def choose(self, ended: Sequence[FrozenTrial], wanted: Wanted) -> Any:
+        """Return the value of a parameter that an open trial's code names, as Optuna has it; it is the trial's now.
+
+        `ended` as in `suggest`. The same trials give the same value.
+
+        Raises
+        ------
+        ParameterRefused
+            Another trial has a parameter of that name and of another kind.
         """
 
     def size(self) -> int | None:
@@ -161,6 +173,17 @@ class Asking:
             suggestions.append(suggestion)
         return suggestions
 
+    def choose(self, ended: Sequence[FrozenTrial], wanted: Wanted) -> Any:
+        for trial in ended:
+            self._learn(trial)
+        self._see(before=self._seen.count)
+        if (known := self._seen.distribution(wanted.name)) is not None:
+            check_same_kind(wanted, known)
+        reseed_for(self._sampler, self._seed, wanted.number, wanted.name)
+        value = choose(wanted, self._seen.own(wanted.number), self._study, self._sampler)
+        self._seen.name(wanted.number, wanted.name, value, wanted.distribution)
+        return value
+
     def _next(self) -> Suggestion | None:
         """Suggest a trial; None: there is nothing to try, or not yet."""
         if self._no_point is not None:
@@ -212,6 +235,8 @@ class Asking:
             self._space.choose(asked._suggest)
         for name, value in descent.attributes.items():
             asked.set_user_attr(name, value)
+        if self._spec.define_by_run and (jointly := self._space.undeclared(asked.relative_params or {})):
+            self._seen.set_trial_system_attr(asked._trial_id, JOINTLY, jointly)
         return self._seen.made(number, descent.given)
 
     def _see(self, before: int) -> None:

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, select
 
 from tuning_contract import FinalState, Report, TrialEnd
+from tuning_contract.environment import ParameterValue
 from tuning_contract.reports import number_from_json
 from tuning_operator.decisions.history import ActiveTime, History
 from tuning_operator.decisions.snapshot import StudyKey
@@ -24,6 +25,7 @@ from tuning_operator.search import report_rows, tables
 from tuning_operator.search.attributes import TOLD_AFTER, Unreadable, active_time, seconds, trial_attributes
 from tuning_operator.search.database import Database
 from tuning_operator.search.lineage import lineage_of
+from tuning_operator.search.naming import named_value
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
@@ -150,7 +152,13 @@ class StudyHistory:
             lineage=lineage_of(trial),
             constraints=self._record.metric_constraints,
             runs=self._record.runs,
+            named=self._named(trial),
         )
+
+    def _named(self, trial: FrozenTrial) -> dict[str, ParameterValue]:
+        """Return the parameters that a trial's code has named."""
+        named = self._space.undeclared(trial.params)
+        return {name: named_value(trial.distributions[name], value) for name, value in named.items()}
 
     def _finished(self, trial: FrozenTrial) -> FinishedTrial:
         assert trial.datetime_complete is not None
@@ -160,7 +168,7 @@ class StudyHistory:
         return FinishedTrial(
             number=trial.number,
             state=_END_STATES[trial.state],
-            parameters=self._space.typed(trial.params),
+            parameters={**self._space.typed(trial.params), **self._named(trial)},
             value=values[0] if values else None,
             further={**attrs.metrics, **further},
             reason=attrs.reason,

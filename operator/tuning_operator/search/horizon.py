@@ -26,10 +26,10 @@ def ahead_of(spec: StudySpec, asked: int) -> int:
     """Return how many trials of a study are prepared before they are asked for, once so many were asked for.
 
     None in a study that runs one trial after the other: each would know one result less. None in a deterministic one:
-    which results a trial may know is decided when it is needed.
+    which results a trial may know is decided when it is needed. None where code names parameters while trials run.
     """
     slow_from = SLOW_FROM.get(spec.search.sampler.name)
-    if spec.search.deterministic or slow_from is None or asked < slow_from:
+    if spec.search.deterministic or spec.define_by_run or slow_from is None or asked < slow_from:
         return 0
     return min(_MOST_AHEAD, spec.parallelism // _SHARE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from tuning_contract import FinalState, Report, TrialEnd
 from tuning_contract.environment import ParameterValue
@@ -33,6 +34,9 @@ MAX_STEPS = 100_000
 its study is open. A step takes some 200 bytes."""
 
 
+NO_PARAMETERS: Mapping[str, ParameterValue] = MappingProxyType({})
+
+
 class TrialProgress:
     """An open trial. Whoever changes it holds `lock`, across the commit of the change."""
 
@@ -50,7 +54,9 @@ class TrialProgress:
         lineage: Lineage = NO_LINEAGE,
         constraints: Sequence[MetricConstraint] = (),
         runs: int = 1,
+        named: Mapping[str, ParameterValue] = NO_PARAMETERS,
     ) -> None:
+        """`named` are parameters that its code has named: they are not in its Job."""
         self.number = number
         self.trial_id = trial_id
         self.objectives = objectives
@@ -71,7 +77,7 @@ class TrialProgress:
         self.rungs = dict(rungs or {})
         """The value at each rung that the trial has come to, by the rung's step, of any attempt."""
         self.lock = asyncio.Lock()
-        self._parameters = parameters
+        self._parameters = {**parameters, **named}
         self._fingerprint = fingerprint_of(parameters)
         self._seed = seed
         self._lineage = lineage
@@ -147,6 +153,11 @@ class TrialProgress:
         """Take note that the pruner has decided on all that came in."""
         self.undecided.clear()
         self.undecided_runs.clear()
+
+    def accept_parameter(self, name: str, value: ParameterValue) -> None:
+        """Take a parameter that its code has named."""
+        self._parameters = {**self._parameters, name: value}
+        self._view = None
 
     def keep_pod_time(self, time: PodTime) -> None:
         """Take what is stored of the newest attempt's pods."""

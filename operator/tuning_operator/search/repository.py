@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,12 +16,14 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection
 
 from tuning_contract import ReportBatch, ReportReply
+from tuning_contract.environment import ParameterValue
+from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.history import ActiveTime
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trials import EndState, OpenTrial
-from tuning_operator.errors import NotFound
+from tuning_operator.errors import NotFound, ParameterRefused
 from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
 from tuning_operator.ports import NO_ATTEMPTS, Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
@@ -42,6 +44,7 @@ from tuning_operator.search.history import StudyHistory, check_trials
 from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.judging import Judging
 from tuning_operator.search.loading import study_attrs
+from tuning_operator.search.naming import Wanted, known_value, named_value, wanted
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
@@ -50,6 +53,7 @@ from tuning_operator.search.samplers import APART
 from tuning_operator.search.search_process import RemoteAsking, SearchProcess
 from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
+from tuning_operator.search.space import Space
 from tuning_operator.search.suggestions import Suggestions
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import (
@@ -58,6 +62,7 @@ from tuning_operator.search.trial_rows import (
     finish_trials,
     forget_values,
     insert_trials,
+    set_param,
     set_user_attrs,
 )
 from tuning_operator.search.writer import GroupCommit
@@ -284,6 +289,70 @@ class StudyRepository(StudyHistory):
                 return ReportAnswer(_reply(trial), wake=False)
             return await self._take(trial, run, batch, afresh)
 
+    async def choose_parameter(self, number: int, attempt: int, parameter: NamedParameter) -> ParameterValue:
+        """Return a parameter that a trial's code names, and store it where the trial has not got it yet."""
+        if not self._record.define_by_run:
+            raise ParameterRefused(
+                f"the study {self.key} has all its parameters in `parameters`, where `{parameter.name}` is not; add "
+                "it, or let the study say `defineByRun: true`"
+            )
+        async with self._asking_trial(number, attempt) as trial:
+            new = wanted(number, parameter)
+            stored = known_value(self._frozen()[number], new)
+            if stored is None:
+                stored = await self._name(trial, new)
+            return Space.value_of(parameter, {parameter.name: stored})
+
+    @asynccontextmanager
+    async def _asking_trial(self, number: int, attempt: int) -> AsyncIterator[TrialProgress]:
+        """Hold the lock of an open trial whose newest attempt asks for something."""
+        trial = self._open.get(number)
+        if trial is not None:
+            async with trial.lock:
+                if number in self._open and attempt == trial.attempt:
+                    yield trial
+                    return
+        raise NotFound(f"the study {self.key} has no running attempt {attempt} of trial {number}")
+
+    async def _name(self, trial: TrialProgress, new: Wanted) -> Any:
+        """Choose a parameter's value and store it; return it as Optuna has it."""
+        async with self._in_order, self._anew_after_errors():
+            stored = await self._suggestions.choose(new)
+
+        def accept(_: None) -> None:
+            frozen = self._storage.get_trial(trial.trial_id)
+            self._storage.replace(
+                trial.trial_id,
+                params={**frozen.params, new.name: stored},
+                distributions={**frozen.distributions, new.name: new.distribution},
+            )
+            trial.accept_parameter(new.name, named_value(new.distribution, stored))
+
+        try:
+            await self._workers.writer.run(
+                lambda connection: set_param(connection, trial.trial_id, new.name, stored, new.distribution), accept
+            )
+        except BaseException:
+            async with self._in_order:
+                self._suggest_anew()
+            raise
+        return stored
+
+    @asynccontextmanager
+    async def _anew_after_errors(self) -> AsyncIterator[None]:
+        """Suggest anew after something failed whose outcome the sampler may know already. `_in_order` is held."""
+        try:
+            yield
+        except ParameterRefused:
+            raise
+        except BaseException:
+            self._suggest_anew()
+            raise
+
+    def _suggest_anew(self) -> None:
+        self._suggestions.drop()
+        self._use_sampler(self._spec)
+
     async def _take(self, trial: TrialProgress, run: int, batch: ReportBatch, afresh: bool) -> ReportAnswer:
         new = trial.sift(batch.reports, run=run, afresh=afresh)
         trial.check_room(new, run=run)
@@ -325,16 +394,12 @@ class StudyRepository(StudyHistory):
                 found = await self._find_unknown()
                 if found:
                     return found
-            try:
+            async with self._anew_after_errors():  # what was taken is not stored
                 suggestions = await self._suggestions.take(count)
                 now = round(self._workers.clock.now(), 6)  # what the database keeps
                 trials = [self._asked(suggestion.trial, now, first_attempts) for suggestion in suggestions]
                 if trials:
                     return await self._insert(trials, suggestions)
-            except BaseException:
-                self._suggestions.drop()  # what was taken is not stored
-                self._use_sampler(self._spec)
-                raise
             self._waits = True
             self._size, self._infeasible = self._suggestions.size(), self._suggestions.why_none()
             return []
@@ -377,8 +442,7 @@ class StudyRepository(StudyHistory):
         found, _ = await self._workers.writer.run(find, lambda found: self._take_asked(*found))
         self._ask_in_doubt = False
         if found:
-            self._suggestions.drop()
-            self._use_sampler(self._spec)
+            self._suggest_anew()
         return [self._open[trial.number].view() for trial in found]
 
     def _take_asked(self, trials: Sequence[FrozenTrial], notes: Mapping[str, Any]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
 from tuning_operator.errors import SearchUnavailable
 from tuning_operator.search.asking import Asking, Past, Suggestion
+from tuning_operator.search.naming import Wanted
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Call:
     seconds: float
     forgotten: Sequence[int]
     """Studies that nobody will ask for again."""
+    wanted: Wanted | None = None
+    """A parameter that is asked for instead of trials."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Answer:
     suggestions: Sequence[Suggestion] = ()
     size: int | None = None
     why_none: str = ""
+    value: Any = None
+    """Of the parameter that was asked for, as Optuna has it."""
     error: Exception | None = None
 
 
@@ -46,6 +52,8 @@ def answer(call: Call, studies: dict[int, Asking]) -> Answer:
         asking = studies.get(call.study)
         if asking is None:  # another study's call ended the process that knew this one
             raise SearchUnavailable("the process that asks the sampler was started again; the study is told it anew")
+        if call.wanted is not None:
+            return Answer(size=asking.size(), why_none=asking.why_none(), value=asking.choose(call.ended, call.wanted))
         suggestions = asking.suggest(call.ended, call.count, call.seconds)
         return Answer(suggestions, asking.size(), asking.why_none())
     except Exception as error:  # noqa: BLE001 - whatever a sampler raises is the caller's

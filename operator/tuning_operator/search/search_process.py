@@ -10,11 +10,13 @@ import sys
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
 from tuning_operator.errors import SearchUnavailable
 from tuning_operator.search.asking import Past, Suggestion
+from tuning_operator.search.naming import Wanted
 from tuning_operator.search.samplers import require_library
 from tuning_operator.search.search_calls import Answer, Call
 
@@ -32,8 +34,16 @@ class SearchProcess:
         self._numbers = itertools.count()
         self._forgotten: list[int] = []
 
-    def call(self, study: int, past: Past | None, ended: Sequence[FrozenTrial], count: int, seconds: float) -> Answer:
-        """Ask a study; its first call brings its past.
+    def call(
+        self,
+        study: int,
+        past: Past | None,
+        ended: Sequence[FrozenTrial],
+        count: int = 0,
+        seconds: float = 0.0,
+        wanted: Wanted | None = None,
+    ) -> Answer:
+        """Ask a study for trials, or for a parameter that is wanted; its first call brings its past.
 
         Raises
         ------
@@ -50,7 +60,7 @@ class SearchProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            pickle.dump(Call(study, past, ended, count, seconds, forgotten), process.stdin)
+            pickle.dump(Call(study, past, ended, count, seconds, forgotten, wanted), process.stdin)
             process.stdin.flush()
             answer: Answer = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
@@ -104,11 +114,20 @@ class RemoteAsking:
         self._last = Answer()
 
     def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
+        return list(self._call(ended, count, seconds).suggestions)
+
+    def choose(self, ended: Sequence[FrozenTrial], wanted: Wanted) -> Any:
+        return self._call(ended, wanted=wanted).value
+
+    def _call(
+        self, ended: Sequence[FrozenTrial], count: int = 0, seconds: float = 0.0, wanted: Wanted | None = None
+    ) -> Answer:
         past, self._past = self._past, None
-        self._last = self._process.call(self._study, past, ended, count, seconds)
-        if self._last.error is not None:
-            raise self._last.error
-        return list(self._last.suggestions)
+        answer = self._process.call(self._study, past, ended, count, seconds, wanted)
+        if answer.error is not None:
+            raise answer.error
+        self._last = answer
+        return answer
 
     def size(self) -> int | None:
         return self._last.size

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 import numpy as np
 from optuna.samplers import BaseSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 
-_SAMPLING, _TRAINING, _ORDER, _STRATEGY, _FEASIBLE = range(5)
+_SAMPLING, _TRAINING, _ORDER, _STRATEGY, _FEASIBLE, _NAMED = range(6)
 """What a seed is for; no two of them may be related."""
 
 
@@ -41,11 +42,22 @@ def reseed(sampler: BaseSampler, study_seed: int, number: int, draw: int = 0) ->
     """Let a sampler's random numbers for a trial depend on nothing that was sampled before.
 
     `draw` counts from 0 how often a trial's point is drawn, where one may have to be drawn again.
+    """
+    _seed(sampler, [study_seed, number, _SAMPLING, draw])
+
+
+def reseed_for(sampler: BaseSampler, study_seed: int, number: int, parameter: str) -> None:
+    """The same for one parameter of a trial, by its name."""
+    _seed(sampler, [study_seed, number, _NAMED, *parameter.encode()])
+
+
+def _seed(sampler: BaseSampler, entropy: Sequence[int]) -> None:
+    """Set a sampler's random numbers.
+
     Optuna can only reseed a sampler at random, so that this sets the states that it finds in the sampler and in the
     samplers that it consists of.
     """
     states = _random_states(sampler)
-    entropy = [study_seed, number, _SAMPLING, draw]
     seeds = np.random.SeedSequence(entropy).generate_state(max(1, len(states)))
     for state, seed in zip(states, seeds, strict=False):
         state.rng.seed(int(seed))

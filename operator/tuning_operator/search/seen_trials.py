@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -76,6 +77,18 @@ class SeenTrials(InMemoryStorage):
         stored = forwards(self._study.trials[number + self._first], self._ranges, given)
         stored.number = number
         return stored
+
+    def own(self, number: int) -> FrozenTrial:
+        """Return one of the study's own trials as samplers see it."""
+        return self._study.trials[number + self._first]
+
+    def distribution(self, parameter: str) -> BaseDistribution | None:
+        """Return what a parameter was when a trial had it last; None: no trial has had it."""
+        return self._study.param_distribution.get(parameter)
+
+    def name(self, number: int, parameter: str, value: Any, distribution: BaseDistribution) -> None:
+        """Let an own trial that runs have one more parameter."""
+        self.set_trial_param(self.own(number)._trial_id, parameter, distribution.to_internal_repr(value), distribution)
 
     def drop(self) -> None:
         """Forget the trial that was made last: its point may not be tried. What was noted about the study stays."""

@@ -41,6 +41,12 @@ class Space:
         self.sampled: dict[str, BaseDistribution] = {**self.distributions, **self.reversed}
         """What samplers draw from."""
 
+    def undeclared(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of a trial's parameters that are not the study's: its code has named them."""
+        if len(stored) <= len(self.distributions) and stored.keys() <= self.distributions.keys():
+            return {}
+        return {name: value for name, value in stored.items() if name not in self.distributions}
+
     def typed(self, stored: Mapping[str, CategoricalChoiceType]) -> dict[str, ParameterValue]:
         """Return a trial's parameters as its trainer gets them, in the order of the study, from Optuna's."""
         values: dict[str, ParameterValue] = {}
@@ -67,12 +73,14 @@ class Space:
         return chosen
 
     def stored(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
-        """Return given parameters as Optuna has them."""
-        return {
+        """Return given parameters as Optuna has them; those that are not the study's its code may name."""
+        declared = {
             parameter.name: stored_values(parameter, [given[parameter.name]])[0]
             for parameter in self.parameters
             if parameter.name in given and parameter.name in self.distributions
         }
+        names = {parameter.name for parameter in self.parameters}
+        return {**declared, **{name: value for name, value in given.items() if name not in names}}
 
     @staticmethod
     def value_of(parameter: Parameter, stored: Mapping[str, CategoricalChoiceType]) -> ParameterValue:
@@ -85,7 +93,8 @@ class Space:
         if _is_ambiguous(parameter):
             return next(choice for choice in parameter.choices or () if _choice_text(choice) == value)
         if parameter.type is ParameterType.FLOAT:
-            return _on_grid(parameter, float(value))
+            assert parameter.low is not None
+            return rounded(float(value), parameter.low, parameter.step)
         return value
 
 
@@ -113,12 +122,12 @@ def distribution(parameter: Parameter) -> BaseDistribution:
     return FloatDistribution(low_float, float(high), step=float(parameter.step))
 
 
-def _on_grid(parameter: Parameter, value: float) -> float:
+def rounded(value: float, low: float, step: float | None) -> float:
     """Return a stepped value without the dust of binary fractions: 0.15 instead of 0.15000000000000002."""
-    if parameter.step is None:
+    if step is None:
         return value
-    low, step = Decimal(str(parameter.low)), Decimal(str(parameter.step))
-    return float(low + round((Decimal(value) - low) / step) * step)
+    decimal_low, decimal_step = Decimal(str(low)), Decimal(str(step))
+    return float(decimal_low + round((Decimal(value) - decimal_low) / decimal_step) * decimal_step)
 
 
 def _is_ambiguous(parameter: Parameter) -> bool:

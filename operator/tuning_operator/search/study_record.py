@@ -24,6 +24,8 @@ _SEARCH, _SEED, _TEMPLATE, _REPORTS_UID = (f"tuning:{name}" for name in ("search
 """System attributes of a study."""
 _FURTHER_OBJECTIVES, _CONSTRAINTS = "further_objectives", "metric_constraints"
 """Of the search: there only where a study has them."""
+_DEFINE_BY_RUN = "define_by_run"
+"""Of the search: there only where it is so."""
 _REPEATS, _FOLDS = "repeats", "folds"
 """Fields of the search; earlier versions had neither, and neither is there where a trial is one training."""
 METRIC_NAMES = "study:metric_names"
@@ -46,6 +48,7 @@ class StudyRecord:
     repeats: int = 1
     folds: int = 0
     """Of each trial; 0: no cross-validation."""
+    define_by_run: bool = False
 
     @property
     def runs(self) -> int:
@@ -152,6 +155,7 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
             folds=attributes.whole(search, _FOLDS, 2, MAX_RUNS) if _FOLDS in search else 0,
             reports_uid=attributes.text(system_attrs, _REPORTS_UID, key.uid),
             constraints=tuple(map(str, search.get("constraints", ()))),
+            define_by_run=bool(search.get(_DEFINE_BY_RUN, False)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StorageDamaged(
@@ -193,6 +197,8 @@ def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
             problems.append(f"the parameter `{name}` {what} the study's stored history")
     if record.constraints != tuple(spec.constraints):
         problems.append("`constraints` differs from the study's stored history")
+    if record.define_by_run != spec.define_by_run:
+        problems.append("`defineByRun` differs from the study's stored history")
     if _without_goals(record.objectives) != _without_goals(spec.objectives):
         problems.append("`objectives` differs from the study's stored history")
     if list(record.metric_constraints) != list(spec.metric_constraints):
@@ -220,6 +226,8 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
         **({_REPEATS: spec.trial.repeats} if spec.trial.repeats > 1 else {}),
         **({_FOLDS: spec.trial.folds} if spec.trial.folds else {}),
     }
+    if spec.define_by_run:
+        search[_DEFINE_BY_RUN] = True
     if further:
         search[_FURTHER_OBJECTIVES] = further
     if spec.metric_constraints:

@@ -7,10 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
 from tuning_operator.search.asking import Suggester, Suggestion
+from tuning_operator.search.naming import Wanted
 
 _PATIENCE_SECONDS = 0.2
 """After so long the trials that a slow sampler has suggested are handed over; the others are asked for after them."""
@@ -66,6 +68,12 @@ class Suggestions:
         self._asked += len(taken)
         self._prepare()
         return taken
+
+    async def choose(self, wanted: Wanted) -> Any:
+        """Return the value of a parameter that a trial's code names, as Optuna has it. Not during `take`."""
+        ended, self._ended = self._ended, []
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._suggester.choose, ended, wanted)
 
     def drop(self) -> None:
         """Suggest nothing more; a call that is under way ends unheard."""

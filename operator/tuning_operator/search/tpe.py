@@ -42,7 +42,7 @@ class TabularTPESampler(TPESampler):
     ) -> dict[str, Any]:
         if len(study.directions) > 1:
             return super()._sample_relative(study, trial, search_space)
-        if not search_space or self._table_of(study, trial).finished < self._n_startup_trials:
+        if not search_space or self._table_of(study).finished < self._n_startup_trials:
             return {}
         return self._sample(study, trial, search_space)
 
@@ -51,14 +51,14 @@ class TabularTPESampler(TPESampler):
     ) -> Any:
         if len(study.directions) > 1:
             return super().sample_independent(study, trial, param_name, param_distribution)
-        if self._table_of(study, trial).finished < self._n_startup_trials:
+        if self._table_of(study).finished < self._n_startup_trials:
             return self._random_sampler.sample_independent(study, trial, param_name, param_distribution)
         return self._sample(study, trial, {param_name: param_distribution})[param_name]
 
     def _sample(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
         if len(study.directions) > 1:
             return super()._sample(study, trial, search_space)
-        table = self._table_of(study, trial)
+        table = self._table_of(study)
         good, others = table.split(
             default_gamma(table.finished), with_running=self._constant_liar, most=self._most_modelled
         )
@@ -77,12 +77,13 @@ class TabularTPESampler(TPESampler):
     ) -> Numbers:
         return mpe_below.log_pdf(samples) - log_density(samples, mpe_above)
 
-    def _table_of(self, study: Study, trial: FrozenTrial) -> TrialTable:
-        """Return the trials before this one. Nobody asks for two at once, so that the list that Optuna keeps is true.
+    def _table_of(self, study: Study) -> TrialTable:
+        """Return all trials. Nobody asks for two at once, so that the list that Optuna keeps is true.
 
-        It is the same list until the next ask, which costs nothing to look at again for the next parameter.
+        It is the same list until the next ask, which costs nothing to look at again for the next parameter. The trial
+        itself is in it, but is no row to learn from: it has not got what it asks for.
         """
         table = self._table = self._table or TrialTable(study.direction)
         trials = study._get_trials(deepcopy=False, use_cache=True)
-        table.update(trials, trial.number, lambda known: self._get_params(known, study))
+        table.update(trials, len(trials), lambda known: self._get_params(known, study))
         return table

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from optuna.distributions import distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages._rdb.models import TrialIntermediateValueModel, TrialValueModel
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Table, bindparam, delete, select, update
@@ -83,6 +83,22 @@ def finish_trials(connection: Connection, endings: Sequence[TrialEnding]) -> Non
     _set_attrs(connection, tables.trial_system_attributes, system_attrs)
 
 
+def set_param(connection: Connection, trial_id: int, name: str, value: Any, distribution: BaseDistribution) -> None:
+    """Write a parameter of a running trial.
+
+    It may be there already, by a commit whose answer was lost: nobody has heard of that value.
+    """
+    insert = tables.insert(connection, tables.trial_params)
+    upsert = insert.on_conflict_do_update(
+        index_elements=["trial_id", "param_name"],
+        set_={
+            "param_value": insert.excluded.param_value,
+            "distribution_json": insert.excluded.distribution_json,
+        },
+    )
+    connection.execute(upsert, [_param_row(trial_id, name, value, distribution)])
+
+
 def forget_values(connection: Connection, trial_id: int) -> None:
     """Delete a trial's values by step: they are of another one."""
     values = tables.trial_intermediate_values
@@ -150,15 +166,16 @@ def _insert_details(connection: Connection, trials: Sequence[tuple[int, FrozenTr
 
 
 def _param_rows(trial_id: int, trial: FrozenTrial) -> list[dict[str, Any]]:
-    return [
-        {
-            "trial_id": trial_id,
-            "param_name": name,
-            "param_value": trial.distributions[name].to_internal_repr(value),
-            "distribution_json": distribution_to_json(trial.distributions[name]),
-        }
-        for name, value in trial.params.items()
-    ]
+    return [_param_row(trial_id, name, value, trial.distributions[name]) for name, value in trial.params.items()]
+
+
+def _param_row(trial_id: int, name: str, value: Any, distribution: BaseDistribution) -> dict[str, Any]:
+    return {
+        "trial_id": trial_id,
+        "param_name": name,
+        "param_value": distribution.to_internal_repr(value),
+        "distribution_json": distribution_to_json(distribution),
+    }
 
 
 def _attr_rows(attrs: Iterable[tuple[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:

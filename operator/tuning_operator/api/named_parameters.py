@@ -1,0 +1,70 @@
+"""Define-by-run: a study whose trials' code names parameters itself, and what such a parameter may be."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints, ValidationError, model_validator
+
+from tuning_contract.reports import WireError, parse_json
+from tuning_operator.api.names import NAMED_PARAMETER
+from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.samplers import RandomOptions, Sampler, SamplerName
+from tuning_operator.api.search import Search
+from tuning_operator.api.sentences import problems
+
+_WHOLE_SPACE = (SamplerName.GRID, SamplerName.BRUTE_FORCE)
+"""Samplers that go through all points of the space."""
+_BEFOREHAND = (SamplerName.QMC, SamplerName.CMA_ES)
+"""Samplers that search what is in `parameters`; what code names besides is random."""
+
+
+class NamedParameter(Parameter):
+    """A Float, Int or Categorical as code asks for it, under conditions that only the code knows."""
+
+    name: Annotated[str, StringConstraints(pattern=NAMED_PARAMETER)]
+
+    @model_validator(mode="after")
+    def _code_can_ask_for_it(self) -> NamedParameter:
+        if self.type is ParameterType.FIXED or self.when is not None or self.scale is Scale.REVERSE_LOG:
+            raise ValueError(
+                "code asks for a Float or Int of a Linear or Log scale, or for a Categorical; what is Fixed, has a "
+                "`when` or the scale ReverseLog belongs into the study's `parameters`"
+            )
+        return self
+
+
+def parse_named_parameter(body: bytes) -> NamedParameter:
+    """Return the parameter that a request's body asks for.
+
+    Raises
+    ------
+    WireError
+        It is none; the message names all that is wrong.
+    """
+    try:
+        return NamedParameter.model_validate(parse_json(body), by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise WireError("; ".join(problems(error, whole="the parameter"))) from None
+
+
+def why_not_by_run(search: Search, declared: bool) -> str | None:
+    """Return why a search can't be defined by run, None if it can; `declared` says whether there are `parameters`."""
+    sampler = search.sampler
+    if sampler.name in _WHOLE_SPACE or sampler.name.is_strategy or _is_unique(sampler):
+        how = f"{sampler.name.value} with `unique`" if _is_unique(sampler) else sampler.name.value
+        return f"{how} has to know the whole space before the first trial; remove `defineByRun` or take another sampler"
+    if sampler.name in _BEFOREHAND and not declared:
+        return (
+            f"{sampler.name.value} searches what is in `parameters`, where nothing is; put in what every trial has, or "
+            "take another sampler"
+        )
+    for field, given in (("deterministic", search.deterministic), ("warmStart", search.warm_start)):
+        if given:
+            return f"`search.{field}` can't go with `defineByRun`; remove one of them"
+    return None
+
+
+def _is_unique(sampler: Sampler) -> bool:
+    options = sampler.parsed_options()
+    return isinstance(options, RandomOptions) and options.unique

@@ -1,0 +1,119 @@
+"""Parameters that a trial's code names while it runs: chosen once, and stored before anybody hears of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna import Study
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    check_distribution_compatibility,
+)
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from tuning_contract.environment import ParameterValue
+from tuning_contract.parameters import MAX_NAMED_PARAMETERS
+from tuning_operator.api.named_parameters import NamedParameter
+from tuning_operator.api.sentences import shown
+from tuning_operator.errors import ParameterRefused
+from tuning_operator.search.space import distribution, rounded
+
+_FIXED = "fixed_params"
+"""Optuna's name of the attribute with what an enqueued trial was given."""
+JOINTLY = "tuning:jointly_chosen"
+"""System attribute of a trial: values that its sampler chose together before its code named them, by name."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A parameter that an open trial has not got yet."""
+
+    number: int
+    """The trial's."""
+    name: str
+    distribution: BaseDistribution
+
+
+def wanted(number: int, parameter: NamedParameter) -> Wanted:
+    """Return what a trial's code asks for, as Optuna has it."""
+    return Wanted(number, parameter.name, distribution(parameter))
+
+
+def known_value(trial: FrozenTrial, wanted: Wanted) -> Any:
+    """Return what a trial has of a parameter already, as Optuna has it; None: it has none.
+
+    Another range than before changes nothing, as with Optuna.
+
+    Raises
+    ------
+    ParameterRefused
+        It is of another kind, or the trial has too many.
+    """
+    if wanted.name in trial.params:
+        check_same_kind(wanted, trial.distributions[wanted.name])
+        return trial.params[wanted.name]
+    if len(trial.params) >= MAX_NAMED_PARAMETERS:
+        raise ParameterRefused(
+            f"trial {trial.number} has {MAX_NAMED_PARAMETERS} parameters, and may have no more; does the code name a "
+            "new one in each step?"
+        )
+    return None
+
+
+def check_same_kind(wanted: Wanted, known: BaseDistribution) -> None:
+    """Raise `ParameterRefused` if a parameter is of another kind than one of the same name, or has other choices."""
+    try:
+        check_distribution_compatibility(known, wanted.distribution)
+    except ValueError:
+        raise ParameterRefused(
+            f"the parameter {shown(wanted.name)} was {_kind(known)} when it was named before, in this trial or "
+            "another; what is another parameter needs another name"
+        ) from None
+
+
+def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSampler) -> Any:
+    """Return a value as Optuna has it: what an enqueued trial was given, what was chosen jointly, or what the sampler
+    chooses for this parameter alone.
+    """
+    for attribute in (_FIXED, JOINTLY):
+        given: Mapping[str, Any] = trial.system_attrs.get(attribute) or {}
+        if wanted.name in given and contains(wanted.distribution, given[wanted.name]):
+            return given[wanted.name]
+    if wanted.distribution.single():
+        return wanted.distribution.to_external_repr(_only_internal(wanted.distribution))
+    return sampler.sample_independent(study, trial, wanted.name, wanted.distribution)
+
+
+def contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Return whether a parameter can have a value."""
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (ValueError, TypeError):
+        return False
+
+
+def named_value(distribution: BaseDistribution, stored: Any) -> ParameterValue:
+    """Return the value of a parameter that code named as people read it, from Optuna's; the code gets its own choice."""
+    if isinstance(distribution, FloatDistribution):
+        return rounded(float(stored), distribution.low, distribution.step)
+    if isinstance(distribution, CategoricalDistribution) and not isinstance(stored, str | int | float):
+        return json.dumps(stored)  # of a study that somebody else wrote
+    value: ParameterValue = stored
+    return value
+
+
+def _only_internal(distribution: BaseDistribution) -> float:
+    return 0.0 if isinstance(distribution, CategoricalDistribution) else float(getattr(distribution, "low"))  # noqa: B009
+
+
+def _kind(known: BaseDistribution) -> str:
+    if isinstance(known, CategoricalDistribution):
+        return f"a Categorical of {shown(list(known.choices))}"
+    kind = "a Float" if isinstance(known, FloatDistribution) else "an Int"
+    return f"{kind} on a {'Log' if getattr(known, 'log', False) else 'Linear'} scale"
