@@ -10,6 +10,8 @@ from tests.builders import STUDY
 from tests.fakes.clock import FakeClock
 from tuning_contract import FinalState, Report, ReportBatch, ReportReply, TrialEnd
 from tuning_contract.environment import ParameterValue
+from tuning_contract.parameters import MAX_NAMED_PARAMETERS
+from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.study import Direction, Reduce, StudySpec
 from tuning_operator.decisions.history import ActiveTime, History
@@ -29,7 +31,7 @@ from tuning_operator.decisions.trials import (
     OpenTrial,
     PodTime,
 )
-from tuning_operator.errors import InvalidStudy, NotFound
+from tuning_operator.errors import InvalidStudy, NotFound, ParameterRefused
 from tuning_operator.ports import (
     NO_ATTEMPTS,
     Clock,
@@ -55,6 +57,13 @@ def suggestion(parameter: Parameter, number: int) -> ParameterValue:
     points = int((parameter.high - parameter.low) / step + 1e-9) + 1 if step else 1
     value = parameter.low + step * (number % points)
     return round(value) if parameter.type is ParameterType.INT else value
+
+
+def _kind_of(parameter: Parameter) -> str:
+    if parameter.type is ParameterType.CATEGORICAL:
+        return "a Categorical"
+    kind = "a Float" if parameter.type is ParameterType.FLOAT else "an Int"
+    return f"{kind} on a {parameter.scale or 'Linear'} scale"
 
 
 @dataclass
@@ -100,6 +109,8 @@ class FakeTrialRepository:
         self._ends: list[FinishedTrial] = []
         self._active: ActiveTime | None = None
         self._errors: list[Exception] = []
+        self._named: dict[str, NamedParameter] = {}
+        """What code has named, by name."""
         self.trouble = ""
 
     def history(self) -> History:
@@ -218,6 +229,26 @@ class FakeTrialRepository:
         if afresh and batch.reports and trial.open.end is None:
             self._forget_from(trial, min(report.step for report in batch.reports))
         return self._keep(trial, run, batch, afresh)
+
+    async def choose_parameter(self, number: int, attempt: int, parameter: NamedParameter) -> ParameterValue:
+        """Let trial i have the i-th value of a parameter that its code names."""
+        self._fail()
+        if not self.spec.define_by_run:
+            raise ParameterRefused("the study does not say `defineByRun: true`")
+        if not 0 <= number < len(self._trials) or attempt != self._trials[number].open.attempt:
+            raise NotFound(f"the study has no running attempt {attempt} of a trial {number}")
+        trial = self._trials[number]
+        if trial.finished is not None:
+            raise NotFound(f"trial {number} has ended")
+        known = self._named.setdefault(parameter.name, parameter)
+        if (known.type, known.scale, known.choices) != (parameter.type, parameter.scale, parameter.choices):
+            raise ParameterRefused(f"`{parameter.name}` was {_kind_of(known)} when it was named before")
+        values = trial.open.parameters
+        if parameter.name not in values and len(values) >= MAX_NAMED_PARAMETERS:
+            raise ParameterRefused(f"trial {number} has {MAX_NAMED_PARAMETERS} parameters")
+        if parameter.name not in values:
+            trial.open = replace(trial.open, parameters={**values, parameter.name: suggestion(parameter, number)})
+        return trial.open.parameters[parameter.name]
 
     def fail_next(self, *errors: Exception) -> None:
         """Let the next writes raise these, one each, without doing anything."""

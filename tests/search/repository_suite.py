@@ -11,6 +11,7 @@ import pytest
 
 from tests.builders import new_attempt
 from tests.fakes import FakeClock
+from tests.search.naming_suite import NamingSuite
 from tests.search.runs_suite import RunsSuite
 from tests.search.studies import KEY, METRIC, batch, outcome, study_spec
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
@@ -35,7 +36,7 @@ class World(Protocol):
         """Replace `repositories` as a process that starts anew does."""
 
 
-class RepositorySuite(RunsSuite):
+class RepositorySuite(RunsSuite, NamingSuite):
     """The promises."""
 
     async def test_a_new_study_has_no_trials(self, world: World) -> None:

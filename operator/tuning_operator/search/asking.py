@@ -180,6 +180,7 @@ class Asking:
         if (known := self._seen.distribution(wanted.name)) is not None:
             check_same_kind(wanted, known)
         reseed_for(self._sampler, self._seed, wanted.number, wanted.name)
+        self._study._thread_local.cached_all_trials = None  # as `ask` does; it is of this thread's last ask
         value = choose(wanted, self._seen.own(wanted.number), self._study, self._sampler)
         self._seen.name(wanted.number, wanted.name, value, wanted.distribution)
         return value

@@ -99,7 +99,10 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def named_value(distribution: BaseDistribution, stored: Any) -> ParameterValue:
-    """Return the value of a parameter that code named as people read it, from Optuna's; the code gets its own choice."""
+    """Return the value of a parameter that code named as people read it, from Optuna's.
+
+    Where choices differ in JSON alone, as 1 and true do, that is a text; the code itself gets its own choice.
+    """
     if isinstance(distribution, FloatDistribution):
         return rounded(float(stored), distribution.low, distribution.step)
     if isinstance(distribution, CategoricalDistribution) and not isinstance(stored, str | int | float):

@@ -52,8 +52,8 @@ from tuning_operator.search.run_progress import NewReports
 from tuning_operator.search.samplers import APART
 from tuning_operator.search.search_process import RemoteAsking, SearchProcess
 from tuning_operator.search.seeds import training_seed
-from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.space import Space
+from tuning_operator.search.study_record import check_same_search, differences, set_attrs
 from tuning_operator.search.suggestions import Suggestions
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import (

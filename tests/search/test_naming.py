@@ -1,0 +1,128 @@
+"""Studies that are defined by run: sampler and storage together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+import pytest
+
+from tests.search.naming_suite import KIND, RATE, UNITS, by_run, named
+from tests.search.studies import KEY, outcome, study_spec
+from tests.search.worlds import DatabaseWorld
+from tuning_operator.errors import InvalidStudy, StorageUnavailable
+from tuning_operator.ports import TrialRepository
+
+SAMPLERS: list[dict[str, Any]] = [
+    {"name": "Random"},
+    {"name": "TPE", "options": {"nStartupTrials": 3}},
+    {"name": "TPE", "options": {"nStartupTrials": 3, "group": True, "constantLiar": True}},
+    {"name": "TPE", "options": {"nStartupTrials": 3, "multivariate": False}},
+    {"name": "NSGAII", "options": {"populationSize": 3}},
+    {"name": "NSGAIII", "options": {"populationSize": 3}},
+]
+
+
+async def name_all(study: TrialRepository, number: int) -> float:
+    """Name parameters as an objective does, one of them only where another has a certain value; return the score."""
+    rate = await study.choose_parameter(number, 1, named(RATE))
+    kind = await study.choose_parameter(number, 1, named(KIND))
+    units = await study.choose_parameter(number, 1, named(UNITS)) if kind == "a" else 0
+    assert isinstance(rate, float)
+    assert isinstance(units, int)
+    return -abs(rate - 0.01) - units / 64
+
+
+async def run_trials(world: DatabaseWorld, count: int, restart_before: set[tuple[int, str]]) -> list[dict[str, Any]]:
+    """Run trials by two at a time, with restarts before asks ("ask"), names and tells; return their parameters."""
+    study: TrialRepository = await world.open()
+    for first in range(0, count, 2):
+        if (first, "ask") in restart_before:
+            study = await world.reopen()
+        await study.ask(2)
+        for number in (first + 1, first):
+            if (number, "name") in restart_before:
+                study = await world.reopen()
+            value = await name_all(study, number)
+            if (number, "tell") in restart_before:
+                study = await world.reopen()
+            await study.tell([outcome(number, value)])
+    return [dict(trial.parameters) for trial in study.trials(-1, count)]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+async def test_restarts_change_no_value(tmp_path: Any, sampler: dict[str, Any]) -> None:
+    found = []
+    for name, restarts in (
+        ("undisturbed", set[tuple[int, str]]()),
+        ("restarted", {(number, step) for number in range(12) for step in ("ask", "name", "tell")}),
+    ):
+        world = DatabaseWorld(f"sqlite:///{tmp_path}/{name}.db", by_run({"sampler": sampler}))
+        found.append(await run_trials(world, 12, restarts))
+        await world.repositories.aclose()
+    assert found[0] == found[1]
+    assert len({str(parameters) for parameters in found[0]}) > 6, "trials differ"
+
+
+async def test_a_search_that_is_defined_by_run_finds_what_one_that_is_not_finds(database_url: str) -> None:
+    world = DatabaseWorld(database_url, by_run({"sampler": {"name": "TPE"}}))
+    await run_trials(world, 60, set())
+    study = await world.open()
+    values = [trial.value for trial in study.trials(-1, 60) if getattr(trial, "value", None) is not None]
+    await world.repositories.aclose()
+    assert max(values[40:]) > -0.001
+    assert sum(values[40:]) / 20 > sum(values[:10]) / 10
+
+
+async def test_optuna_s_own_tools_see_what_was_named(tmp_path: Any) -> None:
+    world = DatabaseWorld(f"sqlite:///{tmp_path}/tuning.db", by_run())
+    await run_trials(world, 2, set())
+    shown = [dict(trial.parameters) for trial in (await world.open()).trials(-1, 2)]
+    await world.repositories.aclose()
+    (name,) = optuna.get_all_study_names(f"sqlite:///{tmp_path}/tuning.db")
+    loaded = optuna.load_study(study_name=name, storage=f"sqlite:///{tmp_path}/tuning.db")
+    assert [trial.params["rate"] for trial in loaded.trials] == [parameters["rate"] for parameters in shown]
+    assert isinstance(loaded.trials[0].distributions["rate"], optuna.distributions.FloatDistribution)
+
+
+async def test_an_enqueued_trial_gets_its_values_when_its_code_names_them(database_url: str) -> None:
+    world = DatabaseWorld(database_url, by_run({"enqueue": [{"rate": 0.05, "units": 32, "never": 1}, {"rate": 7.0}]}))
+    study = await world.open()
+    await study.ask(2)
+    study = await world.reopen()
+    assert await study.choose_parameter(0, 1, named(RATE)) == 0.05
+    assert await study.choose_parameter(0, 1, named(UNITS)) == 32
+    beside = await study.choose_parameter(1, 1, named(RATE))
+    assert isinstance(beside, float)
+    assert beside <= 0.1, "7 is not in its range"
+    await world.repositories.aclose()
+
+
+async def test_what_could_not_be_stored_is_not_the_trial_s(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = DatabaseWorld(database_url, by_run())
+    study = await world.open()
+    await study.ask(1)
+
+    async def away(*_: object) -> None:
+        raise StorageUnavailable("the database is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study._workers.writer, "run", away)
+        with pytest.raises(StorageUnavailable):
+            await study.choose_parameter(0, 1, named(RATE))
+    assert study.history().open[0].parameters == {}
+    value = await study.choose_parameter(0, 1, named(RATE))
+    study = await world.reopen()
+    assert await study.choose_parameter(0, 1, named(RATE)) == value
+    await study.ask(1)
+    assert [trial.number for trial in study.history().open] == [0, 1]
+    await world.repositories.aclose()
+
+
+async def test_a_history_that_was_not_defined_by_run_is_not_gone_on_with_so(database_url: str) -> None:
+    world = DatabaseWorld(database_url, by_run())
+    await (await world.open()).ask(1)
+    await world.restart()
+    with pytest.raises(InvalidStudy, match="`defineByRun` differs"):
+        await world.repositories.open(KEY, study_spec(parameters=(RATE,)))
+    await world.repositories.aclose()
