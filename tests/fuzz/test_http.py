@@ -20,7 +20,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.reports.running_server import STUDY, RunningServer, running_server
+from tests.reports.running_server import SPEC, STUDY, RunningServer, running_server
+from tuning_operator.api.study import StudySpec
 from tuning_operator.reports import openapi
 from tuning_operator.reports.credentials import read_token, report_token
 from tuning_operator.reports.limits import Limits
@@ -72,6 +73,18 @@ def test_a_trial_gets_the_answers_that_are_described(case: schemathesis.Case, se
     case.path_parameters = {"uid": STUDY.uid, "trial": 0, "attempt": 1}
     case.headers["Authorization"] = f"Bearer {report_token(server.key, STUDY.uid, 0, 1)}"
     case.call_and_validate(base_url=server.base, checks=[*DESCRIBED, positive_data_acceptance, negative_data_rejection])
+
+
+@DESCRIPTION.include(operation_id="chooseParameter").parametrize()
+@sampled
+def test_code_gets_the_answers_that_are_described(case: schemathesis.Case, server: RunningServer) -> None:
+    by_run = {**SPEC.to_document(), "parameters": [], "defineByRun": True}
+    server.repository.spec = StudySpec.model_validate(by_run, by_alias=True)
+    case.path_parameters = {"uid": STUDY.uid, "trial": 1, "attempt": 1}
+    case.headers["Authorization"] = f"Bearer {report_token(server.key, STUDY.uid, 1, 1)}"
+    # Which fields belong together, the schema does not say: a parameter that follows it may be refused.
+    case.call_and_validate(base_url=server.base, checks=[*DESCRIBED, negative_data_rejection])
+    server.repository.spec = SPEC
 
 
 @DESCRIPTION.include(operation_id=["listTrials", "readTrial"]).parametrize()

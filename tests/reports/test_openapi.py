@@ -55,8 +55,35 @@ def test_the_check_of_the_generated_file_says_what_to_run(tmp_path: Path, monkey
 
 
 def test_the_described_paths_are_the_served_ones() -> None:
-    served = (report_endpoint.ROUTE, read_api.TRIALS_ROUTE, read_api.TRIAL_ROUTE)
+    served = (report_endpoint.ROUTE, parameter_endpoint.ROUTE, read_api.TRIALS_ROUTE, read_api.TRIAL_ROUTE)
     assert [re.sub(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}", r"{\1}", route) for route in served] == list(DOCUMENT["paths"])
+
+
+SCALARS = st.booleans() | st.integers(-(2**40), 2**40) | st.floats(-1e9, 1e9) | st.text("abc \u20ac", max_size=9)
+
+
+@given(
+    st.builds(
+        ParameterRequest,
+        name=st.from_regex(PARAMETER_NAME, fullmatch=True),
+        type=st.sampled_from(["Float", "Int", "Categorical"]),
+        low=st.none() | st.floats(-1e9, 1e9),
+        high=st.none() | st.floats(-1e9, 1e9),
+        step=st.none() | st.floats(1e-3, 1e3),
+        scale=st.none() | st.sampled_from(["Linear", "Log"]),
+        choices=st.none() | st.lists(SCALARS, min_size=1, max_size=4).map(tuple),
+    )
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_parameter_that_the_sdk_can_ask_for_follows_the_schema(request: ParameterRequest) -> None:
+    _validator("ParameterRequest").validate(json.loads(request.to_json()))
+
+
+@given(SCALARS)
+def test_every_value_follows_the_schema_and_comes_back(value: ParameterValue) -> None:
+    body = ParameterReply(value).to_json()
+    _validator("ParameterReply").validate(json.loads(body))
+    assert ParameterReply.from_json(body) == ParameterReply(value)
 
 
 names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_./@:-]{0,20}", fullmatch=True)

@@ -12,7 +12,7 @@ from tests.builders import new_attempt
 from tests.reports.running_server import STUDY, RunningServer, eventually, running_server
 from tuning_contract import ExitCode, FinalState, TrialEnvironment
 from tuning_operator.errors import StorageUnavailable
-from tuning_operator.reports import report_endpoint
+from tuning_operator.reports import reception
 from tuning_operator.reports.credentials import report_token
 from tuning_operator.reports.report_endpoint import report_url
 
@@ -89,7 +89,7 @@ async def test_a_training_stops_when_the_answer_says_so(operator: RunningServer)
 async def test_nothing_is_lost_while_the_storage_is_away(
     operator: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_endpoint, "_RETRY_STORAGE", 1.0)
+    monkeypatch.setattr(reception, "_RETRY_STORAGE", 1.0)
     operator.repository.fail_next(StorageUnavailable("away"), StorageUnavailable("still away"))
     assert await _train(operator, TRAIN) == ExitCode.DONE
     assert _steps(operator) == list(range(1, 51))
@@ -99,7 +99,7 @@ async def test_nothing_is_lost_while_the_storage_is_away(
 async def test_nothing_is_lost_while_the_study_is_not_loaded(
     operator: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_endpoint, "_RETRY_NOT_OPEN", 1.0)
+    monkeypatch.setattr(reception, "_RETRY_NOT_OPEN", 1.0)
     repository = operator.repository
     await operator.repositories.close(STUDY.uid)
     training = asyncio.create_task(_train(operator, TRAIN))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tuning_operator.cli.formats import NOTHING, parameter_text
 from tuning_operator.cli.trial_rows import TrialRow
@@ -39,9 +39,19 @@ class ParameterColumn:
     """Whether all values are numbers."""
 
 
-def parameter_columns(rows: Sequence[TrialRow], names: Sequence[str], available: int) -> list[ParameterColumn]:
+Names = Sequence[str] | None
+"""Parameters in the order of their columns; None: whatever trials have, for their code names them."""
+
+
+def parameter_columns(rows: Sequence[TrialRow], names: Names, available: int) -> list[ParameterColumn]:
     """Return the columns of the first parameters that fit into `available` characters."""
-    return first_that_fit((_column(rows, name) for name in names), available)
+    found = names_in([row.parameters for row in rows], names)
+    return first_that_fit((_column(rows, name) for name in found), available)
+
+
+def names_in(parameters: Iterable[Mapping[str, Any]], names: Names) -> Sequence[str]:
+    """Return the names, and where those of trials count, all that these have, in the order of their appearance."""
+    return list(dict.fromkeys(name for each in parameters for name in each)) if names is None else names
 
 
 def first_that_fit(columns: Iterable[_AnyColumn], available: int) -> list[_AnyColumn]:

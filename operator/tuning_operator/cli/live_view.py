@@ -12,6 +12,7 @@ from rich.text import Text
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.status import Phase
 from tuning_operator.api.study import Direction
+from tuning_operator.cli.columns import Names
 from tuning_operator.cli.formats import decimals_for, seconds_text, value_text
 from tuning_operator.cli.ranking import NO_AIMS, Aims
 from tuning_operator.cli.tables import Shown, best_line, trials_table
@@ -38,7 +39,7 @@ class RunPicture:
     study: str
     metric: str
     direction: Direction
-    parameters: Sequence[str]
+    parameters: Names
     """Names of what is searched."""
     max_trials: int
     phase: Phase

@@ -46,6 +46,7 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
         "search": _method_documents(spec.search),
         **schedule_document(spec),
         "parameters": [parameter.to_document() for parameter in spec.parameters],
+        "defineByRun": spec.define_by_run,
         "constraints": spec.constraints,
         "feasibleShare": feasible_share(spec) if spec.constraints else 1.0,
         "warmStart": warm_start,
@@ -59,8 +60,12 @@ def preview_view(
     """Return the preview for people."""
     title = Text.assemble((name, "bold"), (f"  {'; '.join(map(_aim, spec.objectives))}", FAINT))
     facts = pairs_table(_facts(spec, warm_start))
-    parts: list[RenderableType] = [Text(), title, Text(), facts, Text(), _space(spec.parameters)]
-    if suggestions:
+    parts: list[RenderableType] = [Text(), title, Text(), facts]
+    if spec.parameters:
+        parts += [Text(), _space(spec.parameters)]
+    if spec.define_by_run:
+        parts += [Text(), Text("the trials' code names its parameters while it runs", style=FAINT)]
+    if suggestions and spec.parameters:
         parts += [Text(), _suggestions(spec, suggestions, width)]
     return Group(*parts)
 

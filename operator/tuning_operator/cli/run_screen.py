@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from tuning_operator.cli.columns import names_in
 from tuning_operator.cli.formats import parameters_text, seconds_text, value_text
 from tuning_operator.cli.live_view import RunPicture, live_view
 from tuning_operator.cli.theme import FAINT, STATE_STYLES, state_text
@@ -100,13 +101,18 @@ def ended_text(row: TrialRow, done: int, picture: RunPicture) -> Text:
         f"  {value_text(row.value):>9} ",
         "".join(f" {value_text(row.further.get(metric)):>9} " for metric in picture.aims.further),
         (f" {seconds_text(row.seconds):>6}", FAINT),
-        f"  {parameters_text({name: row.parameters[name] for name in picture.parameters if name in row.parameters})}",
+        f"  {_parameters(row, picture)}",
     )
     if picture.best is not None and picture.best.number == row.number:
         line.append("  ★ best so far", style="bold green")
     elif row.number in picture.front:
         line.append("  ★ on the front", style="bold green")
     return Text("\n").join([line, failure_text(row)]) if row.state == FAILED else line
+
+
+def _parameters(row: TrialRow, picture: RunPicture) -> str:
+    names = names_in([row.parameters], picture.parameters)
+    return parameters_text({name: row.parameters[name] for name in names if name in row.parameters})
 
 
 def failure_text(row: TrialRow) -> Text:

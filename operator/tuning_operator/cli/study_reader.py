@@ -21,8 +21,8 @@ class StudyFacts:
     name: str
     metric: str
     direction: Direction
-    parameters: Sequence[str]
-    """Names of what is searched; fixed parameters are the same in all trials."""
+    parameters: Sequence[str] | None
+    """Names of what is searched; fixed parameters are the same in all trials. None: the trials' code names them."""
     max_trials: int
     parallelism: int = 1
     place: str = ""
@@ -100,7 +100,8 @@ def readable_facts(reader: StudyReader, name: str) -> StudyFacts:
 
 def facts_of(name: str, spec: StudySpec, place: str = "") -> StudyFacts:
     """Return what a spec says of a study."""
-    searched = [parameter.name for parameter in spec.parameters if parameter.type is not ParameterType.FIXED]
+    tuned = [parameter.name for parameter in spec.parameters if parameter.type is not ParameterType.FIXED]
+    searched = None if spec.define_by_run else tuned
     metric, direction = spec.objective.metric, spec.objective.direction
     aims = Aims(spec.objectives, spec.metric_constraints)
     return StudyFacts(name, metric, direction, searched, spec.max_trials, spec.parallelism, place, aims)

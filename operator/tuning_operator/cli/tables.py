@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning_contract.environment import ParameterValue
-from tuning_operator.cli.columns import GAP, cell, heading, parameter_columns
+from tuning_operator.cli.columns import GAP, Names, cell, heading, names_in, parameter_columns
 from tuning_operator.cli.formats import decimals_for, seconds_text, sparkline, spread_text, value_text
 from tuning_operator.cli.lineage_columns import lineage_cells, lineage_headings, lineage_width
 from tuning_operator.cli.metric_columns import MetricColumn, metric_columns
@@ -30,8 +30,7 @@ class Shown:
     """What a table of trials shows."""
 
     metric: str
-    parameters: Sequence[str]
-    """Names in the order of the columns."""
+    parameters: Names
     width: int
     """Characters of a line."""
     best: int | None = None
@@ -138,10 +137,10 @@ def pairs_table(pairs: Mapping[str, str | Text], style: str = FAINT) -> Table:
     return table
 
 
-def best_line(parameters: Mapping[str, ParameterValue], names: Sequence[str]) -> Text:
+def best_line(parameters: Mapping[str, ParameterValue], names: Names) -> Text:
     """Return a trial's parameters on one line, their values in front of the eye."""
     line = Text(no_wrap=True, overflow="ellipsis")
-    for name in names:
+    for name in names_in([parameters], names):
         if name in parameters:
             line.append(f"{name} ", style=FAINT)
             line.append(f"{cell(TrialRow(0, '', parameters), name)}   ")
