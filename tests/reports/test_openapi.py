@@ -14,11 +14,22 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tests.reports.running_server import RunningServer, running_server
-from tuning_contract import FinalState, Report, ReportBatch, ReportReply, TrialEnd, WireError
+from tuning_contract import (
+    FinalState,
+    ParameterReply,
+    ParameterRequest,
+    Report,
+    ReportBatch,
+    ReportReply,
+    TrialEnd,
+    WireError,
+)
+from tuning_contract.environment import ParameterValue
+from tuning_contract.parameters import PARAMETER_NAME
 from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import StorageUnavailable
 from tuning_operator.ports import Outcome
-from tuning_operator.reports import openapi, read_api, report_endpoint
+from tuning_operator.reports import openapi, parameter_endpoint, read_api, report_endpoint
 from tuning_operator.reports.limits import Limits
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import StringConstraints, ValidationError, model_validator
 
 from tuning_contract.reports import WireError, parse_json
+from tuning_operator.api.model import cel
 from tuning_operator.api.names import NAMED_PARAMETER
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
-from tuning_operator.api.samplers import RandomOptions, Sampler, SamplerName
+from tuning_operator.api.samplers import STRATEGIES, RandomOptions, Sampler, SamplerName
 from tuning_operator.api.search import Search
 from tuning_operator.api.sentences import problems
 
@@ -17,6 +18,22 @@ _WHOLE_SPACE = (SamplerName.GRID, SamplerName.BRUTE_FORCE)
 """Samplers that go through all points of the space."""
 _BEFOREHAND = (SamplerName.QMC, SamplerName.CMA_ES)
 """Samplers that search what is in `parameters`; what code names besides is random."""
+WITH_LOGS = (
+    "`trial.metrics.source: Logs` is for code that knows of no study, and `defineByRun` for code that asks it for "
+    "parameters; remove one of them"
+)
+_KNOWING = [name.value for name in (*_WHOLE_SPACE, *STRATEGIES)]
+
+BY_RUN_RULES = [
+    cel(
+        f"!self.defineByRun || !(self.search.sampler.name in {_KNOWING})",
+        "`search.sampler` has to know the whole space before the first trial; remove `defineByRun` or take another "
+        "sampler",
+        ".search",
+    ),
+    cel("!self.defineByRun || self.trial.metrics.source != 'Logs'", WITH_LOGS, ".trial"),
+]
+"""What the API server enforces of `why_not_by_run`."""
 
 
 class NamedParameter(Parameter):

@@ -13,7 +13,7 @@ from tuning_operator.api.constraints import MAX_CONSTRAINTS, MAX_EXPRESSION, Con
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
-from tuning_operator.api.named_parameters import why_not_by_run
+from tuning_operator.api.named_parameters import BY_RUN_RULES, WITH_LOGS, why_not_by_run
 from tuning_operator.api.names import RESUME_ANNOTATION, STORAGE_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.pruners import PrunerName, WilcoxonOptions
@@ -101,6 +101,7 @@ class StudySpec(ResourceModel):
                     ".parameters",
                 ),
                 cel("self.parameters.size() > 0 || self.defineByRun", _NOTHING_TO_SEARCH, ".parameters"),
+                *BY_RUN_RULES,
                 cel(f"!{_INHERITS} || has(self.trial.checkpoints)", _NO_CHECKPOINTS, ".trial"),
                 cel(f"!{_INHERITS} || self.search.pruner.name in ['None', 'Threshold']", _TWO_JUDGES, ".search"),
                 *several_objectives.RULES,
@@ -201,10 +202,7 @@ class StudySpec(ResourceModel):
         if (problem := why_not_by_run(self.search, bool(self.parameters))) is not None:
             raise ValueError(problem)
         if self.trial.metrics.read_from_logs is not None:
-            raise ValueError(
-                "`trial.metrics.source: Logs` is for code that knows of no study, and `defineByRun` for code that asks "
-                "it for parameters; remove one of them"
-            )
+            raise ValueError(WITH_LOGS)
         return self
 
     @model_validator(mode="after")
