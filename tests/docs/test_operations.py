@@ -24,7 +24,7 @@ from tuning_operator.api.retries import FailureClass
 from tuning_operator.cluster import answers
 from tuning_operator.decisions import conditions, stopping
 from tuning_operator.decisions.hold_ups import HoldUp
-from tuning_operator.errors import InvalidStudy, LeaseLost, StudyGone, TuningError
+from tuning_operator.errors import InvalidStudy, LeaseLost, ParameterRefused, StudyGone, TuningError
 from tuning_operator.metrics.recording import Metrics
 from tuning_operator.reports.refusals import Reason
 
@@ -50,7 +50,7 @@ def degrading_errors() -> set[str]:
     """Return the names of the errors that a study's step may meet; they are reasons of Degraded."""
     modules = {errors.__name__, answers.__name__}
     kinds = {kind for kind in _descendants(TuningError) if kind.__module__ in modules}
-    return {kind.__name__ for kind in kinds - {InvalidStudy, StudyGone, LeaseLost} if not kind.__subclasses__()}
+    return {kind.__name__ for kind in kinds - {InvalidStudy, StudyGone, LeaseLost, ParameterRefused} if not kind.__subclasses__()}
 
 
 def _descendants(kind: type) -> Iterator[type]:

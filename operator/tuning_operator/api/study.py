@@ -120,7 +120,7 @@ class StudySpec(ResourceModel):
     """Bounds that a trial's metrics should keep. A trial that does not is worse than any that does, whatever its
     values; TPE, GP, NSGAII and NSGAIII learn from how far it is off."""
     parameters: Annotated[list[Parameter], Field(max_length=200, json_schema_extra=list_map("name"))] = Field(
-        default_factory=list
+        default=[]
     )
     """The search space; with `defineByRun` only what every trial gets before its code runs."""
     define_by_run: bool = False

@@ -92,6 +92,8 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
 def given_parameters(spec: StudySpec, trial: OpenTrial) -> dict[str, ParameterValue]:
     """Return the parameters that a trial has before its code runs, which may name others; those of each attempt."""
     values = trial.parameters
+    if not spec.define_by_run:
+        return dict(values)
     return {each.name: values[each.name] for each in spec.parameters if each.name in values}
 
 
