@@ -22,6 +22,8 @@ from benchmarks.search.simulation import Course, simulate
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Each process has a core; libraries that start threads would fight over them."""
+_STUDIES_PER_PROCESS = 20
+"""A process that opens one storage after the other keeps what the garbage collector was told to leave alone."""
 _LONGEST_SECONDS = 600
 """After which a study hangs, as far as anybody can tell; it takes a minute at most."""
 
@@ -56,7 +58,8 @@ def run_cells(cells: Sequence[Cell], jobs: int, seconds: float) -> Iterator[Resu
     end = time.monotonic() + seconds
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     rest = iter(cells)
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=_STUDIES_PER_PROCESS) as pool:
         running: dict[Future[Result], Cell] = {pool.submit(run_cell, cell): cell for cell in islice(rest, 2 * jobs)}
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)

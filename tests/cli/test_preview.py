@@ -121,3 +121,23 @@ def test_the_job_is_the_operators(workplace: Workplace) -> None:
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert {"name": "PARAM_x", "value": "0.5"} in container["env"]
     assert json.loads(workplace.call("preview", "study.yaml", "--job", "-o", "json").out) == job
+
+
+def test_texts_are_shown_as_they_are_whatever_they_mean_to_a_terminal_library(workplace: Workplace) -> None:
+    document = study_document(search={"seed": 7})
+    choices = ["[/b]", "[red]x", ":smile:"]
+    document["spec"]["parameters"] = [{"name": "kind", "type": "Categorical", "choices": choices}]
+    workplace.write(document)
+    called = workplace.call("preview", "study.yaml")
+    assert called.status == 0
+    assert "[/b], [red]x, :smile:" in called.out
+
+
+def test_a_study_whose_code_names_the_parameters_says_so(workplace: Workplace) -> None:
+    document = study_document(search={"seed": 7})
+    document["spec"] |= {"parameters": [], "defineByRun": True}
+    workplace.write(document)
+    called = workplace.call("preview", "study.yaml")
+    assert called.status == 0
+    assert "the trials' code names its parameters while it runs" in called.out
+    assert json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)["defineByRun"] is True

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from tests.cli.rows import PARAMETERS, row
 from tuning_operator.cli.columns import heading, parameter_columns
 from tuning_operator.cli.tables import Shown, trials_table
-from tuning_operator.cli.trial_rows import FAILED, PRUNED, RUNNING
+from tuning_operator.cli.trial_rows import COMPLETE, FAILED, PRUNED, RUNNING, TrialRow
 
 ROWS = [row(0), row(1, PRUNED, value=0.5), row(12, FAILED, value=None, reason="NotFinite", message="`loss` is nan")]
 
@@ -96,3 +96,10 @@ def test_a_long_value_is_cut_and_words_stand_left() -> None:
     (column,) = parameter_columns([row(0, parameters={"path": "x" * 50})], ["path"], 100)
     assert column.width == 18
     assert not column.right
+
+
+def test_where_code_names_parameters_all_that_trials_have_are_shown_in_the_order_of_their_appearance() -> None:
+    rows = [TrialRow(0, COMPLETE, {"b": 1}, value=0.5), TrialRow(1, COMPLETE, {"b": 2, "a": "x"}, value=0.25)]
+    columns = parameter_columns(rows, None, 80)
+    assert [column.name for column in columns] == ["b", "a"]
+    assert [column.name for column in parameter_columns(rows, ["a"], 80)] == ["a"]

@@ -17,12 +17,12 @@ PIPE_WIDTH = 120
 
 def out() -> Console:
     """Return a console on stdout; colours and width follow the terminal."""
-    return Console(file=sys.stdout, width=_width(), highlight=False)
+    return Console(file=sys.stdout, width=_width(), highlight=False, markup=False, emoji=False)
 
 
 def err() -> Console:
     """Return a console on stderr."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def document_text(document: Any, output: Output) -> str:

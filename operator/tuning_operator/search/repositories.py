@@ -185,6 +185,7 @@ class StudyRepositories:
         self._askers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._search_process.close)
         await asyncio.to_thread(self._database.close)
+        look_at_all_again()
 
     async def _resume(self, resumption: Resumption) -> None:
         """Let an earlier history be the study's own; one that is interrupted and not renamed yet is so again."""
