@@ -71,7 +71,7 @@ class Study:
 
 def measure_operator(on: Cluster, sampler: str, trials: int, parallelism: int, past: int = 0) -> Study:
     """Run a study of so many trials, and before them as many as it has for a past, which is not measured."""
-    name = f"next-{sampler.lower()}"
+    name = f"next-{sampler.lower()}-{past}"
     since, file = on.control_plane.audit_log.position(), on.folder / f"{name}-ends"
     document = study(name, past + trials, parallelism, SECONDS, file)
     if sampler == "TPE":
@@ -110,13 +110,15 @@ def measure_bare(on: Cluster, trials: int, parallelism: int) -> tuple[list[float
 
 
 def measure_all(on: Cluster, trials: int, parallelism: int, past: int) -> list[Figure]:
-    """Run the study, then the bare Jobs, then the study that has a past."""
+    """Run the study, then the bare Jobs, then the studies that have a past: with a random search and with TPE."""
     say(f"{trials} trials of {SECONDS[0]:g} to {SECONDS[1]:g} s, {parallelism} at once")
     found = measure_operator(on, "Random", trials, parallelism)
     on.delete_jobs()
     bare, bare_seen = measure_bare(on, trials, parallelism)
     on.delete_jobs()
-    say(f"as many with TPE, after {past:,}")
+    say(f"as many after {past:,}, at random and with TPE")
+    drawn = measure_operator(on, "Random", trials, parallelism, past)
+    on.delete_jobs()
     searched = measure_operator(on, "TPE", trials, parallelism, past)
     figures = []
     for part, budget in BUDGETS.items():
@@ -128,8 +130,8 @@ def measure_all(on: Cluster, trials: int, parallelism: int, past: int) -> list[F
     for part, budget in BUDGETS.items():
         note = f"{trials} trials, {parallelism} at once, ten parameters; {beside(searched, part)}"
         wait, name = quantile(searched.waits, part), f"{NAME}, TPE and {past:,} finished trials, p{100 * part:.0f}"
-        compared = "the study with a random search and without a past"
-        figures.append(Figure(name, "ms", budget, wait, quantile(found.waits, part), compared, note=note))
+        compared = "a random search with as many finished trials"
+        figures.append(Figure(name, "ms", budget, wait, quantile(drawn.waits, part), compared, note=note))
     return figures
 
 
