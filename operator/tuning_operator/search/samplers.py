@@ -117,7 +117,12 @@ class NumberedQMC(QMCSampler):
     """
 
     def __init__(self, options: QMCOptions, circumstances: Circumstances) -> None:
-        super().__init__(qmc_type=options.qmc_type.value.lower(), scramble=options.scramble, seed=circumstances.seed)
+        super().__init__(
+            qmc_type=options.qmc_type.value.lower(),
+            scramble=options.scramble,
+            seed=circumstances.seed,
+            warn_independent_sampling=False,
+        )
         self._space = dict(sorted(circumstances.distributions.items()))
         self._number = 0
         self.draw = 0
