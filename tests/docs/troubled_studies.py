@@ -53,9 +53,9 @@ BY_CHOICE = [{"name": "choice", "type": "Categorical", "choices": ["a", "b"]}]
 def apply_all(studies: Studies) -> None:
     """Create all studies, and do to their pods and Jobs what nodes, queues and people do."""
     _apply_failing(studies)
+    _delete(studies, _job(studies, "mixed", BEHAVIOURS.index("job")))  # before it is silent for too long
     _apply_waiting(studies)
     _apply_ending(studies)
-    _delete(studies, _job(studies, "mixed", BEHAVIOURS.index("job")))
     _suspend(studies, _job(studies, "queued", 0))
     _disrupt(studies)
 

@@ -27,6 +27,7 @@ def test_the_page_names_every_variable_that_a_container_gets() -> None:
         report_token="t",
         report_token_file="f",
         report_ca="c",
+        parameter_url="p",
         checkpoint_dir="c",
         resume_from="c",
         seed=1,
