@@ -240,6 +240,9 @@ class FakeTrialRepository:
         trial = self._trials[number]
         if trial.finished is not None:
             raise NotFound(f"trial {number} has ended")
+        own = {known.name: known.type for known in self.spec.parameters}
+        if own.get(parameter.name) is ParameterType.FIXED:
+            raise ParameterRefused(f"`{parameter.name}` is one of the study's own `parameters`")
         known = self._named.setdefault(parameter.name, parameter)
         if (known.type, known.scale, known.choices) != (parameter.type, parameter.scale, parameter.choices):
             raise ParameterRefused(f"`{parameter.name}` was {_kind_of(known)} when it was named before")

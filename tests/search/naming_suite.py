@@ -87,6 +87,14 @@ class NamingSuite:
         assert list(_trial(study).parameters) == ["epochs", "units", "rate"]
         assert _trial(study).fingerprint == fingerprint, "what is named is not in the Job"
 
+    async def test_code_does_not_name_what_is_the_study_s_own(self, world: Any) -> None:
+        spec = by_run(parameters=[{"name": "epochs", "type": "Fixed", "value": 5}, UNITS])
+        study = await world.repositories.open(KEY, spec)
+        await study.ask(1)
+        with pytest.raises(ParameterRefused, match="one of the study's own"):
+            await study.choose_parameter(0, 1, named(UNITS, name="epochs"))
+        assert await study.choose_parameter(0, 1, named(UNITS)) == _trial(study).parameters["units"]
+
     @pytest.mark.parametrize(("number", "attempt"), [(1, 1), (-1, 1), (0, 0), (0, 2)])
     async def test_a_trial_that_is_not_running_names_nothing(self, world: Any, number: int, attempt: int) -> None:
         study = await _asked(world)

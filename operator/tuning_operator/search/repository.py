@@ -299,6 +299,11 @@ class StudyRepository(StudyHistory):
         async with self._asking_trial(number, attempt) as trial:
             new = wanted(number, parameter)
             stored = known_value(self._frozen()[number], new)
+            if stored is None and any(parameter.name == known.name for known in self._record.parameters):
+                raise ParameterRefused(
+                    f"`{parameter.name}` is one of the study's own `parameters`, which is Fixed or which this trial "
+                    "does not have; read it from TUNING_PARAMETERS, or give what the code names another name"
+                )
             if stored is None:
                 stored = await self._name(trial, new)
             return Space.value_of(parameter, {parameter.name: stored})
