@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Set
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -38,7 +39,7 @@ class RequestRefused(Exception):
     """The server will never take this request; the message is its sentence."""
 
 
-class Endpoint(Generic[Reply]):
+class Endpoint(ABC, Generic[Reply]):
     """Posts bodies to one URL. Not thread-safe: one thread uses it. HTTP proxies are ignored on purpose.
 
     Parameters
@@ -89,9 +90,9 @@ class Endpoint(Generic[Reply]):
         self._token_file = None if token_file is None else Path(token_file)
 
     @staticmethod
+    @abstractmethod
     def _read(body: bytes) -> Reply:
         """Parse the operator's answer."""
-        raise NotImplementedError
 
     def post(self, body: bytes) -> Reply:
         """Send one body and return the operator's answer.

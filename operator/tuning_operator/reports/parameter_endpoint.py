@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from tuning_contract import ParameterReply, WireError
-from tuning_operator.api.named_parameters import NamedParameter, parse_named_parameter
+from tuning_contract import ParameterReply
+from tuning_operator.api.named_parameters import parse_named_parameter
 from tuning_operator.errors import ParameterRefused, StudyGone
 from tuning_operator.reports.attempt_address import AttemptAddress
 from tuning_operator.reports.reception import ATTEMPT_ROUTE, Reception, refused_by_history
@@ -28,7 +28,7 @@ class ParameterEndpoint:
         return await self._reception.serve(request, self._choose)
 
     async def _choose(self, attempt: AttemptAddress, body: bytes) -> bytes:
-        parameter = _parse(body)
+        parameter = parse_named_parameter(body)
         repository = self._reception.repository(attempt)
         if repository is None:
             raise _gone()
@@ -40,13 +40,6 @@ class ParameterEndpoint:
         except StudyGone as error:
             raise _gone() from error
         return ParameterReply(value).to_json()
-
-
-def _parse(body: bytes) -> NamedParameter:
-    try:
-        return parse_named_parameter(body)
-    except WireError as error:
-        raise Refused(400, Reason.MALFORMED, str(error)) from None
 
 
 def _gone() -> Refused:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
+from tuning_contract import WireError
 from tuning_contract.reports import MAX_BODY_BYTES
 from tuning_operator.api.trial_template import MAX_RUNS
 from tuning_operator.errors import LeaseLost, NotFound, SearchUnavailable, StorageUnavailable
@@ -42,7 +43,7 @@ Awaited = Callable[[str], bool]
 """Whether the study with this uid exists or may exist, and is not open: its trials' credentials can't be judged, for
 the database may be another one than they were made with."""
 Work = Callable[[AttemptAddress, bytes], Awaitable[bytes]]
-"""What serves a body; it returns the answer's, or raises `Refused`."""
+"""What serves a body; it returns the answer's, or raises `Refused`, or `WireError` where it can't be read."""
 
 
 class Reception:
@@ -70,7 +71,7 @@ class Reception:
     async def serve(self, request: web.Request, work: Work) -> web.Response:
         """Serve one POST, and count it where it is refused."""
         try:
-            body = await self._serve(request, work)
+            body = await self._understood(request, work)
         except Refused as refusal:
             self._metrics.report_refused(refusal.reason)
             raise
@@ -93,6 +94,12 @@ class Reception:
         elif not self._gone(attempt.uid):
             raise _not_open()
         return repository
+
+    async def _understood(self, request: web.Request, work: Work) -> bytes:
+        try:
+            return await self._serve(request, work)
+        except WireError as error:
+            raise Refused(400, Reason.MALFORMED, str(error)) from None
 
     async def _serve(self, request: web.Request, work: Work) -> bytes:
         path = request.match_info

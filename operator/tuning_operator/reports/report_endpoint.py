@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from tuning_contract import ReportBatch, ReportReply, WireError
+from tuning_contract import ReportBatch, ReportReply
 from tuning_operator.errors import StudyGone, TooManySteps
 from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import ReportAnswer
@@ -46,7 +46,7 @@ class ReportEndpoint:
 
     async def _take(self, attempt: AttemptAddress, body: bytes) -> bytes:
         received = time.perf_counter()
-        batch = _parse(body)
+        batch = ReportBatch.from_json(body)
         answer = await self._store(attempt, batch)
         self._metrics.reports_acknowledged(time.perf_counter() - received, len(batch.reports), answer.decision_seconds)
         if answer.wake:
@@ -64,13 +64,6 @@ class ReportEndpoint:
             raise Refused(400, Reason.TOO_MANY, str(error)) from error
         except StudyGone:
             return _stop()
-
-
-def _parse(body: bytes) -> ReportBatch:
-    try:
-        return ReportBatch.from_json(body)
-    except WireError as error:
-        raise Refused(400, Reason.MALFORMED, str(error)) from None
 
 
 def _stop() -> ReportAnswer:

@@ -12,6 +12,7 @@ from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
+    _get_single_value,
     check_distribution_compatibility,
 )
 from optuna.samplers import BaseSampler
@@ -22,10 +23,9 @@ from tuning_contract.parameters import MAX_NAMED_PARAMETERS
 from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.sentences import shown
 from tuning_operator.errors import ParameterRefused
+from tuning_operator.search.reverse_log import GIVEN
 from tuning_operator.search.space import distribution, rounded
 
-_FIXED = "fixed_params"
-"""Optuna's name of the attribute with what an enqueued trial was given."""
 JOINTLY = "tuning:jointly_chosen"
 """System attribute of a trial: values that its sampler chose together before its code named them, by name."""
 
@@ -81,12 +81,12 @@ def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSample
     """Return a value as Optuna has it: what an enqueued trial was given, what was chosen jointly, or what the sampler
     chooses for this parameter alone.
     """
-    for attribute in (_FIXED, JOINTLY):
+    for attribute in (GIVEN, JOINTLY):
         given: Mapping[str, Any] = trial.system_attrs.get(attribute) or {}
         if wanted.name in given and contains(wanted.distribution, given[wanted.name]):
             return given[wanted.name]
     if wanted.distribution.single():
-        return wanted.distribution.to_external_repr(_only_internal(wanted.distribution))
+        return _get_single_value(wanted.distribution)
     return sampler.sample_independent(study, trial, wanted.name, wanted.distribution)
 
 
@@ -109,10 +109,6 @@ def named_value(distribution: BaseDistribution, stored: Any) -> ParameterValue:
         return json.dumps(stored)  # of a study that somebody else wrote
     value: ParameterValue = stored
     return value
-
-
-def _only_internal(distribution: BaseDistribution) -> float:
-    return 0.0 if isinstance(distribution, CategoricalDistribution) else float(getattr(distribution, "low"))  # noqa: B009
 
 
 def _kind(known: BaseDistribution) -> str:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 ReversedRange = FloatDistribution | IntDistribution
 
-_FIXED = "fixed_params"
+GIVEN = "fixed_params"
 """Optuna's name of the attribute with what an enqueued trial was given."""
 
 
@@ -39,8 +39,8 @@ def backwards(trial: FrozenTrial, ranges: Mapping[str, ReversedRange]) -> Frozen
     seen = copy.copy(trial)
     seen.params = reversed_values(trial.params, ranges)
     seen.distributions = {name: ranges.get(name, range_) for name, range_ in trial.distributions.items()}
-    if _FIXED in trial.system_attrs:
-        seen.system_attrs = {**trial.system_attrs, _FIXED: reversed_values(trial.system_attrs[_FIXED], ranges)}
+    if GIVEN in trial.system_attrs:
+        seen.system_attrs = {**trial.system_attrs, GIVEN: reversed_values(trial.system_attrs[GIVEN], ranges)}
     return seen
 
 
@@ -58,7 +58,7 @@ def forwards(trial: FrozenTrial, ranges: Mapping[str, ReversedRange], given: Map
         for name, range_ in trial.distributions.items()
     }
     if given:
-        stored.system_attrs = {**trial.system_attrs, _FIXED: dict(given)}
+        stored.system_attrs = {**trial.system_attrs, GIVEN: dict(given)}
     return stored
 
 
