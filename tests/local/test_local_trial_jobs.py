@@ -312,7 +312,7 @@ async def test_a_job_has_no_more_processes_at_once_than_it_asks_for(world: Local
     await world.jobs.create(STUDY, manifest)
     assert [world.jobs.log_file(name, run).exists() for run in range(3)] == [True, False, False]
     for run in range(3):
-        await until(lambda run=run: world.jobs.log_file(name, run).exists(), "the next run does not start")  # type: ignore[misc]
+        await until(world.jobs.log_file(name, run).exists, "the next run does not start")
         await world.end(name, 0, run=run)
     await until(lambda: bool(world.changes), "the Job does not end")
     assert [job.phase for job in world.jobs.observed(STUDY)] == [JobPhase.COMPLETE]
