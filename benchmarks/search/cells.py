@@ -124,7 +124,7 @@ def all_cells(seeds: Sequence[int]) -> Iterator[Cell]:
     yield from _of_sampler("Grid", seeds[:1], (PRODUCT, LIBRARY))
     for sampler in ("TPE", "NSGAII", "CMAES", "Random"):
         yield from _of_sampler(sampler, seeds, (TWIN,))
-    of_gp = _of_sampler("GP", seeds[:_GP_SEEDS], (PRODUCT, LIBRARY))
+    of_gp = _of_sampler("GP", seeds[:_GP_SEEDS], SIDES)
     yield from (cell for cell in of_gp if cell.function in _GP_FUNCTIONS)
 
 
@@ -158,4 +158,4 @@ def _of_populations(seeds: Sequence[int]) -> Iterator[Cell]:
 def _sides(sampler: str, pruning: Pruning) -> Sequence[str]:
     if pruning.library is None:
         return (PRODUCT,) if sampler == "Random" else ()
-    return SIDES if sampler == "Random" else (PRODUCT, LIBRARY)
+    return SIDES
