@@ -66,6 +66,33 @@ def test_a_run_ends_with_its_front(workplace: Workplace, ended: Workplace) -> No
     assert "★" in again
 
 
+OPTUNA_OBJECTIVE = """
+import tuning_trainer as tuning
+
+def objective(trial):
+    x = trial.suggest_float("x", 0, 5)
+    y = trial.suggest_float("y", 0, 3)
+    return 4 * x**2 + 4 * y**2, (x - 5) ** 2 + (y - 5) ** 2
+
+trial = tuning.optuna_trial()
+trial.complete(objective(trial))
+"""
+
+
+def test_an_objective_that_was_written_for_optuna_returns_several_values(workplace: Workplace) -> None:
+    (workplace.path / "train.py").write_text(OPTUNA_OBJECTIVE)
+    objectives = [{"metric": "v0", "direction": "Minimize"}, {"metric": "v1", "direction": "Minimize"}]
+    search = {"seed": 1, "sampler": {"name": "TPE"}}
+    workplace.write(study_document(objectives=objectives, parameters=[], defineByRun=True, search=search))
+    assert workplace.call("run", "study.yaml").status == 0
+    trials = json.loads(workplace.call("trials", "study.yaml", "-o", "json").out)
+    assert [trial["state"] for trial in trials] == ["COMPLETE"] * 5
+    for trial in trials:
+        x, y = trial["parameters"]["x"], trial["parameters"]["y"]
+        assert trial["value"] == pytest.approx(4 * x**2 + 4 * y**2)
+        assert trial["further"] == {"v1": pytest.approx((x - 5) ** 2 + (y - 5) ** 2)}
+
+
 def test_a_large_front_says_how_many_trials_it_has() -> None:
     trials = [
         BestFound(number, 0.1, {"x": 0.5}, "job", "log", {"score": 0.1 * number, "size": 1e4}) for number in range(20)

@@ -36,6 +36,7 @@ environments = st.builds(
     seed=st.none() | counts,
     budget=st.none() | counts,
     objective=st.none() | texts,
+    objectives=st.lists(texts, max_size=4).map(tuple),
 )
 SMALL = TrialEnvironment(study="digits", namespace="team", trial=3, parameters={"layers": 2})
 
@@ -102,6 +103,12 @@ def test_a_variable_that_is_no_whole_number_is_named(name: str) -> None:
 def test_unreadable_parameters_are_named(text: str) -> None:
     with pytest.raises(TrialEnvironmentError, match="TUNING_PARAMETERS"):
         TrialEnvironment.read({**SMALL.variables(), "TUNING_PARAMETERS": text})
+
+
+@pytest.mark.parametrize("text", ["loss", "3", '{"loss": 1}', "[1]", "[" * 100_000])
+def test_unreadable_objectives_are_named(text: str) -> None:
+    with pytest.raises(TrialEnvironmentError, match="TUNING_OBJECTIVES"):
+        TrialEnvironment.read({**SMALL.variables(), "TUNING_OBJECTIVES": text})
 
 
 def test_another_contract_is_refused_with_a_way_out() -> None:

@@ -82,6 +82,17 @@ def test_each_runs_variables_are_its_own_once_kubernetes_has_expanded_them() -> 
     assert {each.parameters["name"] for each in found} == {"a$(HOME)b"}
 
 
+def test_a_job_names_the_only_objective_or_all_of_several() -> None:
+    def named(*metrics: str) -> dict[str, str]:
+        objectives = [{"metric": metric, "direction": "Maximize"} for metric in metrics]
+        made = trial_job(STUDY, spec(trial={"template": template()}, objectives=objectives), TRIAL, ACCESS)
+        entries = made["spec"]["template"]["spec"]["containers"][1]["env"]
+        return {entry["name"]: entry["value"] for entry in entries if entry["name"].startswith("TUNING_OBJECTIVE")}
+
+    assert named("accuracy") == {"TUNING_OBJECTIVE": "accuracy"}
+    assert named("accuracy", "latency") == {"TUNING_OBJECTIVES": '["accuracy", "latency"]'}
+
+
 def test_the_largest_seed_has_room_for_the_largest_run() -> None:
     assert int(f"{base_seed(2**31 - 1, MAX_RUNS)}{MAX_RUNS - 1}") < 2**31
     assert not str(base_seed(0, 2)).startswith("0")

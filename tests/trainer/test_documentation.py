@@ -33,6 +33,7 @@ def test_the_page_names_every_variable_that_a_container_gets() -> None:
         seed=1,
         budget=1,
         objective="m",
+        objectives=("m", "n"),
     )
     documented = set(re.findall(r"`(TUNING_\w+)`", PAGE))
     assert set(environment.variables()) == documented

@@ -121,3 +121,32 @@ def test_the_metric_of_a_bare_value_comes_from_the_environment(operator: FakeOpe
     result = script.run("import tuning_trainer as t\nt.optuna_trial().complete(0.5)", objective="val_accuracy")
     assert result.returncode == 0, result.stderr
     assert [report.values for report in operator.reports] == [{"val_accuracy": 0.5}]
+
+
+def test_an_objective_of_several_values_runs_unchanged(operator: FakeOperator, script: Script) -> None:
+    text = "import tuning_trainer as t\nt.optuna_trial().complete((0.5, 12))"
+    result = script.run(text, objectives=("val_accuracy", "latency_ms"))
+    assert result.returncode == 0, result.stderr
+    assert [report.values for report in operator.reports] == [{"val_accuracy": 0.5, "latency_ms": 12.0}]
+
+
+def test_a_tuple_of_one_value_is_the_only_objective_s() -> None:
+    with fake_study(objective="loss") as study:
+        tuning.optuna_trial().complete((0.25,))
+    assert study.values("loss") == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("objectives", "known"), [(["accuracy", "latency"], r"2 \(accuracy, latency\)"), ([], r"1 \(value\)")]
+)
+def test_values_that_the_study_has_no_objectives_for_are_an_error(objectives: list[str], known: str) -> None:
+    expected = f"returned 3 values, but of objectives the study has {known}"
+    with pytest.raises(tuning.ReportError, match=expected), fake_study(objectives=objectives):
+        tuning.optuna_trial().complete([0.5, 1, 2])
+
+
+def test_outside_a_study_several_values_are_printed_by_their_places(script: Script) -> None:
+    result = script.run_outside_a_study("import tuning_trainer as t\nt.optuna_trial().complete((0.5, 12))")
+    assert result.returncode == 0, result.stderr
+    assert "values_0" in result.stdout + result.stderr
+    assert "values_1" in result.stdout + result.stderr

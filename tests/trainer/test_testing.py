@@ -64,6 +64,12 @@ def test_the_trials_properties_can_be_set(tmp_path: Path) -> None:
         assert (trial.checkpoint_dir, trial.resume_from) == (tmp_path, tmp_path)
 
 
+def test_several_objectives_can_be_set() -> None:
+    with fake_study(objectives=["accuracy", "latency"]):
+        trial = tuning.current_trial()
+        assert (trial.objective, trial.objectives) == (None, ("accuracy", "latency"))
+
+
 def test_studies_nest_and_leave_nothing_behind() -> None:
     threads = threading.active_count()
     with fake_study({"rate": 1.0}) as outer:

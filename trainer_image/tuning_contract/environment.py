@@ -7,8 +7,9 @@ reads there; the two are each other's inverse.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tuning_contract.version import CONTRACT_VERSION
 
@@ -74,6 +75,8 @@ class TrialEnvironment:
     strategy says so: a trial that resumes after step 9 with a budget of 27 does the steps 10 to 27."""
     objective: str | None = None
     """Metric of the study's only objective, for scripts that report a bare value; None with several objectives."""
+    objectives: Sequence[str] = ()
+    """Metrics of the study's several objectives, in its order; empty where it has only one."""
 
     def variables(self) -> dict[str, str]:
         """Return the variables as the operator writes them, those of the parameters first."""
@@ -90,6 +93,7 @@ class TrialEnvironment:
             "TUNING_SEED": self.seed,
             "TUNING_BUDGET": self.budget,
             "TUNING_OBJECTIVE": self.objective,
+            "TUNING_OBJECTIVES": json.dumps([*self.objectives]) if self.objectives else None,
         }
         return {
             **texts,
@@ -138,6 +142,7 @@ class TrialEnvironment:
             seed=_integer(environ, "TUNING_SEED"),
             budget=_integer(environ, "TUNING_BUDGET"),
             objective=environ.get("TUNING_OBJECTIVE"),
+            objectives=_names(environ, "TUNING_OBJECTIVES"),
         )
 
 
@@ -165,12 +170,22 @@ def _required_integer(environ: Mapping[str, str], name: str) -> int:
     return value
 
 
-def _parameters(environ: Mapping[str, str]) -> dict[str, ParameterValue]:
-    text = _text(environ, "TUNING_PARAMETERS")
+def _json(name: str, text: str) -> Any:
     try:
-        values = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise TrialEnvironmentError(f"TUNING_PARAMETERS is not JSON: {error}") from None
+        raise TrialEnvironmentError(f"{name} is not JSON: {error}") from None
+
+
+def _names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    values = _json(name, environ.get(name, "[]"))
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TrialEnvironmentError(f"{name} is not a JSON list of strings")
+    return tuple(values)
+
+
+def _parameters(environ: Mapping[str, str]) -> dict[str, ParameterValue]:
+    values = _json("TUNING_PARAMETERS", _text(environ, "TUNING_PARAMETERS"))
     if not isinstance(values, dict) or not all(isinstance(v, (str, int, float)) for v in values.values()):
         raise TrialEnvironmentError("TUNING_PARAMETERS is not a JSON object of strings, numbers and booleans")
     return values

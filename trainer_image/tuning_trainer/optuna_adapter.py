@@ -106,10 +106,30 @@ class OptunaTrial:
         self.user_attrs[key] = value
         _log.info("%s = %r", key, value)
 
-    def complete(self, value: SupportsFloat) -> None:
-        """Report what the objective returned, as one more step, and say that the trial is complete."""
-        self.report(value, step=self._last_step)
+    def complete(self, values: SupportsFloat | Sequence[SupportsFloat]) -> None:
+        """Report what the objective returned, as one more step, and say that the trial is complete.
+
+        With several objectives those are their values in the study's order, as Optuna takes them.
+
+        Raises
+        ------
+        ReportError
+            There are more or fewer values than objectives, or one is no number.
+        """
+        if isinstance(values, Sequence):
+            self._trial.report(self._by_name(values), step=self._last_step + 1)
+        else:
+            self.report(values, step=self._last_step)
         self._trial.complete()
+
+    def _by_name(self, values: Sequence[SupportsFloat]) -> dict[str, SupportsFloat]:
+        if not self._trial.in_study:
+            return {f"values_{index}": value for index, value in enumerate(values)}
+        names = self._trial.objectives
+        if len(names) != len(values):
+            known = f"{len(names)} ({', '.join(names)})" if names else "none that it names in TUNING_OBJECTIVES"
+            raise ReportError(f"the objective returned {len(values)} values, but of objectives the study has {known}")
+        return dict(zip(names, values, strict=True))
 
     def _objective(self) -> str:
         if self._trial.in_study and self._trial.objective is None:

@@ -15,7 +15,7 @@ handler is made, and answers come at once: `should_prune()` is true right after 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike, fspath
@@ -80,6 +80,7 @@ def fake_study(
     seed: int = 0,
     budget: int | None = None,
     objective: str | None = "value",
+    objectives: Sequence[str] = (),
     checkpoint_dir: str | PathLike[str] | None = None,
     resume_from: str | PathLike[str] | None = None,
 ) -> Iterator[FakeStudy]:
@@ -95,6 +96,8 @@ def fake_study(
         Which attempt at the trial, from 1: a second one with the same `checkpoint_dir` goes on where the first ended.
     number, run, folds, seed, budget, objective, checkpoint_dir, resume_from
         The trial's properties of the same names.
+    objectives
+        Metrics of several objectives, in place of `objective`.
 
     The end of the block is the end of the trial: `Trial.prune()` and an uncaught `TrialPruned` leave the block
     quietly, other exceptions are recorded as Failed and pass on, and a block that just ends is Complete.
@@ -111,7 +114,8 @@ def fake_study(
         parameters=dict(parameters or {}),
         seed=seed,
         budget=budget,
-        objective=objective,
+        objective=None if objectives else objective,
+        objectives=tuple(objectives),
         checkpoint_dir=None if checkpoint_dir is None else fspath(checkpoint_dir),
         resume_from=None if resume_from is None else fspath(resume_from),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, SupportsFloat
 
@@ -97,6 +97,13 @@ class Trial:
     def objective(self) -> str | None:
         """Metric of the study's only objective; None outside a study and with several objectives."""
         return self._environment.objective if self._environment else None
+
+    @property
+    def objectives(self) -> Sequence[str]:
+        """Metrics of all of the study's objectives, in its order; empty outside a study."""
+        if self.objective is not None:
+            return (self.objective,)
+        return self._environment.objectives if self._environment else ()
 
     @property
     def checkpoint_dir(self) -> Path | None:
