@@ -15,16 +15,15 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection
 
-from tuning_contract import ReportBatch, ReportReply
+from tuning_contract import ReportBatch
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.history import ActiveTime
 from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.snapshot import StudyKey
-from tuning_operator.decisions.trials import EndState, OpenTrial
+from tuning_operator.decisions.trials import OpenTrial
 from tuning_operator.errors import NotFound, ParameterRefused
-from tuning_operator.fault_points import Defect, Point, has, reach, unwaited
 from tuning_operator.ports import NO_ATTEMPTS, Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
 from tuning_operator.search.asking import Asking, Past, Suggestion
@@ -47,8 +46,7 @@ from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.naming import Wanted, known_value, named_value, wanted
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.pruners import make_pruner
-from tuning_operator.search.report_rows import AttemptKey, ReportRows
-from tuning_operator.search.run_progress import NewReports
+from tuning_operator.search.receiving import SUPERSEDED, Receiving, answer_of_finished
 from tuning_operator.search.samplers import APART
 from tuning_operator.search.search_process import RemoteAsking, SearchProcess
 from tuning_operator.search.seeds import training_seed
@@ -94,6 +92,7 @@ class StudyRepository(StudyHistory):
         self._asks: set[asyncio.Task[Sequence[OpenTrial]]] = set()
         self._ask_in_doubt = False
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
+        self._receiving = Receiving(self.reports_uid, lambda: self._judging, workers.writer, workers.clock)
         self._use(spec)
 
     @property
@@ -284,10 +283,8 @@ class StudyRepository(StudyHistory):
             if not 1 <= attempt <= trial.attempt:
                 raise NotFound(f"the study {self.key} has no attempt {attempt} of trial {number}")
             if attempt < trial.attempt:
-                return ReportAnswer(ReportReply(stop=True, reason="Superseded"), wake=False)
-            if trial.runs[run].end is not None:
-                return ReportAnswer(_reply(trial), wake=False)
-            return await self._take(trial, run, batch, afresh)
+                return SUPERSEDED
+            return await self._receiving.take(trial, run, batch, afresh)
 
     async def choose_parameter(self, number: int, attempt: int, parameter: NamedParameter) -> ParameterValue:
         """Return a parameter that a trial's code names, and store it where the trial has not got it yet."""
@@ -358,40 +355,11 @@ class StudyRepository(StudyHistory):
         self._suggestions.drop()
         self._use_sampler(self._spec)
 
-    async def _take(self, trial: TrialProgress, run: int, batch: ReportBatch, afresh: bool) -> ReportAnswer:
-        new = trial.sift(batch.reports, run=run, afresh=afresh)
-        trial.check_room(new, run=run)
-        is_first = bool(new.reports) and (afresh or not trial.has_reported)
-        if new.reports or batch.end is not None:
-            now = self._workers.clock.now()
-            key = AttemptKey(self.reports_uid, trial.number, trial.attempt)
-            rows = ReportRows()
-            if new.afresh_from is not None:
-                rows.forget_reports(key, run, new.afresh_from)
-            rows.add_reports(key, run, new.reports, now)
-            rows.add_values(trial.trial_id, *trial.changes(new, run=run))
-            if batch.end is not None:
-                rows.add_end(key, run, batch.end, now)
-            storing = self._workers.writer.add(rows, partial(self._accept, trial, run, new, batch, now))
-            await (unwaited(storing) if has(Defect.ACK_BEFORE_COMMIT) else storing)
-            reach(Point.REPORTS_STORED)
-        seconds, pruned_now = await self._judging.decide(trial)
-        has_values = any(new.values[objective.metric] for objective in trial.objectives)
-        wake = is_first or batch.end is not None or pruned_now or (has_values and not trial.is_finite)
-        return ReportAnswer(_reply(trial, ended=False), wake, seconds)
-
-    def _accept(self, trial: TrialProgress, run: int, new: NewReports, batch: ReportBatch, now: float) -> None:
-        if new.reports:
-            trial.accept(new, now, now, run=run)
-        if batch.end is not None:
-            trial.accept_end(batch.end, now, run=run)
-
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:
         trial = self.finished(number)
         if trial is None or not 1 <= attempt <= trial.attempt:
             raise NotFound(f"the study {self.key} has no attempt {attempt} of trial {number}")
-        reason = "Pruned" if trial.state is EndState.PRUNED else "Ended"
-        return ReportAnswer(ReportReply(stop=True, reason=reason), wake=False)
+        return answer_of_finished(trial)
 
     async def _ask(self, count: int, first_attempts: Mapping[int, int]) -> Sequence[OpenTrial]:
         async with self._in_order:
@@ -482,11 +450,3 @@ class StudyRepository(StudyHistory):
             self._tally.add(self._finished(told))
             self._judging.take_end(told)
             self._suggestions.learn(told)
-
-
-def _reply(trial: TrialProgress, ended: bool = True) -> ReportReply:
-    if trial.is_to_stop:
-        return ReportReply(stop=True, reason="Pruned")
-    if not trial.is_finite:
-        return ReportReply(stop=True, reason="NotFinite")
-    return ReportReply(stop=True, reason="Ended") if ended else ReportReply()
