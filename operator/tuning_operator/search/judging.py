@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -10,7 +11,7 @@ from tuning_operator.fault_points import Point, reach
 from tuning_operator.ports import Clock
 from tuning_operator.search.attributes import RUNGS, rungs, written_numbers
 from tuning_operator.search.open_trial import TrialProgress
-from tuning_operator.search.pruners import judge, take_back
+from tuning_operator.search.pruners import NoPruning, judge, take_back
 from tuning_operator.search.report_rows import AttemptKey, ReportRows
 from tuning_operator.search.storage import MirroredStorage
 from tuning_operator.search.verdicts import TrialPruner, Verdict
@@ -20,19 +21,19 @@ from tuning_operator.search.writer import GroupCommit
 class Judging:
     """Lets one study's pruner decide. Whoever asks about an open trial holds its lock."""
 
-    def __init__(
-        self, pruner: TrialPruner, storage: MirroredStorage, reports_uid: str, writer: GroupCommit, clock: Clock
-    ) -> None:
-        self._pruner = pruner
+    def __init__(self, storage: MirroredStorage, reports_uid: str, writer: GroupCommit, clock: Clock) -> None:
+        self._pruner: TrialPruner = NoPruning()
         self._storage = storage
         self._reports_uid = reports_uid
         self._writer = writer
         self._clock = clock
 
-    def take(self, trial: FrozenTrial) -> None:
-        """Take a trial of any state from the history, once."""
-        self._pruner.add_rungs(trial.number, rungs(trial.user_attrs))
-        self.take_end(trial)
+    def use(self, pruner: TrialPruner, trials: Iterable[FrozenTrial]) -> None:
+        """Let another pruner decide from now on, which knows nothing of these trials yet."""
+        self._pruner = pruner
+        for trial in trials:
+            pruner.add_rungs(trial.number, rungs(trial.user_attrs))
+            self.take_end(trial)
 
     def take_end(self, trial: FrozenTrial) -> None:
         """Take a trial that ended just now, whose rungs are known."""
@@ -53,13 +54,14 @@ class Judging:
             trial.forget_undecided()
             return None, False
         start = time.perf_counter()
-        verdict = judge(self._pruner, trial)
+        pruner = self._pruner
+        verdict = judge(pruner, trial)
         seconds = time.perf_counter() - start
         if verdict.prune or verdict.rungs:
             try:
                 await self._store(trial, verdict)
             except Exception:  # who is cancelled has written, as far as can be known
-                take_back(self._pruner, trial, verdict)
+                take_back(pruner, trial, verdict)
                 raise
         trial.forget_undecided()
         return seconds, verdict.prune

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from tuning_contract import ReportBatch, ReportReply
@@ -22,8 +21,7 @@ SUPERSEDED = ReportAnswer(ReportReply(stop=True, reason="Superseded"), wake=Fals
 class Receiving:
     """Takes the reports of one study's open trials. Whoever calls holds the trial's lock."""
 
-    def __init__(self, reports_uid: str, judging: Callable[[], Judging], writer: GroupCommit, clock: Clock) -> None:
-        """`judging` returns who decides: somebody else once the study's pruner has changed."""
+    def __init__(self, reports_uid: str, judging: Judging, writer: GroupCommit, clock: Clock) -> None:
         self._reports_uid = reports_uid
         self._judging = judging
         self._writer = writer
@@ -44,7 +42,7 @@ class Receiving:
         is_first = bool(new.reports) and (afresh or not trial.has_reported)
         if new.reports or batch.end is not None:
             await self._store(trial, run, batch, new)
-        seconds, pruned_now = await self._judging().decide(trial)
+        seconds, pruned_now = await self._judging.decide(trial)
         has_values = any(new.values[objective.metric] for objective in trial.objectives)
         wake = is_first or batch.end is not None or pruned_now or (has_values and not trial.is_finite)
         return ReportAnswer(_reply(trial, ended=False), wake, seconds)

@@ -37,9 +37,10 @@ from tuning_operator.search.attributes import (
     written,
     written_pod_time,
 )
+from tuning_operator.search.damage import check_trials
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
-from tuning_operator.search.history import StudyHistory, check_trials
+from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.judging import Judging
 from tuning_operator.search.loading import study_attrs
@@ -92,7 +93,8 @@ class StudyRepository(StudyHistory):
         self._asks: set[asyncio.Task[Sequence[OpenTrial]]] = set()
         self._ask_in_doubt = False
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
-        self._receiving = Receiving(self.reports_uid, lambda: self._judging, workers.writer, workers.clock)
+        self._judging = Judging(self._storage, self.reports_uid, workers.writer, workers.clock)
+        self._receiving = Receiving(self.reports_uid, self._judging, workers.writer, workers.clock)
         self._use(spec)
 
     @property
@@ -143,10 +145,7 @@ class StudyRepository(StudyHistory):
     def _use(self, spec: StudySpec) -> None:
         check_same_search(self._record, spec)
         self._use_sampler(spec)
-        pruner = make_pruner(spec.search.pruner, self._directions()[0], self._seed)
-        self._judging = Judging(pruner, self._storage, self.reports_uid, self._workers.writer, self._workers.clock)
-        for trial in self._frozen():
-            self._judging.take(trial)
+        self._judging.use(make_pruner(spec.search.pruner, self._directions()[0], self._seed), self._frozen())
 
     def _use_sampler(self, spec: StudySpec) -> None:
         """Suggest anew from what is stored."""
