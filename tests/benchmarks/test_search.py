@@ -376,7 +376,7 @@ def test_the_tables_show_medians_and_quartiles_and_the_verdict_on_each_function(
     assert "| **0.60** (0.50 – 0.70) |" in rows["| Beale, 2"]
     assert "4.10 (4.00 – 4.20)" in rows["| Beale, 2"]
     assert rows["| studies"].startswith("| studies | 8 | 8 | 8 |")
-    assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | = | 9 of 9 |" in made["beside Optuna"]
+    assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | = | = 9 of 9 |" in made["beside Optuna"]
     assert "| Median | 60%, 4.15 (8) | 60%, 4.15 (8) | 60%, 4.15 (8) | 60%, 0.65 (8) |" in made["pruners"]
     assert "| SynchronousHyperband | 60%, 4.15 (4) | 60%, 4.15 (4) | 60%, 4.15 (4) |  |  |  |  |" in made["pruners"]
     populations = made["populations"].splitlines()
