@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, WithJsonSchema
@@ -15,6 +16,7 @@ PATTERN = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$"
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
+@lru_cache(maxsize=1024)  # each look at each trial asks
 def seconds_of(duration: str) -> int:
     """Return a duration's length in seconds.
 

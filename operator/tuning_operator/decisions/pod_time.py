@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from tuning_operator.decisions.actions import KeptPodTime
 from tuning_operator.decisions.seen_jobs import JobPhase, TrialJob
-from tuning_operator.decisions.trials import OpenTrial, PodTime
+from tuning_operator.decisions.trials import NO_POD_TIME, OpenTrial, PodTime
 
 
 def attempt_seconds(trial: OpenTrial, job: TrialJob | None, now: float) -> float:
@@ -25,6 +25,8 @@ def attempt_seconds(trial: OpenTrial, job: TrialJob | None, now: float) -> float
 def pod_time(trial: OpenTrial, job: TrialJob | None) -> PodTime:
     """Return what is known of an attempt's pods from what is stored and what is seen."""
     stored = trial.pod_time
+    if stored is NO_POD_TIME and job is not None and not job.has_been_queued:  # as for most, in each look at them
+        return stored if job.running_at is None else PodTime(0.0, job.running_at, goes_on=True)
     stints = _ended_stints(trial, job)
     seconds = stored.seconds + sum(max(0.0, ended - max(began, stored.until)) for began, ended in stints)
     until = max([stored.until, *(ended for _, ended in stints)])

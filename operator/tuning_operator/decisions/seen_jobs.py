@@ -22,6 +22,8 @@ class JobPhase(StrEnum):
     """Its condition Failed is true."""
 
 
+_ACTIVE = frozenset({JobPhase.SUSPENDED, JobPhase.PENDING, JobPhase.RUNNING})
+
 SIGKILL_EXIT_CODE = 137
 """What a container exits with that was killed: at its memory limit, or for any other reason."""
 
@@ -74,7 +76,12 @@ class TrialJob:
     @property
     def is_active(self) -> bool:
         """Whether it may have a pod, or get one."""
-        return self.phase in (JobPhase.SUSPENDED, JobPhase.PENDING, JobPhase.RUNNING)
+        return self.phase in _ACTIVE
+
+    @property
+    def has_been_queued(self) -> bool:
+        """Whether a queue has had to do with it, as far as that is known."""
+        return self.released_at is not None or self.held_since is not None or bool(self.earlier_pods)
 
     @property
     def waiting_since(self) -> float:

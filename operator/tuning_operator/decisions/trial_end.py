@@ -213,17 +213,19 @@ def _start_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None
 
 
 def _run_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
-    if job.phase is not JobPhase.RUNNING or job.running_at is None:
+    deadline = spec.trial.deadlines.run
+    if deadline is None or job.phase is not JobPhase.RUNNING or job.running_at is None:
         return None
     known = pod_time(trial, job)
-    return _due(known.until - known.seconds, spec.trial.deadlines.run)
+    return _due(known.until - known.seconds, deadline)
 
 
 def _silence_due(trial: OpenTrial, job: TrialJob, spec: StudySpec) -> float | None:
-    if job.phase is not JobPhase.RUNNING or job.running_at is None:
+    deadline = spec.trial.deadlines.silence
+    if deadline is None or job.phase is not JobPhase.RUNNING or job.running_at is None:
         return None
     heard_at = trial.last_report_at if trial.silent_since is None else trial.silent_since
-    return _due(max(job.running_at, heard_at or job.running_at), spec.trial.deadlines.silence)
+    return _due(max(job.running_at, heard_at or job.running_at), deadline)
 
 
 LOST_SECONDS = 60.0

@@ -89,6 +89,10 @@ class PodTime:
     """Whether a pod ran from then on."""
 
 
+NO_POD_TIME = PodTime()
+"""Nothing is stored."""
+
+
 @dataclass(frozen=True)
 class OpenTrial:
     """A trial that was asked for and has not been told yet."""
@@ -101,7 +105,7 @@ class OpenTrial:
     """The newest attempt; it is stored before its Job is created."""
     earlier: EarlierAttempts = NO_EARLIER_ATTEMPTS
     """The attempts before it."""
-    pod_time: PodTime = PodTime()
+    pod_time: PodTime = NO_POD_TIME
     """What is stored of the newest attempt's pods."""
     seed: int = 0
     """Seed of the training run."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from tuning_operator.decisions.history import ActiveTime
-from tuning_operator.decisions.trials import NO_EARLIER_ATTEMPTS, EarlierAttempts, PodTime
+from tuning_operator.decisions.trials import NO_EARLIER_ATTEMPTS, NO_POD_TIME, EarlierAttempts, PodTime
 
 ATTEMPT, SEED, REASON, MESSAGE, RUNNING_SECONDS, EARLIER_ATTEMPTS, POD_TIME, RUNGS, METRICS, RUN_VALUES, STD = (
     f"tuning:{name}"
@@ -136,12 +136,12 @@ def _pod_time_of(attrs: Mapping[str, Any], attempt: int) -> PodTime:
     """Return what is stored of an attempt's pods; what is stored of an earlier attempt's counts no more."""
     stored = attrs.get(POD_TIME)
     if stored is None:
-        return PodTime()
+        return NO_POD_TIME
     of = stored.get("attempt") if isinstance(stored, dict) else None
     if type(of) is not int or not 1 <= of <= attempt:
         raise _unreadable(POD_TIME, stored)
     known: PodTime = _read(_pod_time, POD_TIME, {name: value for name, value in stored.items() if name != "attempt"})
-    return known if of == attempt else PodTime()
+    return known if of == attempt else NO_POD_TIME
 
 
 def written_numbers(values: Mapping[int, float]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from tuning_operator.decisions.stray_jobs import fingerprint_of
 from tuning_operator.decisions.trials import (
     NO_EARLIER_ATTEMPTS,
     NO_LINEAGE,
+    NO_POD_TIME,
     EarlierAttempts,
     Lineage,
     OpenTrial,
@@ -63,7 +64,7 @@ class TrialProgress:
         self.constraints = constraints
         self.attempt = attempt
         self.earlier = earlier
-        self.pod_time = PodTime()
+        self.pod_time = NO_POD_TIME
         self.runs = tuple(RunProgress(objectives, constraints) for _ in range(runs))
         """Its repeats and folds."""
         self._mean = MeanCurve(objectives[0], self.runs) if runs > 1 else None
@@ -135,7 +136,7 @@ class TrialProgress:
         """Let a new attempt follow the earlier ones."""
         self.attempt = attempt
         self.earlier = earlier
-        self.pod_time = PodTime()
+        self.pod_time = NO_POD_TIME
         self.end = None
         is_another = attempt == earlier.first  # what came before was another trial's
         for run in self.runs:
