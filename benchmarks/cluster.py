@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.simulated_trainer import ENDS_VARIABLE, SECONDS_VARIABLE
+from benchmarks.simulated_trainer import ENDS_VARIABLE, QUICK_VARIABLE, SECONDS_VARIABLE
 from tests.chart.helm import Helm, MissingHelm, find_helm
 from tests.control_plane.operator_process import InstalledOperator
 from tests.support.audit import AuditEvent
@@ -125,9 +125,10 @@ def cluster() -> Iterator[Cluster]:
 
 
 def study(
-    name: str, trials: int, parallelism: int, seconds: tuple[float, float], ends: Path | None = None
+    name: str, trials: int, parallelism: int, seconds: tuple[float, float], ends: Path | None = None, quick: int = 0
 ) -> dict[str, Any]:
-    """Return a study whose trials last between so many seconds and tell their ends to a file."""
+    """Return a study whose trials last between so many seconds and tell their ends to a file; so many first ones are
+    quick."""
     return {
         "apiVersion": "tuning-operator.io/v1alpha1",
         "kind": "TuningStudy",
@@ -138,14 +139,17 @@ def study(
             "search": {"sampler": {"name": "Random"}, "seed": 1},
             "maxTrials": trials,
             "parallelism": parallelism,
-            "trial": {"template": {"spec": pod(seconds, ends)}},
+            "trial": {"template": {"spec": pod(seconds, ends, quick)}},
         },
     }
 
 
-def pod(seconds: tuple[float, float], ends: Path | None = None) -> dict[str, Any]:
+def pod(seconds: tuple[float, float], ends: Path | None = None, quick: int = 0) -> dict[str, Any]:
     """Return the spec of a simulated trainer's pod."""
-    environment = [{"name": SECONDS_VARIABLE, "value": json.dumps(seconds)}]
+    environment = [
+        {"name": SECONDS_VARIABLE, "value": json.dumps(seconds)},
+        {"name": QUICK_VARIABLE, "value": str(quick)},
+    ]
     if ends is not None:
         environment.append({"name": ENDS_VARIABLE, "value": str(ends)})
     return {"containers": [{"name": "trainer", "image": "trainer", "command": ["python"], "env": environment}]}

@@ -73,7 +73,7 @@ def measure_operator(on: Cluster, sampler: str, trials: int, parallelism: int, p
     """Run a study of so many trials, and before them as many as it has for a past, which is not measured."""
     name = f"next-{sampler.lower()}-{past}"
     since, file = on.control_plane.audit_log.position(), on.folder / f"{name}-ends"
-    document = study(name, past + trials, parallelism, SECONDS, file)
+    document = study(name, past + trials, parallelism, SECONDS, file, quick=past)
     if sampler == "TPE":
         document["spec"] |= {"parameters": PARAMETERS, "search": {"sampler": {"name": sampler}, "seed": 1}}
     on.apply(document)

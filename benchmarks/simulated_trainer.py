@@ -20,6 +20,8 @@ from tuning_contract import FinalState, Report, ReportBatch, TrialEnd, TrialEnvi
 
 SECONDS_VARIABLE = "BENCHMARK_SECONDS"
 """JSON: the shortest and the longest time of a trial; each takes another one between them."""
+QUICK_VARIABLE = "BENCHMARK_QUICK"
+"""How many of a study's first trials are in a hurry: they take a fifth of the time, and are there to have been."""
 ENDS_VARIABLE = "BENCHMARK_ENDS"
 """File that gets a line for each trial: seconds since 1970 at which its last message was sent."""
 
@@ -33,8 +35,9 @@ async def train(pod: Mapping[str, Any], log: Callable[[str], None]) -> int:
     shortest, longest = json.loads(variables[SECONDS_VARIABLE])
     name = pod["metadata"]["name"]
     chance = random.Random(hashlib.sha256(name.encode()).digest())
-    await asyncio.sleep(chance.uniform(shortest, longest))
     environment = TrialEnvironment.read(variables)
+    is_quick = environment is not None and environment.trial < int(variables.get(QUICK_VARIABLE, 0))
+    await asyncio.sleep(chance.uniform(shortest, longest) / (5 if is_quick else 1))
     sent_at = time.time()
     if environment is not None:
         end = ReportBatch((Report(1, {"score": chance.random()}),), TrialEnd(FinalState.COMPLETE))

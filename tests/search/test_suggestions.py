@@ -64,8 +64,8 @@ async def threads() -> AsyncIterator[ThreadPoolExecutor]:
 
 async def _until_ready(suggestions: Suggestions, count: int) -> None:
     while len(suggestions._ready) < count:
-        assert suggestions._call is not None
-        await asyncio.wait([suggestions._call])
+        assert suggestions._call is not None or suggestions._pause is not None
+        await (asyncio.sleep(0.01) if suggestions._call is None else asyncio.wait([suggestions._call]))
         await asyncio.sleep(0)
 
 
@@ -108,6 +108,21 @@ async def test_no_more_is_prepared_than_is_allowed(threads: ThreadPoolExecutor) 
     await _until_ready(suggestions, 2)
     assert suggestions._call is None
     assert suggester.calls[-1][1] == 6
+
+
+async def test_while_there_are_enough_the_sampler_rests_until_jobs_are_created(threads: ThreadPoolExecutor) -> None:
+    suggester = NumberedSuggester()
+    suggestions = Suggestions(suggester, threads, ahead=lambda _: 4, asked=0)
+    suggester.may.release(100)
+    await suggestions.take(1)
+    await _until_ready(suggestions, 4)
+    await suggestions.take(2)
+    assert suggestions._call is None
+    await suggestions.take(1)
+    assert suggestions._call is not None, "little is left"
+    await _until_ready(suggestions, 4)
+    suggestions.drop()
+    assert suggestions._pause is None
 
 
 async def test_without_need_nothing_is_prepared(threads: ThreadPoolExecutor) -> None:

@@ -17,6 +17,10 @@ from tuning_operator.search.naming import Wanted
 _PATIENCE_SECONDS = 0.2
 """After so long the trials that a slow sampler has suggested are handed over; the others are asked for after them."""
 
+_PAUSE_SECONDS = 0.1
+"""So long after trials were taken others are prepared in their place, while there are enough: first the Jobs of those
+that were taken are created, which a sampler at work in the same interpreter would delay by tens of milliseconds."""
+
 
 class Suggestions:
     """Takes what a suggester suggests, and has it go on ahead of need, in a thread. Belongs to one event loop.
@@ -36,6 +40,8 @@ class Suggestions:
         """What the suggester has not been told yet."""
         self._call: asyncio.Future[list[Suggestion]] | None = None
         """The call of the suggester that is under way, or has failed."""
+        self._pause: asyncio.TimerHandle | None = None
+        """The end of the pause before more is prepared."""
 
     def size(self) -> int | None:
         """Return how many trials the search can have; None: endlessly many. Not to be called during `take`."""
@@ -66,7 +72,7 @@ class Suggestions:
                 break
         taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
         self._asked += len(taken)
-        self._prepare()
+        self._refill()
         return taken
 
     async def choose(self, wanted: Wanted) -> Any:
@@ -79,6 +85,21 @@ class Suggestions:
         """Suggest nothing more; a call that is under way ends unheard."""
         self._dropped = True
         self._ready.clear()
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
+    def _refill(self) -> None:
+        """Have what was taken replaced: soon, or at once where little is left."""
+        ahead = self._ahead(self._asked)
+        if len(self._ready) < ahead / 2:
+            self._prepare()
+        elif len(self._ready) < ahead and self._pause is None:
+            self._pause = asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._pause = None
+        self._prepare()
 
     def _prepare(self) -> None:
         """Have one more trial suggested where that may be: a call that is short keeps nobody waiting."""
