@@ -77,7 +77,7 @@ class Settings:
     relist_seconds: float = 300.0
     """Seconds between two listings of all studies and Jobs: a watch that had a gap never tells of deletions."""
 
-    coalesce_seconds: float = 0.02
+    coalesce_seconds: float = 0.01
     """Seconds that a study waits for more events before it acts; a freed slot waits as long."""
 
     status_seconds: float = 10.0

@@ -95,7 +95,9 @@ class StudyRepository(StudyHistory):
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
         self._judging = Judging(self._storage, self.reports_uid, workers.writer, workers.clock)
         self._receiving = Receiving(self.reports_uid, self._judging, workers.writer, workers.clock)
-        self._use(spec)
+        check_same_search(self._record, spec)
+        self._use_sampler(spec)
+        self._use_pruner(spec)
 
     @property
     def trouble(self) -> str:
@@ -120,12 +122,12 @@ class StudyRepository(StudyHistory):
         check_same_search(self._record, spec)
         async with self._in_order:
             before, suggestions = self._spec, self._suggestions
-            if spec.search != before.search:
-                self._use(spec)
-            elif spec.parallelism != before.parallelism:
-                self._use_sampler(spec)
-            if self._suggestions is not suggestions:
-                suggestions.drop()
+            if (spec.search, spec.parallelism) == (before.search, before.parallelism):
+                return
+            await asyncio.to_thread(self._use_sampler, spec)  # which looks at all trials
+            suggestions.drop()
+            if spec.search.pruner != before.search.pruner or spec.search.seed != before.search.seed:
+                self._use_pruner(spec)
 
     async def retire(self) -> None:
         """Let nothing more be written: the study is gone. When it returns, nothing is being written."""
@@ -142,9 +144,7 @@ class StudyRepository(StudyHistory):
         """Let nothing be prepared any more that nobody will ask for."""
         self._suggestions.drop()
 
-    def _use(self, spec: StudySpec) -> None:
-        check_same_search(self._record, spec)
-        self._use_sampler(spec)
+    def _use_pruner(self, spec: StudySpec) -> None:
         self._judging.use(make_pruner(spec.search.pruner, self._directions()[0], self._seed), self._frozen())
 
     def _use_sampler(self, spec: StudySpec) -> None:
