@@ -111,6 +111,16 @@ async def test_an_enqueued_trial_gets_its_values_when_its_code_names_them(databa
     await world.repositories.aclose()
 
 
+async def test_an_enqueued_choice_is_told_from_one_that_differs_in_json_alone(database_url: str) -> None:
+    world = DatabaseWorld(database_url, by_run({"enqueue": [{"c": True}, {"c": 1}, {"c": "1"}]}))
+    study = await world.open()
+    await study.ask(3)
+    choices = named({"name": "c", "type": "Categorical", "choices": [1, "1", True, 0]})
+    values = [await study.choose_parameter(number, 1, choices) for number in range(3)]
+    assert [(type(value), value) for value in values] == [(bool, True), (int, 1), (str, "1")]
+    await world.repositories.aclose()
+
+
 async def test_what_could_not_be_stored_is_not_the_trial_s(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = DatabaseWorld(database_url, by_run())
     study = await world.open()

@@ -24,7 +24,7 @@ from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.sentences import shown
 from tuning_operator.errors import ParameterRefused
 from tuning_operator.search.reverse_log import GIVEN
-from tuning_operator.search.space import distribution, rounded
+from tuning_operator.search.space import distribution, rounded, stored_values
 
 JOINTLY = "tuning:jointly_chosen"
 """System attribute of a trial: values that its sampler chose together before its code named them, by name."""
@@ -36,13 +36,18 @@ class Wanted:
 
     number: int
     """The trial's."""
-    name: str
+    parameter: NamedParameter
     distribution: BaseDistribution
+
+    @property
+    def name(self) -> str:
+        """The parameter's."""
+        return self.parameter.name
 
 
 def wanted(number: int, parameter: NamedParameter) -> Wanted:
     """Return what a trial's code asks for, as Optuna has it."""
-    return Wanted(number, parameter.name, distribution(parameter))
+    return Wanted(number, parameter, distribution(parameter))
 
 
 def known_value(trial: FrozenTrial, wanted: Wanted) -> Any:
@@ -81,10 +86,12 @@ def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSample
     """Return a value as Optuna has it: what an enqueued trial was given, what was chosen jointly, or what the sampler
     chooses for this parameter alone.
     """
-    for attribute in (GIVEN, JOINTLY):
-        given: Mapping[str, Any] = trial.system_attrs.get(attribute) or {}
-        if wanted.name in given and contains(wanted.distribution, given[wanted.name]):
-            return given[wanted.name]
+    given: Mapping[str, Any] = trial.system_attrs.get(GIVEN) or {}
+    jointly: Mapping[str, Any] = trial.system_attrs.get(JOINTLY) or {}
+    known = stored_values(wanted.parameter, [given[wanted.name]]) if wanted.name in given else []
+    for value in (*known, *([jointly[wanted.name]] if wanted.name in jointly else [])):
+        if contains(wanted.distribution, value):
+            return value
     if wanted.distribution.single():
         return _get_single_value(wanted.distribution)
     return sampler.sample_independent(study, trial, wanted.name, wanted.distribution)
