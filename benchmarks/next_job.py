@@ -122,7 +122,7 @@ def measure_all(on: Cluster, trials: int, parallelism: int, past: int) -> list[F
     say(
         f"half as many, of {SEARCHED_SECONDS[0]:g} to {SEARCHED_SECONDS[1]:g} s, after {past:,}, at random and with TPE"
     )
-    fewer = trials // 2
+    fewer = trials // 2 + parallelism
     drawn = measure_operator(on, "Random", fewer, parallelism, past)
     on.delete_jobs()
     searched = measure_operator(on, "TPE", fewer, parallelism, past)
@@ -134,8 +134,8 @@ def measure_all(on: Cluster, trials: int, parallelism: int, past: int) -> list[F
         wait, name = quantile(found.waits, part), f"{NAME}, p{100 * part:.0f}"
         figures.append(Figure(name, "ms", budget, wait, quantile(bare, part), compared, note=note))
     for part, budget in BUDGETS.items():
-        of = f"{fewer} trials of {SEARCHED_SECONDS[0]:g} to {SEARCHED_SECONDS[1]:g} s, {parallelism} at once"
-        note = f"{of}, ten parameters; {beside(searched, part)}"
+        of = f"{len(searched.waits)} ends of trials of {SEARCHED_SECONDS[0]:g} to {SEARCHED_SECONDS[1]:g} s"
+        note = f"{of}, {parallelism} at once, ten parameters; {beside(searched, part)}"
         wait, name = quantile(searched.waits, part), f"{NAME}, TPE and {past:,} finished trials, p{100 * part:.0f}"
         compared = "a random search of the same with as many finished trials"
         figures.append(Figure(name, "ms", budget, wait, quantile(drawn.waits, part), compared, note=note))

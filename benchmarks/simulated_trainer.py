@@ -31,7 +31,7 @@ _RETRIES = 20
 async def train(pod: Mapping[str, Any], log: Callable[[str], None]) -> int:
     """Run a pod; return its exit code."""
     container = pod["spec"]["containers"][0]
-    variables = {entry["name"]: entry.get("value", "").replace("$$(", "$(") for entry in container["env"]}
+    variables = {entry["name"]: entry.get("value", "").replace("$$", "$") for entry in container["env"]}
     shortest, longest = json.loads(variables[SECONDS_VARIABLE])
     name = pod["metadata"]["name"]
     chance = random.Random(hashlib.sha256(name.encode()).digest())

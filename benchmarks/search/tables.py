@@ -111,7 +111,10 @@ def _same_numbers(twins: Mapping[str, Comparison]) -> str:
     if not twins:
         return ""
     same = sum(each.same for each in twins.values())
-    return f"= {len(twins)} of {len(twins)}" if same == len(twins) else f"{same} of {len(twins)}; {_together(twins)}"
+    if same == len(twins):
+        return f"= {same} of {same}"
+    verdict, _ = together(twins.values())  # of those with a gap
+    return f"{same} of {len(twins)}" + ("" if verdict is Verdict.SAME else f"; {_together(twins)}")
 
 
 def pruners(summary: Summary, parallelism: int) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.builders import STUDY, spec, spec_document
@@ -111,7 +112,22 @@ def test_a_parameters_text_is_not_expanded() -> None:
     trainer = manifest()["spec"]["template"]["spec"]["containers"][1]
     values = {variable["name"]: variable["value"] for variable in trainer["env"]}
     assert values["PARAM_name"] == "a$$(HOME)b"
-    assert json.loads(values["TUNING_PARAMETERS"].replace("$$(", "$("))["name"] == "a$(HOME)b"
+    assert json.loads(values["TUNING_PARAMETERS"].replace("$$", "$"))["name"] == "a$(HOME)b"
+
+
+@pytest.mark.parametrize("text", ["x$$y", "$$(PARAM_lr)", "$(PARAM_lr)", "$", "a$b", "$$$"])
+@pytest.mark.parametrize("runs", [1, 3])
+def test_a_parameters_text_arrives_as_it_is_once_kubernetes_has_expanded_it(text: str, runs: int) -> None:
+    trial = OpenTrial(number=7, parameters={"lr": 0.003, "name": text})
+    made = trial_job(STUDY, spec(trial={"template": template(), "repeats": runs}), trial, ACCESS)
+    variables = {"TUNING_RUN": "0"}
+    for entry in made["spec"]["template"]["spec"]["containers"][1]["env"]:
+        if "value" in entry:
+            variables[entry["name"]] = expand(entry["value"], variables)
+    assert variables["PARAM_name"] == text
+    environment = TrialEnvironment.read(variables)
+    assert environment is not None
+    assert environment.parameters["name"] == text
 
 
 def test_the_users_template_is_left_as_it_is() -> None:

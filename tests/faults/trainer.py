@@ -60,7 +60,7 @@ class Acknowledged:
 
 async def train(pod: Mapping[str, Any], log: Callable[[str], None]) -> int:
     """Run a pod; return its exit code."""
-    variables = {entry["name"]: entry.get("value", "").replace("$$(", "$(") for entry in _container(pod)["env"]}
+    variables = {entry["name"]: entry.get("value", "").replace("$$", "$") for entry in _container(pod)["env"]}
     environment, plan = TrialEnvironment.read(variables), TrainerPlan(**json.loads(variables[PLAN_VARIABLE]))
     assert environment is not None
     chance = random.Random(hashlib.sha256(pod["metadata"]["name"].encode()).digest())

@@ -121,6 +121,29 @@ async def test_an_enqueued_choice_is_told_from_one_that_differs_in_json_alone(da
     await world.repositories.aclose()
 
 
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [
+        (1, {"type": "Categorical", "choices": [True, False]}),
+        (True, {"type": "Categorical", "choices": [1, 2]}),
+        ("8", {"type": "Int", "low": 1, "high": 16}),
+        (True, {"type": "Int", "low": 1, "high": 16}),
+    ],
+)
+async def test_an_enqueued_value_of_another_type_is_left_out(
+    given: Any, fields: dict[str, Any], database_url: str
+) -> None:
+    world = DatabaseWorld(database_url, by_run({"enqueue": [{"c": given}]}))
+    study = await world.open()
+    await study.ask(1)
+    value = await study.choose_parameter(0, 1, named({"name": "c", **fields}))
+    assert type(value) is not type(given)
+    study = await world.reopen()
+    again = await study.choose_parameter(0, 1, named({"name": "c", **fields}))
+    assert (type(again), again) == (type(value), value)
+    await world.repositories.aclose()
+
+
 async def test_what_could_not_be_stored_is_not_the_trial_s(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = DatabaseWorld(database_url, by_run())
     study = await world.open()

@@ -3,8 +3,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
+import torch
 
 import tuning_trainer as tuning
 from tests.trainer.fake_operator import FakeOperator
@@ -137,12 +139,37 @@ def test_a_tuple_of_one_value_is_the_only_objective_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objectives", "known"), [(["accuracy", "latency"], r"2 \(accuracy, latency\)"), ([], r"1 \(value\)")]
+    ("objectives", "returned", "expected"),
+    [
+        (["accuracy", "latency"], [0.5, 1, 2], r"returned 3 values, but .* the study has 2 \(accuracy, latency\)"),
+        (["accuracy", "latency"], 0.5, r"returned 1 value, but .* the study has 2 \(accuracy, latency\): return one"),
+        (["accuracy", "latency"], "12", r"returned 1 value, but .* the study has 2 \(accuracy, latency\)"),
+        (["loss"], [0.5, 1, 2], r"returned 3 values, but .* the study has 1 \(loss\)"),
+        (["loss"], (), r"returned 0 values, but .* the study has 1 \(loss\)"),
+        (["accuracy", "latency"], (0.5, None), "None, which is not a number"),
+    ],
 )
-def test_values_that_the_study_has_no_objectives_for_are_an_error(objectives: list[str], known: str) -> None:
-    expected = f"returned 3 values, but of objectives the study has {known}"
+def test_values_that_the_study_has_no_objectives_for_are_an_error(
+    objectives: list[str], returned: Any, expected: str
+) -> None:
     with pytest.raises(tuning.ReportError, match=expected), fake_study(objectives=objectives):
-        tuning.optuna_trial().complete([0.5, 1, 2])
+        tuning.optuna_trial().complete(returned)
+
+
+@pytest.mark.parametrize("values", [np.array([0.5, 12]), torch.tensor([0.5, 12]), [np.float64(0.5), torch.tensor(12)]])
+def test_arrays_and_tensors_of_values_count_one_by_one(values: Any) -> None:
+    with fake_study(objectives=["accuracy", "latency"]) as study:
+        tuning.optuna_trial().complete(values)
+    assert [report.values for report in study.reports] == [{"accuracy": 0.5, "latency": 12.0}]
+
+
+def test_what_is_returned_comes_after_all_that_was_reported_by_name() -> None:
+    with fake_study(objectives=["accuracy", "latency"]) as study:
+        trial = tuning.current_trial()
+        trial.report({"accuracy": 0.1, "latency": 99}, step=5)
+        trial.report({"accuracy": 0.2, "latency": 88}, step=10)
+        tuning.optuna_trial().complete((0.5, 12))
+    assert [report.step for report in study.reports] == [5, 10, 11]
 
 
 def test_outside_a_study_several_values_are_printed_by_their_places(script: Script) -> None:

@@ -40,7 +40,6 @@ class OptunaTrial:
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
-        self._last_step = 0
         self.params: dict[str, Any] = {}
         """Parameters that were suggested so far."""
         self.user_attrs: dict[str, Any] = {}
@@ -91,11 +90,10 @@ class OptunaTrial:
 
         As with Optuna, only the first value of a step counts.
         """
-        if step + 1 <= self._last_step:
+        if step + 1 <= self._trial.last_step:
             _log.warning("step %s was reported already, its new value is ignored", step)
             return
         self._trial.report({self._objective(): value}, step=step + 1)
-        self._last_step = step + 1
 
     def should_prune(self) -> bool:
         """Whether the trial should stop, by the operator's newest answer."""
@@ -116,19 +114,23 @@ class OptunaTrial:
         ReportError
             There are more or fewer values than objectives, or one is no number.
         """
-        if isinstance(values, Sequence):
-            self._trial.report(self._by_name(values), step=self._last_step + 1)
+        returned = _returned(values)
+        if len(returned) == 1 and len(self._trial.objectives) <= 1:
+            self.report(returned[0], step=self._trial.last_step)
         else:
-            self.report(values, step=self._last_step)
+            self._trial.report(self._by_name(returned), step=self._trial.last_step + 1)
         self._trial.complete()
 
-    def _by_name(self, values: Sequence[SupportsFloat]) -> dict[str, SupportsFloat]:
+    def _by_name(self, values: Sequence[Any]) -> dict[str, Any]:
         if not self._trial.in_study:
             return {f"values_{index}": value for index, value in enumerate(values)}
         names = self._trial.objectives
         if len(names) != len(values):
             known = f"{len(names)} ({', '.join(names)})" if names else "none that it names in TUNING_OBJECTIVES"
-            raise ReportError(f"the objective returned {len(values)} values, but of objectives the study has {known}")
+            raise ReportError(
+                f"the objective returned {len(values)} value{'' if len(values) == 1 else 's'}, but of objectives the "
+                f"study has {known}: return one value for each, in this order"
+            )
         return dict(zip(names, values, strict=True))
 
     def _objective(self) -> str:
@@ -151,6 +153,14 @@ class OptunaTrial:
                 f"{request.type}, or ask for it only where its `when` holds, or let the study say `defineByRun: true`"
             )
         return outside_a_study
+
+
+def _returned(values: Any) -> tuple[Any, ...]:
+    """Return the values of a tuple, list, array or tensor, or the only one."""
+    try:
+        return (values,) if isinstance(values, (str, bytes)) else tuple(values)
+    except TypeError:
+        return (values,)
 
 
 def _as_value(choice: Any) -> ParameterValue:

@@ -97,7 +97,7 @@ def fake_study(
     number, run, folds, seed, budget, objective, checkpoint_dir, resume_from
         The trial's properties of the same names.
     objectives
-        Metrics of several objectives, in place of `objective`.
+        Metrics of the study's objectives, in place of `objective`.
 
     The end of the block is the end of the trial: `Trial.prune()` and an uncaught `TrialPruned` leave the block
     quietly, other exceptions are recorded as Failed and pass on, and a block that just ends is Complete.
@@ -114,8 +114,8 @@ def fake_study(
         parameters=dict(parameters or {}),
         seed=seed,
         budget=budget,
-        objective=None if objectives else objective,
-        objectives=tuple(objectives),
+        objective=next(iter(objectives), objective) if len(objectives) <= 1 else None,
+        objectives=tuple(objectives) if len(objectives) > 1 else (),
         checkpoint_dir=None if checkpoint_dir is None else fspath(checkpoint_dir),
         resume_from=None if resume_from is None else fspath(resume_from),
     )

@@ -135,6 +135,11 @@ class Trial:
         """
         return self._checkpoints.found()
 
+    @property
+    def last_step(self) -> int:
+        """The largest step that this process has reported; 0: none."""
+        return max(self._steps, default=0)
+
     def report(self, values: Mapping[str, SupportsFloat], step: int) -> None:
         """Report metrics after a step; returns at once.
 

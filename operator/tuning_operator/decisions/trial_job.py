@@ -59,7 +59,7 @@ def trial_job(study: StudyKey, spec: StudySpec, trial: OpenTrial, reports: Repor
         seed=base_seed(trial.seed, runs),
         budget=trial.lineage.budget,
         objective=spec.objective.metric if len(spec.objectives) == 1 else None,
-        objectives=() if len(spec.objectives) == 1 else [objective.metric for objective in spec.objectives],
+        objectives=() if len(spec.objectives) == 1 else tuple(objective.metric for objective in spec.objectives),
     )
     variables = container_variables({**environment.variables(), **_stand_ins(spec, trial)}, runs)
     container = _prepare_pod(template, study, trial, variables)

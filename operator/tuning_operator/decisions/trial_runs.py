@@ -41,9 +41,9 @@ def base_seed(seed: int, runs: int) -> int:
 def container_variables(variables: Mapping[str, str], runs: int) -> list[dict[str, Any]]:
     """Return a trial's variables as entries of a container's `env`.
 
-    Kubernetes expands `$(X)` in values too: a parameter's text is not to be expanded.
+    Kubernetes expands `$(X)` in values too, and makes one `$` of two: a parameter's text is to arrive as it is.
     """
-    escaped = {name: value.replace("$(", "$$(") for name, value in variables.items()}
+    escaped = {name: value.replace("$", "$$") for name, value in variables.items()}
     if runs == 1:
         return [{"name": name, "value": value} for name, value in escaped.items()]
     del escaped[RUN_VARIABLE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -28,15 +28,16 @@ class Judging:
         self._writer = writer
         self._clock = clock
 
-    def use(self, pruner: TrialPruner, trials: Iterable[FrozenTrial]) -> None:
-        """Let another pruner decide from now on, which knows nothing of these trials yet."""
+    def use(self, pruner: TrialPruner, trials: Iterable[FrozenTrial], running: Mapping[int, TrialProgress]) -> None:
+        """Let another pruner decide from now on, which knows nothing of these trials yet; some of them are running."""
         self._pruner = pruner
         for trial in trials:
-            pruner.add_rungs(trial.number, rungs(trial.user_attrs))
+            progress = running.get(trial.number)
+            pruner.add_rungs(trial.number, rungs(trial.user_attrs) if progress is None else progress.rungs)
             self.take_end(trial)
 
     def take_end(self, trial: FrozenTrial) -> None:
-        """Take a trial that ended just now, whose rungs are known."""
+        """Take a trial whose rungs are known, once it has ended; nothing happens before."""
         if trial.state is TrialState.COMPLETE:
             self._pruner.add_complete(trial)
 
@@ -54,14 +55,13 @@ class Judging:
             trial.forget_undecided()
             return None, False
         start = time.perf_counter()
-        pruner = self._pruner
-        verdict = judge(pruner, trial)
+        verdict = judge(self._pruner, trial)
         seconds = time.perf_counter() - start
         if verdict.prune or verdict.rungs:
             try:
                 await self._store(trial, verdict)
             except Exception:  # who is cancelled has written, as far as can be known
-                take_back(pruner, trial, verdict)
+                take_back(self._pruner, trial, verdict)  # another one knows the rungs too by now
                 raise
         trial.forget_undecided()
         return seconds, verdict.prune

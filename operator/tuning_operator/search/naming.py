@@ -87,11 +87,12 @@ def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSample
     chooses for this parameter alone.
     """
     given: Mapping[str, Any] = trial.system_attrs.get(GIVEN) or {}
+    if wanted.name in given and wanted.parameter.contains(given[wanted.name]):
+        (stored,) = stored_values(wanted.parameter, [given[wanted.name]])
+        return wanted.distribution.to_external_repr(wanted.distribution.to_internal_repr(stored))
     jointly: Mapping[str, Any] = trial.system_attrs.get(JOINTLY) or {}
-    known = stored_values(wanted.parameter, [given[wanted.name]]) if wanted.name in given else []
-    for value in (*known, *([jointly[wanted.name]] if wanted.name in jointly else [])):
-        if contains(wanted.distribution, value):
-            return value
+    if wanted.name in jointly and contains(wanted.distribution, jointly[wanted.name]):
+        return jointly[wanted.name]
     if wanted.distribution.single():
         return _get_single_value(wanted.distribution)
     return sampler.sample_independent(study, trial, wanted.name, wanted.distribution)

@@ -124,7 +124,7 @@ class StudyRepository(StudyHistory):
             before, suggestions = self._spec, self._suggestions
             if (spec.search, spec.parallelism) == (before.search, before.parallelism):
                 return
-            await asyncio.to_thread(self._use_sampler, spec)  # which looks at all trials
+            self._use_sampler(spec)
             suggestions.drop()
             if spec.search.pruner != before.search.pruner or spec.search.seed != before.search.seed:
                 self._use_pruner(spec)
@@ -145,7 +145,8 @@ class StudyRepository(StudyHistory):
         self._suggestions.drop()
 
     def _use_pruner(self, spec: StudySpec) -> None:
-        self._judging.use(make_pruner(spec.search.pruner, self._directions()[0], self._seed), self._frozen())
+        pruner = make_pruner(spec.search.pruner, self._directions()[0], self._seed)
+        self._judging.use(pruner, self._frozen(), self._open)
 
     def _use_sampler(self, spec: StudySpec) -> None:
         """Suggest anew from what is stored."""

@@ -72,7 +72,9 @@ class Suggestions:
                 break
         taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
         self._asked += len(taken)
-        self._refill()
+        if not self._dropped and self._ahead(self._asked):
+            self._rest()
+            self._prepare()
         return taken
 
     async def choose(self, wanted: Wanted) -> Any:
@@ -89,21 +91,21 @@ class Suggestions:
             self._pause.cancel()
             self._pause = None
 
-    def _refill(self) -> None:
-        """Have what was taken replaced: soon, or at once where little is left."""
-        ahead = self._ahead(self._asked)
-        if len(self._ready) < ahead / 2:
-            self._prepare()
-        elif len(self._ready) < ahead and self._pause is None:
-            self._pause = asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._end_pause)
+    def _rest(self) -> None:
+        """Prepare nothing for a moment."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pause = asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._go_on)
 
-    def _end_pause(self) -> None:
+    def _go_on(self) -> None:
         self._pause = None
         self._prepare()
 
     def _prepare(self) -> None:
         """Have one more trial suggested where that may be: a call that is short keeps nobody waiting."""
-        if self._call is None and not self._dropped and len(self._ready) < self._ahead(self._asked):
+        ahead, ready = self._ahead(self._asked), len(self._ready)
+        rests = self._pause is not None and ready >= ahead / 2
+        if self._call is None and not self._dropped and not rests and ready < ahead:
             self._suggest(1, 0.0)
 
     def _suggest(self, count: int, seconds: float) -> asyncio.Future[list[Suggestion]]:
