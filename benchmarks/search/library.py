@@ -25,8 +25,8 @@ class Library:
         self.clock = FakeClock()
         make_pruner = None if cell.pruner == WITHOUT_PRUNER else PRUNERS[cell.pruner].library
         self._study = optuna.create_study(
-            # Hyperband draws the brackets from the name.
-            study_name=f"study {cell.seed}",
+            # Hyperband draws the brackets from the name; this project from the seed.
+            study_name=f"{cell.seed}" if cell.side == TWIN else f"study {cell.seed}",
             sampler=SAMPLERS[cell.sampler].library(cell.seed, function),
             pruner=None if make_pruner is None else make_pruner(),
             directions=["minimize"] * (1 if function.second is None else 2),

@@ -209,10 +209,11 @@ def test_optuna_with_the_products_random_numbers_finds_the_same(
 OPTUNAS = {name for name, pruning in PRUNERS.items() if pruning.library is not None}
 
 
-@pytest.mark.parametrize("pruner", sorted(OPTUNAS - {"Hyperband"}))  # whose brackets Optuna draws otherwise
-def test_a_pruner_stops_the_same_trials_as_optunas(pruner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sampler", ["Random", "TPE"])
+@pytest.mark.parametrize("pruner", sorted(OPTUNAS))
+def test_a_pruner_stops_the_same_trials_as_optunas(pruner: str, sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cell, "evaluations", 24)
-    product, twin = (run_cell(Cell(side, "Random", pruner, "network", 4, 3)) for side in (PRODUCT, TWIN))
+    product, twin = (run_cell(Cell(side, sampler, pruner, "network", 4, 3)) for side in (PRODUCT, TWIN))
     assert (product.pruned, product.gpu_seconds) == (twin.pruned, twin.gpu_seconds)
     assert (product.pruned > 0) == (pruner != "None")
 
