@@ -103,6 +103,22 @@ def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> N
     assert "suggestion" not in called.out
 
 
+def test_a_walk_has_as_many_trainings_as_points(workplace: Workplace) -> None:
+    parameters = [
+        {"name": "rate", "type": "Float", "low": 1e-4, "high": 1e-1, "scale": "Log"},
+        {"name": "layers", "type": "Int", "low": 1, "high": 3},
+    ]
+    search = {"sampler": {"name": "Grid", "options": {"points": 4}}}
+    document = study_document(maxTrials=100, parameters=parameters, search=search)
+    document["spec"]["trial"]["repeats"] = 2
+    workplace.write(document)
+    shown = json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)
+    assert (shown["points"], shown["plannedTrainings"]) == (12, 24)
+    table = workplace.call("preview", "study.yaml", "--suggestions", "0").out
+    assert "12, each at most once" in table
+    assert "24 (12 trials x 2 repeats)" in table
+
+
 def test_the_first_suggestions_are_those_that_are_run(workplace: Workplace) -> None:
     workplace.write(study_document(maxTrials=3, parallelism=1))
     shown = json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)

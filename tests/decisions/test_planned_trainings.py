@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.builders import snapshot, spec, trial_fields
 from tuning_operator.api.status import ConditionType
+from tuning_operator.decisions.history import History
 from tuning_operator.decisions.planned_trainings import planned_trainings, warnings_of_cost
 from tuning_operator.decisions.study_status import study_status
 
@@ -10,6 +11,14 @@ def test_each_repeat_of_each_fold_is_a_training() -> None:
     assert planned_trainings(spec(maxTrials=10)) == 10
     assert planned_trainings(spec(maxTrials=10, trial=trial_fields(repeats=3))) == 30
     assert planned_trainings(spec(maxTrials=10, trial=trial_fields(repeats=3, folds=5))) == 150
+
+
+def test_no_more_is_planned_than_the_search_has_points_for() -> None:
+    assert planned_trainings(spec(maxTrials=10, trial=trial_fields(repeats=3)), size=4) == 12
+    assert planned_trainings(spec(maxTrials=10), size=40) == 10
+    assert warnings_of_cost(spec(maxTrials=100_000), size=16) == []
+    known = snapshot(maxTrials=10, history=History(size=4))
+    assert study_status(known, "token").planned_trainings == 4
 
 
 def test_the_status_shows_what_is_planned_before_it_is_paid_and_warns_of_much() -> None:

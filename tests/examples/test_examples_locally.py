@@ -11,6 +11,8 @@ import yaml
 
 from tests.examples.lineage import check_lineage
 from tests.examples.shortening import shorten
+from tuning_operator.api.pruners import PrunerName
+from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.validation import parse_study
 from tuning_operator.api.yaml_files import load_study
 
@@ -30,6 +32,12 @@ def tuning(folder: Path, *arguments: str) -> str:
     done = subprocess.run([TUNING, *arguments], cwd=folder, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_every_sampler_strategy_and_pruner_has_an_example() -> None:
+    searches = [parse_study(load_study(example)).spec.search for example in EXAMPLES]
+    assert {search.sampler.name for search in searches} == set(SamplerName)
+    assert {search.pruner.name for search in searches} == set(PrunerName)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)

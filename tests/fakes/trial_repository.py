@@ -122,6 +122,7 @@ class FakeTrialRepository:
         return History(
             total=len(self._trials),
             open=tuple(self._view(trial) for trial in self._trials if trial.finished is None),
+            size=self.points,
             exhausted=self.points is not None and len(self._trials) >= self.points,
             waits=self.waits,
             started_at=started_at,

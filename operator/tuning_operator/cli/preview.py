@@ -27,7 +27,7 @@ def preview(
     from tuning_operator.api.yaml_files import load_study
     from tuning_operator.cli.console import document_text, out
     from tuning_operator.cli.preview_view import preview_document, preview_view
-    from tuning_operator.cli.suggestions import first_suggestions, warm_start_report
+    from tuning_operator.cli.suggestions import outlook_of, warm_start_report
     from tuning_operator.cli.trial_rows import WAITING, TrialRow
 
     study = parse_study(load_study(file))
@@ -36,23 +36,24 @@ def preview(
         as_text = output if output is Output.JSON else Output.YAML
         typer.echo(document_text(_first_job(study), as_text), nl=False)
         return
-    rows = [TrialRow(trial.number, WAITING, trial.parameters) for trial in first_suggestions(name, spec, suggestions)]
+    outlook = outlook_of(name, spec, suggestions)
+    rows = [TrialRow(trial.number, WAITING, trial.parameters) for trial in outlook.trials]
     warm_start = warm_start_report(name, spec)
     if output is Output.TABLE:
         console = out()
-        console.print(preview_view(name, spec, rows, warm_start, console.width))
+        console.print(preview_view(name, spec, rows, outlook.size, warm_start, console.width))
     else:
-        typer.echo(document_text(preview_document(name, spec, rows, warm_start), output), nl=False)
+        typer.echo(document_text(preview_document(name, spec, rows, outlook.size, warm_start), output), nl=False)
 
 
 def _first_job(study: TuningStudy) -> dict[str, Any]:
     """Return the Job of trial 0 as the operator would write it, but for the uid, the address and the credential."""
-    from tuning_operator.cli.suggestions import first_suggestions
+    from tuning_operator.cli.suggestions import outlook_of
     from tuning_operator.decisions.report_access import ReportAccess
     from tuning_operator.decisions.snapshot import StudyKey
     from tuning_operator.decisions.trial_job import trial_job
 
-    (trial,) = first_suggestions(study.metadata.name, study.spec, 1)
+    (trial,) = outlook_of(study.metadata.name, study.spec, 1).trials
     metadata = study.metadata
     key = StudyKey(metadata.namespace, metadata.name, metadata.uid or "00000000-0000-0000-0000-000000000000")
     access = ReportAccess("http://tuning-operator.example/v1/reports", "credential-of-the-attempt")

@@ -31,13 +31,16 @@ from tuning_operator.search.halving import rung_steps
 _SCALES = {Scale.LINEAR: "linear", Scale.LOG: "log", Scale.REVERSE_LOG: "reverse log"}
 
 
-def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow], warm_start: str) -> dict[str, Any]:
+def preview_document(
+    name: str, spec: StudySpec, suggestions: Sequence[TrialRow], size: int | None, warm_start: str
+) -> dict[str, Any]:
     """Return the preview as JSON."""
     return {
         "study": name,
         "objectives": [objective.to_document() for objective in spec.objectives],
         "metricConstraints": [constraint.to_document() for constraint in spec.metric_constraints],
-        "plannedTrainings": planned_trainings(spec),
+        "plannedTrainings": planned_trainings(spec, size),
+        "points": size,
         "repeats": spec.trial.repeats,
         "folds": spec.trial.folds,
         "parallelRuns": spec.trial.runs_at_once,
@@ -55,11 +58,11 @@ def preview_document(name: str, spec: StudySpec, suggestions: Sequence[TrialRow]
 
 
 def preview_view(
-    name: str, spec: StudySpec, suggestions: Sequence[TrialRow], warm_start: str, width: int
+    name: str, spec: StudySpec, suggestions: Sequence[TrialRow], size: int | None, warm_start: str, width: int
 ) -> RenderableType:
     """Return the preview for people."""
     title = Text.assemble((name, "bold"), (f"  {'; '.join(map(_aim, spec.objectives))}", FAINT))
-    facts = pairs_table(_facts(spec, warm_start))
+    facts = pairs_table(_facts(spec, size, warm_start))
     parts: list[RenderableType] = [Text(), title, Text(), facts]
     if spec.parameters:
         parts += [Text(), _space(spec.parameters)]
@@ -81,14 +84,15 @@ def _bounds(constraints: Sequence[MetricConstraint]) -> dict[str, str]:
     return {"bounds": ", ".join(bounds)} if bounds else {}
 
 
-def _facts(spec: StudySpec, warm_start: str) -> dict[str, str | Text]:
+def _facts(spec: StudySpec, size: int | None, warm_start: str) -> dict[str, str | Text]:
     gpus = gpus_requested(spec.trial.template)
-    trainings = f"{_trainings(spec)}, {spec.parallelism * spec.trial.runs_at_once} at a time"
+    trainings = f"{_trainings(spec, size)}, {spec.parallelism * spec.trial.runs_at_once} at a time"
     search = spec.search
     return {
         "trainings": trainings + (f", {plural(gpus, 'GPU')} each" if gpus else ""),
         **_bounds(spec.metric_constraints),
         "sampler": _method(search.sampler.name.value, search.sampler.parsed_options()),
+        **({} if size is None else {"points": f"{size:,}, each at most once"}),
         "pruner": _method(search.pruner.name.value, search.pruner.parsed_options()),
         **schedule_facts(spec),
         **_brackets(search.pruner.parsed_options()),
@@ -99,12 +103,12 @@ def _facts(spec: StudySpec, warm_start: str) -> dict[str, str | Text]:
     }
 
 
-def _trainings(spec: StudySpec) -> str:
+def _trainings(spec: StudySpec, size: int | None) -> str:
     """Return how many trainings are planned, and what they are made of where a trial is more than one."""
     if spec.trial.runs == 1:
-        return str(planned_trainings(spec))
-    parts = [(planned_trials(spec), "trial"), (spec.trial.repeats, "repeat"), (spec.trial.folds, "fold")]
-    return f"{planned_trainings(spec)} ({' x '.join(plural(count, noun) for count, noun in parts if count > 1)})"
+        return str(planned_trainings(spec, size))
+    parts = [(planned_trials(spec, size), "trial"), (spec.trial.repeats, "repeat"), (spec.trial.folds, "fold")]
+    return f"{planned_trainings(spec, size)} ({' x '.join(plural(count, noun) for count, noun in parts if count > 1)})"
 
 
 def _brackets(options: ResourceModel) -> dict[str, str]:

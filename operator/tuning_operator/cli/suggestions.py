@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,28 +19,37 @@ from tuning_operator.search.database import Database
 from tuning_operator.search.warm_start import read_warm_start
 
 
-def first_suggestions(name: str, spec: StudySpec, count: int) -> Sequence[OpenTrial]:
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a search before its first trial."""
+
+    trials: Sequence[OpenTrial]
+    """The first ones."""
+    size: int | None
+    """How many it can have; None: endlessly many, or not known yet."""
+
+
+def outlook_of(name: str, spec: StudySpec, count: int) -> Outlook:
     """Return the first trials that the sampler asks for while there are no results, at most `maxTrials`.
 
     Of a warm start they know what stands in the file, and nothing of other studies.
     They are those of a real run as far as they do not depend on results, and only with a seed the same each time.
     """
 
-    async def ask(directory: str) -> Sequence[OpenTrial]:
+    async def ask(directory: str) -> Outlook:
         repositories = StudyRepositories(f"sqlite:///{Path(directory) / 'preview.db'}")
         try:
             repository = await repositories.open(_new_key(name), _by_itself(spec))
             trials: list[OpenTrial] = []
             history = repository.history()
+            size = history.size
             while len(trials) < min(count, spec.max_trials) and not (history.exhausted or history.waits):
                 trials += await repository.ask(min(count, spec.max_trials) - len(trials))
                 history = repository.history()
-            return trials
+            return Outlook(trials, size)
         finally:
             await repositories.aclose()
 
-    if count == 0:
-        return ()
     with TemporaryDirectory(prefix="tuning-preview-") as directory:
         return asyncio.run(ask(directory))
 

@@ -109,7 +109,7 @@ def _accepted(snapshot: Snapshot) -> Claim:
     if snapshot.refusal:
         return Claim(False, "InvalidSpec", snapshot.refusal)
     known = f"; warm start: {snapshot.history.warm_start}" if snapshot.history.warm_start else ""
-    warnings = [*snapshot.warnings, *warnings_of_cost(snapshot.spec)]
+    warnings = [*snapshot.warnings, *warnings_of_cost(snapshot.spec, snapshot.history.size)]
     if warnings:
         return Claim(True, "ValidWithWarnings", "; ".join(warnings) + known)
     return Claim(True, "Valid", f"the study can be run as it is written{known}")

@@ -66,6 +66,8 @@ class History:
     """The part of it of complete trials."""
     active: ActiveTime = ActiveTime()
     """The study's own clock."""
+    size: int | None = None
+    """How many trials the search can have, enqueued ones included; None: endlessly many, or not known yet."""
     exhausted: bool = False
     """The sampler has no further point to try."""
     infeasible: str = ""

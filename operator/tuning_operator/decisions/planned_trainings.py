@@ -9,22 +9,24 @@ MANY = 10_000
 """Trainings above which a study is warned of its cost: few are meant, and each is at least a pod."""
 
 
-def planned_trials(spec: StudySpec) -> int:
-    """Return how many trials a study has when nothing ends it early."""
+def planned_trials(spec: StudySpec, size: int | None = None) -> int:
+    """Return how many trials a study has when nothing ends it early; `size` is how many its search can have, if that is
+    known."""
     schedule = schedule_of(spec.search.sampler.parsed_options())
-    return spec.max_trials if schedule is None else min(spec.max_trials, schedule.trials)
+    bounds = (spec.max_trials, size, None if schedule is None else schedule.trials)
+    return min(bound for bound in bounds if bound is not None)
 
 
-def planned_trainings(spec: StudySpec) -> int:
+def planned_trainings(spec: StudySpec, size: int | None = None) -> int:
     """Return how many trainings that takes, each a pod; retries come on top."""
-    return planned_trials(spec) * spec.trial.runs
+    return planned_trials(spec, size) * spec.trial.runs
 
 
-def warnings_of_cost(spec: StudySpec) -> list[str]:
+def warnings_of_cost(spec: StudySpec, size: int | None = None) -> list[str]:
     """Return a sentence where a study is unusually expensive."""
-    planned = planned_trainings(spec)
+    planned = planned_trainings(spec, size)
     if planned <= MANY:
         return []
-    factors = [(planned_trials(spec), "trials"), (spec.trial.repeats, "repeats"), (spec.trial.folds, "folds")]
+    factors = [(planned_trials(spec, size), "trials"), (spec.trial.repeats, "repeats"), (spec.trial.folds, "folds")]
     product = " x ".join(f"{count:,} {what}" for count, what in factors if count > 1)
     return [f"{planned:,} trainings are planned ({product}); lower one of them if that is more than was meant"]

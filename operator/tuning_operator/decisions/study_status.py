@@ -47,7 +47,7 @@ def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
         **front_fields(snapshot),
         recent=[_recent(snapshot, trial) for trial in history.recent[:MAX_RECENT]],
         usage=Usage(gpu_hours=round(usage.gpu_seconds / 3600, 4), trial_hours=round(usage.trial_seconds / 3600, 4)),
-        planned_trainings=planned_trainings(spec),
+        planned_trainings=planned_trainings(spec, history.size),
         planned_epochs=_planned_epochs(spec),
         read_token=read_token,
     )

@@ -94,6 +94,7 @@ class StudyHistory:
         return History(
             total=total,
             open=tuple(trial.view() for trial in self._open.values()),
+            size=self._size,
             exhausted=exhausted,
             infeasible=self._infeasible if exhausted else "",
             waits=self._waits,
