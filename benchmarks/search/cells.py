@@ -117,12 +117,12 @@ def read(files: Iterable[Path]) -> dict[Cell, Result]:
 
 def all_cells(seeds: Sequence[int]) -> Iterator[Cell]:
     """Return all cells, the most telling first."""
-    for sampler in ("TPE", "Random", "CMAES", "QMC", "NSGAII"):
+    for sampler in ("TPE", "Random", "CMAES", "QMC", "NSGAII", "NSGAIII"):
         yield from _of_sampler(sampler, seeds, (PRODUCT, LIBRARY))
     yield from _of_pruners(seeds)
     yield from _of_populations(seeds)
     yield from _of_sampler("Grid", seeds[:1], (PRODUCT, LIBRARY))
-    for sampler in ("TPE", "NSGAII", "CMAES", "Random"):
+    for sampler in ("TPE", "NSGAII", "NSGAIII", "CMAES", "Random"):
         yield from _of_sampler(sampler, seeds, (TWIN,))
     of_gp = _of_sampler("GP", seeds[:_GP_SEEDS], SIDES)
     yield from (cell for cell in of_gp if cell.function in _GP_FUNCTIONS)

@@ -62,6 +62,9 @@ SAMPLERS: dict[str, Method] = {
         )
     ),
     "NSGAII": Method(lambda seed, _: optuna.samplers.NSGAIISampler(seed=seed)),
+    "NSGAIII": Method(
+        lambda seed, _: optuna.samplers.NSGAIIISampler(seed=seed), takes=lambda function: function.second is not None
+    ),
     "Grid": Method(_grid, lambda function: {"points": _grid_points(function)}, takes=_has_no_conditions),
     "GP": Method(
         lambda seed, _: optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False),

@@ -14,6 +14,10 @@ from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after, 
 _SIGNS = {Verdict.SAME: "=", Verdict.NO_WORSE: "✓", Verdict.UNDECIDED: "·", Verdict.WORSE: "✗"}
 
 
+_UNRANKED = ("Grid", "NSGAIII")
+"""Samplers that are not for most of the functions."""
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown."""
     lines = [headings, ["---"] * len(headings), *rows]
@@ -57,7 +61,8 @@ def trials_to_target(summary: Summary, parallelism: int) -> str:
 
 def ranks(summary: Summary, evaluations: int) -> str:
     """Show each sampler's mean rank over the functions that all have, by its median; 1 is the best."""
-    samplers = [name for name in summary.samplers() if SAMPLERS[name].evaluations >= evaluations and name != "Grid"]
+    ranked = [name for name in summary.samplers() if name not in _UNRANKED]
+    samplers = [name for name in ranked if SAMPLERS[name].evaluations >= evaluations]
     rows = []
     for parallelism in (1, 8, 64):
         placed: dict[str, list[int]] = {sampler: [] for sampler in samplers}
