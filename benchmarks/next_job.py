@@ -119,10 +119,8 @@ def measure_all(on: Cluster, trials: int, parallelism: int, past: int) -> list[F
     on.delete_jobs()
     bare, bare_seen = measure_bare(on, trials, parallelism)
     on.delete_jobs()
-    say(
-        f"half as many, of {SEARCHED_SECONDS[0]:g} to {SEARCHED_SECONDS[1]:g} s, after {past:,}, at random and with TPE"
-    )
     fewer = trials // 2 + parallelism
+    say(f"{fewer} of {SEARCHED_SECONDS[0]:g} to {SEARCHED_SECONDS[1]:g} s after {past:,}, at random and with TPE")
     drawn = measure_operator(on, "Random", fewer, parallelism, past)
     on.delete_jobs()
     searched = measure_operator(on, "TPE", fewer, parallelism, past)

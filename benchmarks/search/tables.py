@@ -102,11 +102,10 @@ def _beside_optuna(summary: Summary, sampler: str, pruner: str, parallelism: int
     cells = [_SIGNS[found[function]] if function in found else "" for function in FUNCTIONS]
     seeds = max(len(summary.of(PRODUCT, sampler, function, parallelism, pruner)) for function in FUNCTIONS)
     name = sampler if pruner == WITHOUT_PRUNER else f"{sampler}, {pruner}"
-    return [name, str(parallelism), str(seeds), *cells, _together(comparisons), _same_numbers(twins)]
+    return [name, str(parallelism), str(seeds), *cells, _shown(*together(comparisons.values())), _same_numbers(twins)]
 
 
-def _together(comparisons: Mapping[str, Comparison]) -> str:
-    verdict, p = together(comparisons.values())
+def _shown(verdict: Verdict, p: float) -> str:
     return _SIGNS[verdict] + ("" if verdict is Verdict.SAME else f" p = {p:.1g}")
 
 
@@ -118,8 +117,8 @@ def _same_numbers(twins: Mapping[str, Comparison]) -> str:
     same = sum(each.same for each in twins.values())
     if same == len(twins):
         return f"= {same} of {same}"
-    verdict, _ = together(twins.values())  # of those with a gap
-    return f"{same} of {len(twins)}" + ("" if verdict is Verdict.SAME else f"; {_together(twins)}")
+    verdict, p = together(twins.values())  # of those with a gap
+    return f"{same} of {len(twins)}" + ("" if verdict is Verdict.SAME else f"; {_shown(verdict, p)}")
 
 
 def pruners(summary: Summary, parallelism: int) -> str:

@@ -41,6 +41,8 @@ class Trial:
         let it."""
         self._checkpoints = _checkpoints(environment)
         self._steps: set[int] = set()
+        self.last_step = 0
+        """The largest step that this process has reported; 0: none."""
         self.parameters: Mapping[str, Any] = dict(environment.parameters) if environment else {}
         """Parameters by name: the study's, and the defaults of those that the study does not tune."""
 
@@ -135,11 +137,6 @@ class Trial:
         """
         return self._checkpoints.found()
 
-    @property
-    def last_step(self) -> int:
-        """The largest step that this process has reported; 0: none."""
-        return max(self._steps, default=0)
-
     def report(self, values: Mapping[str, SupportsFloat], step: int) -> None:
         """Report metrics after a step; returns at once.
 
@@ -163,6 +160,7 @@ class Trial:
         if report.step in self._steps:
             raise ReportError(f"step {step} was reported already: report all metrics of a step in one call")
         self._steps.add(report.step)
+        self.last_step = max(self.last_step, report.step)
         self._channel.report(report)
 
     def should_prune(self) -> bool:
