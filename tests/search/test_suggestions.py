@@ -62,6 +62,13 @@ async def threads() -> AsyncIterator[ThreadPoolExecutor]:
         yield executor
 
 
+def _suggesting(threads: ThreadPoolExecutor, ahead: int, may: int) -> tuple[NumberedSuggester, Suggestions]:
+    """Return a suggester that may suggest so many, and who prepares so many of them ahead."""
+    suggester = NumberedSuggester()
+    suggester.may.release(may)
+    return suggester, Suggestions(suggester, threads, ahead=lambda _: ahead, asked=0)
+
+
 async def _until_ready(suggestions: Suggestions, count: int) -> None:
     while len(suggestions._ready) < count:
         assert suggestions._call is not None or suggestions._pause is not None
@@ -70,9 +77,7 @@ async def _until_ready(suggestions: Suggestions, count: int) -> None:
 
 
 async def test_what_was_prepared_is_handed_over_while_the_sampler_is_busy(threads: ThreadPoolExecutor) -> None:
-    suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=lambda _: 3, asked=0)
-    suggester.may.release(4)
+    suggester, suggestions = _suggesting(threads, ahead=3, may=4)
     assert [each.trial.number for each in await suggestions.take(1)] == [0]
     await _until_ready(suggestions, 3)
     assert [each.trial.number for each in await suggestions.take(2)] == [1, 2]  # it may not suggest any more now
@@ -83,9 +88,7 @@ async def test_what_was_prepared_is_handed_over_while_the_sampler_is_busy(thread
 
 
 async def test_a_call_that_ends_in_the_moment_in_which_it_is_needed_is_taken(threads: ThreadPoolExecutor) -> None:
-    suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=lambda _: 1, asked=0)
-    suggester.may.release()
+    suggester, suggestions = _suggesting(threads, ahead=1, may=1)
     await suggestions.take(1)
     call = suggestions._call
     assert call is not None
@@ -101,9 +104,7 @@ async def test_a_call_that_ends_in_the_moment_in_which_it_is_needed_is_taken(thr
 
 
 async def test_no_more_is_prepared_than_is_allowed(threads: ThreadPoolExecutor) -> None:
-    suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=lambda _: 2, asked=0)
-    suggester.may.release(100)
+    suggester, suggestions = _suggesting(threads, ahead=2, may=100)
     await suggestions.take(5)
     await _until_ready(suggestions, 2)
     assert suggestions._call is None
@@ -111,9 +112,7 @@ async def test_no_more_is_prepared_than_is_allowed(threads: ThreadPoolExecutor) 
 
 
 async def test_while_there_are_enough_the_sampler_rests_until_jobs_are_created(threads: ThreadPoolExecutor) -> None:
-    suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=lambda _: 4, asked=0)
-    suggester.may.release(100)
+    _, suggestions = _suggesting(threads, ahead=4, may=100)
     await suggestions.take(1)
     await _until_ready(suggestions, 4)
     await suggestions.take(2)
@@ -126,18 +125,14 @@ async def test_while_there_are_enough_the_sampler_rests_until_jobs_are_created(t
 
 
 async def test_without_need_nothing_is_prepared(threads: ThreadPoolExecutor) -> None:
-    suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=lambda _: 0, asked=0)
-    suggester.may.release(1)
+    suggester, suggestions = _suggesting(threads, ahead=0, may=1)
     await suggestions.take(1)
     assert suggestions._call is None
     assert suggester.calls == [([], 0)]
 
 
 async def test_ends_are_told_with_the_next_call_each_once(threads: ThreadPoolExecutor) -> None:
-    suggester = NumberedSuggester()
-    suggestions = Suggestions(suggester, threads, ahead=lambda _: 0, asked=0)
-    suggester.may.release(2)
+    suggester, suggestions = _suggesting(threads, ahead=0, may=2)
     await suggestions.take(1)
     suggestions.learn(numbered(0))
     await suggestions.take(1)
