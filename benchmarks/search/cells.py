@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.search.functions import FUNCTIONS
 from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS, Pruning
+from benchmarks.search.training import Reporting
 
 PRODUCT, LIBRARY, TWIN = "product", "optuna", "optuna-reseeded"
 """This project; Optuna as it is; and Optuna with this project's random numbers, which shows whether anything else
@@ -24,7 +25,6 @@ _PRUNED_FUNCTIONS = ("hartmann", "network", "noisy")
 _PRUNED_PARALLELISM = 8
 _POPULATIONS_FUNCTIONS = ("hartmann", "network")
 _GP_FUNCTIONS = ("branin", "rosenbrock", "hartmann", "network", "noisy", "zdt1")
-_GP_SEEDS = 10
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Cell:
 
     @property
     def evaluations(self) -> int:
-        """How many trials it has."""
+        """How many trials it has: with a sampler alone at least twice as many as run at a time."""
         if self.pruner == WITHOUT_PRUNER:
-            return SAMPLERS[self.sampler].evaluations
+            return max(SAMPLERS[self.sampler].evaluations, 2 * self.parallelism)
         return (POPULATIONS.get(self.pruner) or PRUNERS[self.pruner]).evaluations
 
     @property
-    def with_curves(self) -> bool:
-        """Whether trials report each epoch."""
-        if self.pruner in POPULATIONS:
-            return POPULATIONS[self.pruner].has_curves
-        return self.pruner != WITHOUT_PRUNER
+    def reporting(self) -> Reporting:
+        """What trials report."""
+        if self.pruner == WITHOUT_PRUNER:
+            return Reporting.END
+        return (POPULATIONS.get(self.pruner) or PRUNERS[self.pruner]).reporting
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def all_cells(seeds: Sequence[int]) -> Iterator[Cell]:
     yield from _of_sampler("Grid", seeds[:1], (PRODUCT, LIBRARY))
     for sampler in ("TPE", "NSGAII", "NSGAIII", "CMAES", "Random"):
         yield from _of_sampler(sampler, seeds, (TWIN,))
-    of_gp = _of_sampler("GP", seeds[:_GP_SEEDS], SIDES)
+    of_gp = _of_sampler("GP", seeds, SIDES)
     yield from (cell for cell in of_gp if cell.function in _GP_FUNCTIONS)
 
 

@@ -28,7 +28,7 @@ class Library:
             # Hyperband draws the brackets from the name; this project from the seed.
             study_name=f"{cell.seed}" if cell.side == TWIN else f"study {cell.seed}",
             sampler=SAMPLERS[cell.sampler].library(cell.seed, function),
-            pruner=None if make_pruner is None else make_pruner(),
+            pruner=None if make_pruner is None else make_pruner(function),
             directions=["minimize"] * (1 if function.second is None else 2),
         )
         self._cell = cell
@@ -39,23 +39,23 @@ class Library:
         """Ask for as many trials as run at a time."""
         return self._ask(min(self._cell.parallelism, self._cell.evaluations))
 
-    async def report(self, number: int, epoch: int, values: Values) -> bool:
+    async def report(self, number: int, step: int, values: Values) -> bool:
         """Report, and ask the pruner."""
         trial = self._trials[number]
-        trial.report(values[0], epoch)
+        trial.report(values[0], step)
         return bool(trial.should_prune())
 
-    async def end(self, number: int, epoch: int, values: Values, pruned: bool) -> Sequence[Proposal]:
+    async def end(self, number: int, step: int, values: Values, result: Values | None) -> Sequence[Proposal]:
         """Tell, and ask for the next trial."""
         trial = self._trials[number]
-        if not pruned and self._cell.pruner != WITHOUT_PRUNER:
-            trial.report(values[0], epoch)
+        if result is not None and self._cell.pruner != WITHOUT_PRUNER:
+            trial.report(values[0], step)
         # GridSampler ends `optimize` so, which nobody called.
         with contextlib.suppress(RuntimeError):
-            if pruned:
+            if result is None:
                 self._study.tell(trial, state=TrialState.PRUNED)
             else:
-                self._study.tell(trial, values)
+                self._study.tell(trial, result)
         return self._ask(1)
 
     def _ask(self, count: int) -> Sequence[Proposal]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from benchmarks.search.functions import Function
-from benchmarks.search.training import EPOCHS
+from benchmarks.search.training import EPOCHS, Reporting
 
 EVALUATIONS = 256
 """Trials of a study: a power of two, for Sobol's sequence, and four times the largest parallelism."""
@@ -69,7 +69,6 @@ SAMPLERS: dict[str, Method] = {
     "GP": Method(
         lambda seed, _: optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False),
         evaluations=GP_EVALUATIONS,
-        parallelism=(1, 8),
     ),
 }
 """By the name that a study gives it."""
@@ -79,31 +78,44 @@ SAMPLERS: dict[str, Method] = {
 class Pruning:
     """A pruner, or a strategy that does without one."""
 
-    library: Callable[[], BasePruner] | None
+    library: Callable[[Function], BasePruner] | None
     """None: Optuna has none."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Callable[[Function], Mapping[str, Any]] = lambda _: {}
     evaluations: int = 128
+    reporting: Reporting = Reporting.EPOCHS
 
 
 _WARMUP = {"nWarmupSteps": 3}
 
+
+def _bound(function: Function) -> float:
+    """Return what a random trial is as bad as: nobody wants to go on with what is worse."""
+    return function.minimum + function.spread
+
+
 PRUNERS: dict[str, Pruning] = {
-    "None": Pruning(optuna.pruners.NopPruner),
-    "Median": Pruning(lambda: optuna.pruners.MedianPruner(n_warmup_steps=3), _WARMUP),
-    "Percentile": Pruning(lambda: optuna.pruners.PercentilePruner(25.0, n_warmup_steps=3), _WARMUP),
+    "None": Pruning(lambda _: optuna.pruners.NopPruner()),
+    "Median": Pruning(lambda _: optuna.pruners.MedianPruner(n_warmup_steps=3), lambda _: _WARMUP),
+    "Percentile": Pruning(lambda _: optuna.pruners.PercentilePruner(25.0, n_warmup_steps=3), lambda _: _WARMUP),
     "SuccessiveHalving": Pruning(
-        lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3), {"reductionFactor": 3}
+        lambda _: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
+        lambda _: {"reductionFactor": 3},
     ),
     "Hyperband": Pruning(
-        lambda: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3),
-        {"maxResource": EPOCHS},
+        lambda _: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3),
+        lambda _: {"maxResource": EPOCHS},
+    ),
+    "Threshold": Pruning(
+        lambda function: optuna.pruners.ThresholdPruner(upper=_bound(function), n_warmup_steps=3),
+        lambda function: {"upper": _bound(function), **_WARMUP},
     ),
     "Patient": Pruning(
-        lambda: optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(n_warmup_steps=3), patience=3),
-        {"patience": 3, "wrappedPruner": {"name": "Median", "options": dict(_WARMUP)}},
+        lambda _: optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(n_warmup_steps=3), patience=3),
+        lambda _: {"patience": 3, "wrappedPruner": {"name": "Median", "options": _WARMUP}},
     ),
+    "Wilcoxon": Pruning(lambda _: optuna.pruners.WilcoxonPruner(), reporting=Reporting.FOLDS),
     # A strategy in place of the sampler: 147 points, of which 9 and some more train to the end.
-    "SynchronousHyperband": Pruning(None, {"maxResource": EPOCHS, "iterations": 3}, evaluations=210),
+    "SynchronousHyperband": Pruning(None, lambda _: {"maxResource": EPOCHS, "iterations": 3}, evaluations=210),
 }
 """By the name that a study gives it."""
 
@@ -117,8 +129,8 @@ class Population:
     """Its trials, which may go on from others'."""
     takes: Callable[[Function], bool] = lambda _: True
     """Whether it can search a function's space."""
-    has_curves: bool = True
-    """Whether trials report each epoch; one that only trains whole trials needs no more than their ends."""
+    reporting: Reporting = Reporting.EPOCHS
+    """One that only trains whole trials needs no more than their ends."""
 
 
 def _has_steps(function: Function) -> bool:
@@ -131,7 +143,9 @@ POPULATIONS: dict[str, Population] = {
         {"populationSize": 20, "interval": EPOCHS // 9, "generations": 9}, evaluations=180
     ),
     # Whole trainings; its defaults are for many more.
-    "RegularizedEvolution": Population({"populationSize": 32, "sampleSize": 8}, evaluations=128, has_curves=False),
+    "RegularizedEvolution": Population(
+        {"populationSize": 32, "sampleSize": 8}, evaluations=128, reporting=Reporting.END
+    ),
     # One net of 27 epochs, and the variants of three cycles: as many epochs as three whole trainings.
     "MIHA": Population(
         {"cycles": 3, "populationSize": 8, "runupEpochs": 3, "epochsPerIndividual": 2, "fixingEpochs": 5},

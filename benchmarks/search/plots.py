@@ -29,7 +29,7 @@ COLOURS = {
     "QMC": "#8250df",
     "Random": "#57606a",
 }
-MARKERS = dict(zip(PRUNERS, "osD^vPX", strict=True))
+MARKERS = dict(zip(PRUNERS, "osD^v<P>X", strict=True))
 FAINT, GREY = "#eaeef2", "#57606a"
 _TRIALS = (4, 8, 16, 32, 64, 128, 256)
 _FEW_DECADES = 50

@@ -12,6 +12,7 @@ from benchmarks.search.cells import WITHOUT_PRUNER, Cell
 from benchmarks.search.functions import Function
 from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.simulation import Proposal, Values
+from benchmarks.search.training import FOLDS, Reporting
 from tests.builders import STUDY, trial_fields
 from tests.engine.world import EngineInAWorld
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
@@ -25,30 +26,44 @@ METRICS = ("loss", "cost")
 class Product:
     """Implements `Searcher`: what pods and the API server would say is said here."""
 
-    def __init__(self, world: EngineInAWorld, trials: StudyRepository) -> None:
+    def __init__(self, world: EngineInAWorld, trials: StudyRepository, *, has_folds: bool) -> None:
         self.clock = world.clock
         self._world = world
         self._trials = trials
+        self._has_folds = has_folds
         self._started = 0
 
     async def begin(self) -> Sequence[Proposal]:
         """Let the engine start the first Jobs."""
         return await self._step()
 
-    async def report(self, number: int, epoch: int, values: Values) -> bool:
+    async def report(self, number: int, step: int, values: Values) -> bool:
         """Report as the SDK does."""
-        answer = await self._trials.report(number, 1, ReportBatch((_report(epoch, values),)))
+        if self._has_folds:
+            await self._end_fold(number, step, values)
+            return any(trial.number == number and trial.has_stopped for trial in self._trials.history().open)
+        answer = await self._trials.report(number, 1, ReportBatch((_report(step, values),)))
         return answer.reply.stop
 
-    async def end(self, number: int, epoch: int, values: Values, pruned: bool) -> Sequence[Proposal]:
+    async def end(self, number: int, step: int, values: Values, result: Values | None) -> Sequence[Proposal]:
         """Send the SDK's last message, let the Job finish, and let the engine start what follows."""
-        last = () if pruned else (_report(epoch, values),)
-        state = FinalState.PRUNED if pruned else FinalState.COMPLETE
-        await self._trials.report(number, 1, ReportBatch(last, TrialEnd(state)))
+        if self._has_folds and result is None:
+            return await self._step()  # no fold runs that could say anything, and the engine deletes the Job
+        if self._has_folds:
+            await self._end_fold(number, step, values)
+        else:
+            last = () if result is None else (_report(step, values),)
+            state = FinalState.PRUNED if result is None else FinalState.COMPLETE
+            await self._trials.report(number, 1, ReportBatch(last, TrialEnd(state)))
         self._world.jobs.finish(_job(number))
         proposals = await self._step()
         self._world.jobs.remove(_job(number))
         return proposals
+
+    async def _end_fold(self, number: int, step: int, values: Values) -> None:
+        """Let a fold report its value and end; the steps of its trial are its folds."""
+        batch = ReportBatch((_report(1, values),), TrialEnd(FinalState.COMPLETE))
+        await self._trials.report(number, 1, batch, run=step - 1)
 
     async def _step(self) -> Sequence[Proposal]:
         """Let the engine step until its slots are full, for a slow sampler gives some trials at a time."""
@@ -70,8 +85,8 @@ class Product:
                 return proposals
 
 
-def _report(epoch: int, values: Values) -> Report:
-    return Report(epoch, dict(zip(METRICS, values, strict=False)))
+def _report(step: int, values: Values) -> Report:
+    return Report(step, dict(zip(METRICS, values, strict=False)))
 
 
 def _job(number: int) -> str:
@@ -85,7 +100,8 @@ async def product(cell: Cell, function: Function) -> AsyncIterator[Product]:
         world = EngineInAWorld(**study_fields(cell, function))
         repositories = StudyRepositories(f"sqlite:///{Path(folder) / 'tuning.db'}", world.clock)
         try:
-            yield Product(world, await repositories.open(STUDY, world.resource.spec))
+            trials = await repositories.open(STUDY, world.resource.spec)
+            yield Product(world, trials, has_folds=cell.reporting is Reporting.FOLDS)
         finally:
             await repositories.aclose()
 
@@ -93,13 +109,14 @@ async def product(cell: Cell, function: Function) -> AsyncIterator[Product]:
 def study_fields(cell: Cell, function: Function) -> dict[str, Any]:
     """Return the fields of the study's spec that matter here."""
     metrics = METRICS[:1] if function.second is None else METRICS
+    folds = {"folds": FOLDS, "parallelRuns": 1} if cell.reporting is Reporting.FOLDS else {}
     return {
         "objectives": [{"metric": metric, "direction": "Minimize"} for metric in metrics],
         "parameters": [dict(parameter) for parameter in function.parameters],
         "search": {"seed": cell.seed, **_methods(cell, function)},
         "maxTrials": cell.evaluations,
         "parallelism": cell.parallelism,
-        "trial": trial_fields(checkpoints={"claimName": "checkpoints"}),
+        "trial": trial_fields(checkpoints={"claimName": "checkpoints"}, **folds),
     }
 
 
@@ -108,7 +125,7 @@ def _methods(cell: Cell, function: Function) -> dict[str, object]:
     if cell.pruner == WITHOUT_PRUNER:
         return {"sampler": sampler}
     if cell.pruner in POPULATIONS:
-        return {"sampler": {"name": cell.pruner, "options": dict(POPULATIONS[cell.pruner].options)}}
+        return {"sampler": {"name": cell.pruner, "options": POPULATIONS[cell.pruner].options}}
     pruning = PRUNERS[cell.pruner]
-    pruner = {"name": cell.pruner, "options": dict(pruning.options)}
+    pruner = {"name": cell.pruner, "options": dict(pruning.options(function))}
     return {"sampler": pruner} if pruning.library is None else {"sampler": sampler, "pruner": pruner}

@@ -48,9 +48,9 @@ def run_cell(cell: Cell) -> Result:
 async def _run(cell: Cell) -> Course:
     function = FUNCTIONS[cell.function]
     if cell.side != PRODUCT:
-        return await simulate(Library(cell, function), function, cell.seed, cell.with_curves)
+        return await simulate(Library(cell, function), function, cell.seed, cell.reporting)
     async with product(cell, function) as searcher:
-        return await simulate(searcher, function, cell.seed, cell.with_curves)
+        return await simulate(searcher, function, cell.seed, cell.reporting)
 
 
 def run_cells(cells: Sequence[Cell], jobs: int, seconds: float) -> Iterator[Result]:

@@ -25,7 +25,7 @@ from benchmarks.search.report import all_tables, with_tables
 from benchmarks.search.running import run_cell, run_cells
 from benchmarks.search.simulation import Proposal, Values, simulate
 from benchmarks.search.summary import Summary, regret_after, regret_at
-from benchmarks.search.training import EPOCH_SECONDS, EPOCHS, START_SECONDS, train
+from benchmarks.search.training import EPOCH_SECONDS, EPOCHS, FOLDS, START_SECONDS, Reporting, train
 from tests.fakes import FakeClock
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.search.space import Space
@@ -106,17 +106,32 @@ def test_beale_has_the_value_of_the_literature_at_a_bad_guess() -> None:
 
 def test_a_training_ends_at_the_functions_value_whether_or_not_it_reports_on_its_way() -> None:
     function, point = FUNCTIONS["beale"], {"x": 1.0, "y": 1.0}
-    whole, end = (train(function, point, seed=1, number=2, with_curve=curve) for curve in (True, False))
+    whole, end = (
+        train(function, point, seed=1, number=2, reporting=each) for each in (Reporting.EPOCHS, Reporting.END)
+    )
     assert len(whole.values) == EPOCHS
     assert whole.values[-1] == end.values[-1] == function.values(point)
     assert whole.seconds == pytest.approx(end.seconds)
     assert whole.values[0] > whole.values[-1]
-    assert train(function, point, seed=1, number=3, with_curve=True) != whole
+    assert train(function, point, seed=1, number=3, reporting=Reporting.EPOCHS) != whole
+
+
+def test_a_trials_folds_share_its_time_and_are_as_hard_as_other_trials_and_their_mean_is_its_value() -> None:
+    hartmann, good = FUNCTIONS["hartmann"], FUNCTIONS["hartmann"].minimiser
+    bad = dict.fromkeys(good, 0.0)
+    first, second = (train(hartmann, point, 1, n, Reporting.FOLDS) for n, point in enumerate((good, bad)))
+    whole = train(hartmann, good, 1, 0, Reporting.END)
+    assert len(first.values) == FOLDS
+    assert first.seconds == pytest.approx(whole.seconds)
+    assert first.result[0] == pytest.approx(np.mean(first.values))
+    assert abs(first.result[0] - whole.result[0]) < hartmann.spread / 5
+    gaps = np.subtract(second.values, first.values)
+    assert np.std(gaps) < np.std(first.values) / 2, "a hard fold is hard for both"
 
 
 def test_noise_is_reported_but_not_counted() -> None:
     noisy, point = FUNCTIONS["noisy"], FUNCTIONS["noisy"].minimiser
-    reported = {train(noisy, point, seed=1, number=number, with_curve=False).values[-1] for number in range(5)}
+    reported = {train(noisy, point, seed=1, number=number, reporting=Reporting.END).values[-1] for number in range(5)}
     assert len(reported) == 5
     assert noisy.regret(point) < 1e-5
 
@@ -140,11 +155,11 @@ class Patient:
     async def begin(self) -> list[Proposal]:
         return [next(self._rest) for _ in range(self._parallelism)]
 
-    async def report(self, number: int, epoch: int, values: Values) -> bool:
-        self.reports.append((number, epoch, self.clock.now() - self.begun_at))
+    async def report(self, number: int, step: int, values: Values) -> bool:
+        self.reports.append((number, step, self.clock.now() - self.begun_at))
         return number in self._stopped
 
-    async def end(self, number: int, epoch: int, values: Values, pruned: bool) -> list[Proposal]:
+    async def end(self, number: int, step: int, values: Values, result: Values | None) -> list[Proposal]:
         self.ends.append((number, self.clock.now() - self.begun_at))
         return [proposal for proposal in [next(self._rest, None)] if proposal is not None]
 
@@ -152,8 +167,8 @@ class Patient:
 async def test_simulated_time_goes_from_event_to_event_and_each_trial_takes_its_own() -> None:
     function = FUNCTIONS["beale"]
     searcher = Patient(_alike(6), parallelism=2)
-    course = await simulate(searcher, function, seed=1, with_curves=False)
-    times = [train(function, {"x": 3.0, "y": 0.5}, 1, number, with_curve=False).seconds for number in range(6)]
+    course = await simulate(searcher, function, seed=1, reporting=Reporting.END)
+    times = [train(function, {"x": 3.0, "y": 0.5}, 1, number, Reporting.END).seconds for number in range(6)]
     free = [0.0, 0.0]
     expected = {}
     for number, seconds in enumerate(times):  # the slot that is free first gets the next trial
@@ -170,23 +185,23 @@ async def test_simulated_time_goes_from_event_to_event_and_each_trial_takes_its_
 async def test_a_trial_that_goes_on_from_another_costs_its_own_epochs_and_one_more_start() -> None:
     function, point = FUNCTIONS["beale"], {"x": 3.0, "y": 0.5}
     searcher = Patient([Proposal(0, point, budget=3), Proposal(1, point, parent=0, budget=9)], parallelism=1)
-    course = await simulate(searcher, function, seed=1, with_curves=True)
-    training = train(function, point, 1, 0, with_curve=True)
-    assert [(number, epoch) for number, epoch, _ in searcher.reports] == [
+    course = await simulate(searcher, function, seed=1, reporting=Reporting.EPOCHS)
+    training = train(function, point, 1, 0, Reporting.EPOCHS)
+    assert [(number, step) for number, step, _ in searcher.reports] == [
         (0, 1),
         (0, 2),
         *((1, n) for n in range(4, 9)),
     ]
-    assert course.gpu_seconds == pytest.approx(2 * START_SECONDS + 9 * training.epoch_seconds)
+    assert course.gpu_seconds == pytest.approx(2 * START_SECONDS + 9 * training.step_seconds)
     assert searcher.ends[-1][1] == pytest.approx(course.gpu_seconds)
 
 
 async def test_a_stopped_trial_costs_only_what_it_ran_and_is_never_the_best() -> None:
     function = FUNCTIONS["beale"]
     searcher = Patient(_alike(1), parallelism=1, stopped=frozenset({0}))
-    course = await simulate(searcher, function, seed=1, with_curves=True)
-    epoch = train(function, {"x": 3.0, "y": 0.5}, 1, 0, with_curve=True).epoch_seconds
-    assert [(number, epoch) for number, epoch, _ in searcher.reports] == [(0, 1)]
+    course = await simulate(searcher, function, seed=1, reporting=Reporting.EPOCHS)
+    epoch = train(function, {"x": 3.0, "y": 0.5}, 1, 0, Reporting.EPOCHS).step_seconds
+    assert [(number, step) for number, step, _ in searcher.reports] == [(0, 1)]
     assert course.gpu_seconds == pytest.approx(START_SECONDS + epoch)
     assert (course.pruned, course.improvements) == (1, [])
     assert EPOCH_SECONDS / 5 < epoch < EPOCH_SECONDS * 5
@@ -236,11 +251,10 @@ def test_a_population_trains_the_epochs_of_its_schedule(strategy: str, epochs: i
 def test_evolution_trains_whole_trials_without_their_curves() -> None:
     cell = Cell(PRODUCT, "Random", "RegularizedEvolution", "network", 8, 0)
     result = run_cell(cell)
-    assert not cell.with_curves
+    assert cell.reporting is Reporting.END
     assert result.gpu_seconds == pytest.approx(
         sum(
-            train(FUNCTIONS["network"], FUNCTIONS["network"].minimiser, 0, n, with_curve=False).seconds
-            for n in range(128)
+            train(FUNCTIONS["network"], FUNCTIONS["network"].minimiser, 0, n, Reporting.END).seconds for n in range(128)
         )
     )
 
