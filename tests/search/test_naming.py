@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from statistics import median
 from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tests.search.naming_suite import KIND, RATE, UNITS, by_run, named
 from tests.search.studies import KEY, outcome, study_spec
 from tests.search.worlds import DatabaseWorld
-from tuning_operator.errors import InvalidStudy, StorageUnavailable
+from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.errors import InvalidStudy, ParameterRefused, StorageUnavailable
 from tuning_operator.ports import TrialRepository
 
 SAMPLERS: list[dict[str, Any]] = [
@@ -162,6 +165,114 @@ async def test_what_could_not_be_stored_is_not_the_trial_s(database_url: str, mo
     assert await study.choose_parameter(0, 1, named(RATE)) == value
     await study.ask(1)
     assert [trial.number for trial in study.history().open] == [0, 1]
+    await world.repositories.aclose()
+
+
+NOTEBOOK = {
+    "rate": FloatDistribution(1e-5, 1e-1, log=True),
+    "kind": CategoricalDistribution(["a", True, 1, 0.5]),
+    "units": IntDistribution(16, 64, step=16),
+    "norm": CategoricalDistribution([None, "batch"]),
+}
+
+
+async def beside_a_notebook(url: str, **search: Any) -> DatabaseWorld:
+    """Return a world in which somebody has searched what `name_all` names, with Optuna alone."""
+    world = DatabaseWorld(url, by_run(search))
+    await world.repositories.open(StudyKey("default", "any", "uid"), by_run())  # makes the tables
+    with world.database.through_optuna() as storage:
+        notebook = optuna.create_study(storage=storage, study_name="notebook", direction="maximize")
+        for number in range(30):
+            params: dict[str, Any] = {"rate": 1e-5 * 1.35**number, "kind": 0.5 if number % 3 else "a", "norm": None}
+            params |= {} if number % 3 else {"units": 16}
+            known = {name: NOTEBOOK[name] for name in params}
+            value = -abs(params["rate"] - 0.01) - params.get("units", 0) / 64
+            notebook.add_trial(optuna.trial.create_trial(params=params, distributions=known, value=value))
+    return world
+
+
+WARM = [{"storageStudy": "notebook"}]
+LEARNING = [*SAMPLERS[1:], {"name": "GP", "options": {"nStartupTrials": 2}}]
+
+
+@pytest.mark.parametrize("sampler", LEARNING, ids=str)
+async def test_results_of_a_notebook_are_learned_from_and_restarts_change_no_value(
+    tmp_path: Any, sampler: dict[str, Any]
+) -> None:
+    found = []
+    every_step = {(number, step) for number in range(6) for step in ("ask", "name", "tell")}
+    for name, sources, restarts in (
+        ("undisturbed", WARM, set[tuple[int, str]]()),
+        ("restarted", WARM, {(3, "name")} if sampler["name"] == "GP" else every_step),
+        ("cold", [], set[tuple[int, str]]()),
+    ):
+        world = await beside_a_notebook(f"sqlite:///{tmp_path}/{name}.db", sampler=sampler, warmStart=sources)
+        found.append(await run_trials(world, 6, restarts))
+        await world.repositories.aclose()
+    warm, restarted, cold = found
+    assert warm == restarted
+    assert warm != cold
+
+
+async def test_a_good_result_of_a_notebook_is_near_what_is_tried_first(tmp_path: Any) -> None:
+    world = await beside_a_notebook(f"sqlite:///{tmp_path}/tuning.db", sampler={"name": "TPE"}, warmStart=WARM)
+    tried = await run_trials(world, 8, set())
+    history = (await world.open()).history()
+    await world.repositories.aclose()
+    assert history.warm_start == "30 of 30 complete trials of the storage's study notebook are used"
+    assert median(abs(parameters["rate"] - 0.01) for parameters in tried) < 0.01
+    assert [parameters["kind"] for parameters in tried].count("a") < 4
+
+
+OTHER_CHOICES = {"name": "kind", "type": "Categorical", "choices": ["a", "b"]}
+NORM = {"name": "norm", "type": "Categorical", "choices": ["None", "batch"]}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_results_count_until_code_means_something_else_by_a_name(tmp_path: Any, restarted: bool) -> None:
+    world = await beside_a_notebook(f"sqlite:///{tmp_path}/tuning.db", sampler={"name": "TPE"}, warmStart=WARM)
+    study = await world.open()
+    await study.ask(2)
+    assert await study.choose_parameter(0, 1, named(NORM)) in ("None", "batch"), "None, as the SDK sends it"
+    assert len(study._warm_in_use.trials) == 30
+    assert await study.choose_parameter(0, 1, named(UNITS, low=8, high=32, step=8)) in (8, 16, 24, 32)
+    assert len(study._warm_in_use.trials) == 30, "another range is no other kind"
+    assert await study.choose_parameter(0, 1, named(OTHER_CHOICES)) in ("a", "b")
+    if restarted:
+        study = await world.reopen()
+    assert len(study._warm_in_use.trials) == 0
+    with pytest.raises(ParameterRefused, match="needs another name"):
+        await study.choose_parameter(1, 1, named(KIND))
+    await study.choose_parameter(1, 1, named(OTHER_CHOICES))
+    await study.tell([outcome(0, 0.5), outcome(1, 0.6)])
+    assert [trial.number for trial in await study.ask(1)] == [2]
+    await world.repositories.aclose()
+
+
+async def test_a_refused_name_takes_no_result_away(tmp_path: Any) -> None:
+    world = await beside_a_notebook(f"sqlite:///{tmp_path}/tuning.db", sampler={"name": "TPE"}, warmStart=WARM)
+    study = await world.open()
+    await study.ask(2)
+    await study.choose_parameter(0, 1, named(KIND))
+    with pytest.raises(ParameterRefused, match="needs another name"):
+        await study.choose_parameter(1, 1, named(OTHER_CHOICES))
+    assert len(study._warm_in_use.trials) == 30
+    await world.repositories.aclose()
+
+
+async def test_a_study_goes_on_with_what_another_ones_code_named(database_url: str) -> None:
+    world = DatabaseWorld(database_url, by_run())
+    await run_trials(world, 4, set())
+    tried = [dict(trial.parameters) for trial in (await world.open()).trials(-1, 4)]
+    key = StudyKey(KEY.namespace, "next", "5f2b7c1e-0000-4000-8000-000000000003")
+    sources = [{"study": KEY.name}]
+    undeclared = await world.repositories.open(key, by_run({"sampler": {"name": "TPE"}, "warmStart": sources}))
+    assert [trial.params for trial in undeclared._warm.trials] == tried
+    declared = await world.repositories.open(
+        dataclasses.replace(key, uid="5f2b7c1e-0000-4000-8000-000000000004"),
+        study_spec(parameters=(RATE,), search={"sampler": {"name": "TPE"}, "warmStart": sources}),
+    )
+    assert [trial.params for trial in declared._warm.trials] == [{"rate": each["rate"]} for each in tried]
     await world.repositories.aclose()
 
 

@@ -22,6 +22,10 @@ WITH_LOGS = (
     "`trial.metrics.source: Logs` is for code that knows of no study, and `defineByRun` for code that asks it for "
     "parameters; remove one of them"
 )
+WITH_TABLE = (
+    "a `csv` of `search.warmStart` does not say what else a parameter can be, so that only what is in `parameters` can "
+    "be taken from it, and nothing is; take a study, or put in what every trial has"
+)
 _KNOWING = [name.value for name in (*_WHOLE_SPACE, *STRATEGIES)]
 
 BY_RUN_RULES = [
@@ -32,6 +36,12 @@ BY_RUN_RULES = [
         ".search",
     ),
     cel("!self.defineByRun || self.trial.metrics.source != 'Logs'", WITH_LOGS, ".trial"),
+    cel(
+        "!self.defineByRun || self.parameters.size() > 0 || !has(self.search.warmStart) || "
+        "!self.search.warmStart.exists(source, has(source.csv))",
+        WITH_TABLE,
+        ".search",
+    ),
 ]
 """What the API server enforces of `why_not_by_run`."""
 
@@ -76,9 +86,10 @@ def why_not_by_run(search: Search, declared: bool) -> str | None:
             f"{sampler.name.value} searches what is in `parameters`, where nothing is; put in what every trial has, or "
             "take another sampler"
         )
-    for field, given in (("deterministic", search.deterministic), ("warmStart", search.warm_start)):
-        if given:
-            return f"`search.{field}` can't go with `defineByRun`; remove one of them"
+    if search.deterministic:
+        return "`search.deterministic` can't go with `defineByRun`; remove one of them"
+    if not declared and any(source.csv is not None for source in search.warm_start):
+        return WITH_TABLE
     return None
 
 

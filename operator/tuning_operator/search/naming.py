@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from optuna.distributions import (
     check_distribution_compatibility,
 )
 from optuna.samplers import BaseSampler
+from optuna.samplers._tpe.sampler import _RELATIVE_PARAMS_KEY
 from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
@@ -73,13 +74,20 @@ def known_value(trial: FrozenTrial, wanted: Wanted) -> Any:
 
 def check_same_kind(wanted: Wanted, known: BaseDistribution) -> None:
     """Raise `ParameterRefused` if a parameter is of another kind than one of the same name, or has other choices."""
-    try:
-        check_distribution_compatibility(known, wanted.distribution)
-    except ValueError:
+    if not is_same_kind(wanted.distribution, known):
         raise ParameterRefused(
             f"the parameter {shown(wanted.name)} was {_kind(known)} when it was named before, in this trial or "
             "another; what is another parameter needs another name"
-        ) from None
+        )
+
+
+def is_same_kind(distribution: BaseDistribution, known: BaseDistribution) -> bool:
+    """Return whether two are of one kind: Float or Int on one scale, or the same choices."""
+    try:
+        check_distribution_compatibility(known, distribution)
+    except ValueError:
+        return False
+    return True
 
 
 def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSampler) -> Any:
@@ -89,13 +97,42 @@ def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSample
     given: Mapping[str, Any] = trial.system_attrs.get(GIVEN) or {}
     if wanted.name in given and wanted.parameter.contains(given[wanted.name]):
         (stored,) = stored_values(wanted.parameter, [given[wanted.name]])
-        return wanted.distribution.to_external_repr(wanted.distribution.to_internal_repr(stored))
+        return _of_kind(wanted.distribution, stored)
     jointly: Mapping[str, Any] = trial.system_attrs.get(JOINTLY) or {}
     if wanted.name in jointly and contains(wanted.distribution, jointly[wanted.name]):
-        return jointly[wanted.name]
+        return _of_kind(wanted.distribution, jointly[wanted.name])
     if wanted.distribution.single():
         return _get_single_value(wanted.distribution)
     return sampler.sample_independent(study, trial, wanted.name, wanted.distribution)
+
+
+def with_these_names(trial: FrozenTrial, named: Mapping[str, BaseDistribution]) -> FrozenTrial:
+    """Return a trial as it is; or, where code means something else by a name than a warm start did, from which a value
+    was chosen jointly with others, without these."""
+    jointly: Mapping[str, Any] = trial.system_attrs.get(JOINTLY) or {}
+    if all(_is_of_kind(named[name], value) for name, value in jointly.items() if name in named):
+        return trial
+    alone = copy.copy(trial)
+    alone.system_attrs = {
+        name: value
+        for name, value in trial.system_attrs.items()
+        if name != JOINTLY and not name.startswith(_RELATIVE_PARAMS_KEY)
+    }
+    return alone
+
+
+def _is_of_kind(distribution: BaseDistribution, value: Any) -> bool:
+    """Return whether a parameter of this kind can have a value, in one range or another."""
+    try:
+        distribution.to_internal_repr(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_kind(distribution: BaseDistribution, value: Any) -> Any:
+    """Return a value as the choice or number that it equals: 1 where it is True."""
+    return distribution.to_external_repr(distribution.to_internal_repr(value))
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
@@ -113,10 +150,12 @@ def named_value(distribution: BaseDistribution, stored: Any) -> ParameterValue:
     """
     if isinstance(distribution, FloatDistribution):
         return rounded(float(stored), distribution.low, distribution.step)
-    if isinstance(distribution, CategoricalDistribution) and not isinstance(stored, str | int | float):
-        return json.dumps(stored)  # of a study that somebody else wrote
-    value: ParameterValue = stored
-    return value
+    return as_sent(stored)
+
+
+def as_sent(choice: Any) -> ParameterValue:
+    """Return a choice as the SDK sends it, which knows those that no study can have by their text: None for one."""
+    return choice if isinstance(choice, str | int | float) else str(choice)
 
 
 def _kind(known: BaseDistribution) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from optuna.trial import TrialState
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, select
 
 from tuning_contract.environment import ParameterValue
@@ -23,11 +24,23 @@ from tuning_operator.search import tables
 from tuning_operator.search.attributes import created_at
 from tuning_operator.search.custody import goes_with_its_object, owner_of
 from tuning_operator.search.loading import load_trials, study_attrs
+from tuning_operator.search.naming import named_value
 from tuning_operator.search.space import Space
 from tuning_operator.search.study_record import METRIC_NAMES, is_tuning_study, key_of, read_record, study_name
 
 MAX_TRIALS = 5_000
 """Trials that are read of one source, the newest."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A complete trial."""
+
+    parameters: Mapping[str, Any]
+    """As its trainer got them."""
+    values: Sequence[float]
+    stored: Mapping[str, tuple[BaseDistribution, Any]] = field(default_factory=dict)
+    """Parameters as Optuna has them, with what else they could have been, of which a table says nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +51,8 @@ class Source:
     """Names of the values of a trial; None: they have none, and come in the order of the objectives."""
     directions: Sequence[str]
     """Of the values, as Optuna names them; empty: whatever the study says."""
-    trials: Sequence[tuple[Mapping[str, Any], Sequence[float]]]
-    """Parameters and values of the complete ones, the oldest first."""
+    trials: Sequence[Result]
+    """The oldest first."""
 
 
 def find_source(connection: Connection, warm_start: WarmStart, study: StudyKey, owner: str) -> int | None:
@@ -76,10 +89,10 @@ def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
     directions = [direction.name for direction in connection.execute(query).scalars()]
     names = attrs.get(METRIC_NAMES)
     metrics = names if isinstance(names, list) and len(names) == len(directions) else None
-    typed = Space(read_record(key, study_id, attrs).parameters).typed if is_tuning_study(attrs) else dict
+    space = Space(read_record(key, study_id, attrs).parameters if is_tuning_study(attrs) else [])
     try:
         trials = [
-            (typed(trial.params), trial.values)
+            _result(trial, space)
             for trial in load_trials(connection, study_id, _before_newest(connection, study_id), curves=False)
             if trial.state is TrialState.COMPLETE and len(trial.values or ()) == len(directions)
         ]
@@ -88,6 +101,12 @@ def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
             f"the storage's study {study_id}, a warm start of {key}, can't be read: {error}"
         ) from error
     return Source(metrics, directions, trials)
+
+
+def _result(trial: FrozenTrial, space: Space) -> Result:
+    stored = {name: (trial.distributions[name], value) for name, value in trial.params.items()}
+    undeclared = {name: named_value(*stored[name]) for name in space.undeclared(trial.params)}
+    return Result({**space.typed(trial.params), **undeclared}, trial.values, stored)
 
 
 def _before_newest(connection: Connection, study_id: int) -> int:
@@ -113,9 +132,7 @@ def read_csv(text: str, metrics: Sequence[str]) -> Source:
     return Source(metrics, [], list(_rows(columns, rows, metrics)))
 
 
-def _rows(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], metrics: Sequence[str]
-) -> Iterator[tuple[dict[str, str], list[float]]]:
+def _rows(columns: Sequence[str], rows: Sequence[Sequence[str]], metrics: Sequence[str]) -> Iterator[Result]:
     for number, row in enumerate(rows, 2):
         if not row:
             continue
@@ -128,7 +145,7 @@ def _rows(
             values = [float(cells.pop(metric)) for metric in metrics]
         except (KeyError, ValueError):
             raise ValueError(f"has no number as the objective in line {number}") from None
-        yield cells, values
+        yield Result(cells, values)
 
 
 def finite(values: Sequence[float]) -> bool:
