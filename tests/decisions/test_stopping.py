@@ -28,7 +28,7 @@ def test_a_study_without_any_complete_trial_fails_and_says_why() -> None:
 
 
 def test_an_exhausted_space_ends_the_study() -> None:
-    verdict = verdict_of(spec(maxTrials=30), history(complete=3, best=finished(), exhausted=True), UNUSED)
+    verdict = verdict_of(spec(maxTrials=30), history(complete=3, best=finished(), size=3), UNUSED)
     assert verdict is not None
     assert (verdict.failed, verdict.reason) == (False, "Exhausted")
 
@@ -37,11 +37,11 @@ def test_a_space_without_a_feasible_point_ends_the_study_and_fails_it_where_noth
     why = (
         "none of 9 points in a row meets `constraints`: all of them violate lr > 1.0; relax it or widen the parameters"
     )
-    failed = verdict_of(spec(), history(exhausted=True, infeasible=why), UNUSED)
+    failed = verdict_of(spec(), history(size=0, infeasible=why), UNUSED)
     assert failed is not None
     assert (failed.failed, failed.early, failed.reason) == (True, False, "NoFeasiblePoint")
     assert failed.message == why
-    ended = verdict_of(spec(), history(trial(1), complete=1, best=finished(), exhausted=True, infeasible=why), UNUSED)
+    ended = verdict_of(spec(), history(trial(1), complete=1, best=finished(), size=2, infeasible=why), UNUSED)
     assert ended is not None
     assert (ended.failed, ended.reason) == (False, "NoFeasiblePoint")
     assert ended.message.endswith("in a new study")

@@ -123,7 +123,6 @@ class FakeTrialRepository:
             total=len(self._trials),
             open=tuple(self._view(trial) for trial in self._trials if trial.finished is None),
             size=self.points,
-            exhausted=self.points is not None and len(self._trials) >= self.points,
             waits=self.waits,
             started_at=started_at,
             active=self._active or ActiveTime(since=started_at),

@@ -79,6 +79,15 @@ async def test_it_ends_with_the_repositories(study: StudyRepository, sqlite_worl
     assert process.returncode == -signal.SIGKILL
 
 
+def test_a_call_that_is_under_way_when_it_ends_has_ended_too_and_none_follows(process: SearchProcess) -> None:
+    calls = [process.thread.submit(process.call, 1, None, [], 1) for _ in range(2)]
+    process.close()
+    assert all(call.done() for call in calls)
+    assert process._process is None
+    with pytest.raises(SearchUnavailable, match="the program ends"):
+        process.call(1, None, [], 1)
+
+
 def test_it_ends_when_whoever_started_it_does_by_any_means() -> None:
     script = (
         "import os, subprocess, sys\n"

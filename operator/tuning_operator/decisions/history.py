@@ -68,10 +68,8 @@ class History:
     """The study's own clock."""
     size: int | None = None
     """How many trials the search can have, enqueued ones included; None: endlessly many, or not known yet."""
-    exhausted: bool = False
-    """The sampler has no further point to try."""
     infeasible: str = ""
-    """Why it has none, where constraints leave too few points to find one: a sentence."""
+    """Why it is exhausted, where constraints leave too few points to find one: a sentence."""
     waits: bool = False
     """The search has nothing to try before another trial has ended."""
     warm_start: str = ""
@@ -80,6 +78,11 @@ class History:
     """When the first trial was asked for."""
     last_ended_at: float | None = None
     """When the last of the finished trials ended."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the search has no further point to try."""
+        return self.size is not None and self.total >= self.size
 
     @property
     def typical_seconds(self) -> float:

@@ -89,14 +89,11 @@ class StudyHistory:
         """Return the trials; costs no more than the number of open ones."""
         tally = self._tally
         started_at = _seconds(self._frozen()[0]) if self._frozen() else None
-        total = tally.ended + len(self._open)
-        exhausted = self._size is not None and total >= self._size
         return History(
-            total=total,
+            total=tally.ended + len(self._open),
             open=tuple(trial.view() for trial in self._open.values()),
             size=self._size,
-            exhausted=exhausted,
-            infeasible=self._infeasible if exhausted else "",
+            infeasible=self._infeasible,
             waits=self._waits,
             warm_start=self._warm.report,
             started_at=started_at,

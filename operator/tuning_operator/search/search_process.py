@@ -31,6 +31,7 @@ class SearchProcess:
         self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="search-process")
         """Makes the calls, one after the other; the process answers one at a time."""
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
         self._numbers = itertools.count()
         self._forgotten: list[int] = []
 
@@ -50,6 +51,8 @@ class SearchProcess:
         SearchUnavailable
             The process died; whoever asks next begins with the past.
         """
+        if self._is_closed:
+            raise SearchUnavailable("nobody is asked for trials any more: the program ends")
         process = self._process
         if process is None:
             command = [sys.executable, "-m", _WORKER]
@@ -81,11 +84,13 @@ class SearchProcess:
         self._forgotten = [*self._forgotten, number]
 
     def close(self) -> None:
-        """End the process, whatever it does."""
-        process, self._process = self._process, None
-        if process is not None:
+        """End the process, whatever it does. When it returns, no call is under way."""
+        self._is_closed = True
+        if (process := self._process) is not None:
             self._end(process)
-        self.thread.shutdown(wait=False, cancel_futures=True)
+        self.thread.shutdown(cancel_futures=True)
+        if (process := self._process) is not None:  # a call had begun that started one just now
+            self._end(process)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         self._process = None
