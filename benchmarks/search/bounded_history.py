@@ -30,6 +30,8 @@ from tuning_operator.search.space import Space
 from tuning_operator.search.tpe import TabularTPESampler
 
 AT_ONCE = 8
+_KNOWN_SEEDS = 1_000_000
+"""The first seed of the random trials that are known: others than those of the searches."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def regret(function: Function, sampler: BaseSampler, size: Size, seed: int) -> f
         Space([Parameter.model_validate(parameter) for parameter in function.parameters]),
         np.random.default_rng(seed),
     )
-    study = optuna.create_study(sampler=RandomSampler(seed=seed))
+    study = optuna.create_study(sampler=RandomSampler(seed=_KNOWN_SEEDS + seed))
 
     running: deque[optuna.Trial] = deque()
 

@@ -72,8 +72,8 @@ class Result:
 
     @property
     def regret(self) -> float:
-        """How far the best trial is above the minimum."""
-        return self.improvements[-1][2]
+        """How far the best trial is above the minimum; infinite: there was none that ended."""
+        return self.improvements[-1][2] if self.improvements else float("inf")
 
     def reached(self, target: float) -> tuple[int, float] | None:
         """Return after how many trials and seconds the best trial was so near to the minimum; None: never."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Sequence
+from statistics import fmean
 
 import optuna
 from optuna.trial import TrialState
@@ -12,6 +14,7 @@ from benchmarks.search.cells import TWIN, WITHOUT_PRUNER, Cell
 from benchmarks.search.functions import Function
 from benchmarks.search.methods import PRUNERS, SAMPLERS
 from benchmarks.search.simulation import Proposal, Values
+from benchmarks.search.training import Reporting
 from tests.fakes import FakeClock
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.search.seeds import reseed
@@ -34,6 +37,8 @@ class Library:
         self._cell = cell
         self._space = Space([Parameter.model_validate(parameter) for parameter in function.parameters])
         self._trials: list[optuna.Trial] = []
+        self._folds: dict[int, list[float]] = defaultdict(list)
+        """What each trial that did not come to its end has reported."""
 
     async def begin(self) -> Sequence[Proposal]:
         """Ask for as many trials as run at a time."""
@@ -43,6 +48,7 @@ class Library:
         """Report, and ask the pruner."""
         trial = self._trials[number]
         trial.report(values[0], step)
+        self._folds[number].append(values[0])
         return bool(trial.should_prune())
 
     async def end(self, number: int, step: int, values: Values, result: Values | None) -> Sequence[Proposal]:
@@ -52,10 +58,12 @@ class Library:
             trial.report(values[0], step)
         # GridSampler ends `optimize` so, which nobody called.
         with contextlib.suppress(RuntimeError):
-            if result is None:
-                self._study.tell(trial, state=TrialState.PRUNED)
-            else:
+            if result is not None:
                 self._study.tell(trial, result)
+            elif self._cell.reporting is Reporting.FOLDS:  # as Optuna's documentation of its pruner advises
+                self._study.tell(trial, fmean(self._folds[number]))
+            else:
+                self._study.tell(trial, state=TrialState.PRUNED)
         return self._ask(1)
 
     def _ask(self, count: int) -> Sequence[Proposal]:

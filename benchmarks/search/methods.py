@@ -89,8 +89,8 @@ _WARMUP = {"nWarmupSteps": 3}
 
 
 def _bound(function: Function) -> float:
-    """Return what a random trial is as bad as: nobody wants to go on with what is worse."""
-    return function.minimum + function.spread
+    """Return a value that is worse than most random trials': nobody wants to go on with what is above it."""
+    return function.minimum + 1.25 * function.spread
 
 
 PRUNERS: dict[str, Pruning] = {

@@ -9,7 +9,6 @@ from pathlib import Path
 import optuna
 import psycopg
 import pytest
-from optuna.storages import RDBStorage
 
 from tests.search.studies import KEY, batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
@@ -131,9 +130,8 @@ async def test_a_trial_that_somebody_else_wrote_is_found_at_the_next_ask(world: 
 async def test_a_study_that_was_deleted_behind_our_back_is_damaged(world: DatabaseWorld) -> None:
     study = await world.open()
     await study.ask(1)
-    storage = RDBStorage(_url(world))
-    optuna.delete_study(study_name=_name(), storage=storage)
-    storage.engine.dispose()
+    with world.in_optuna() as theirs:
+        optuna.delete_study(study_name=theirs.study_name, storage=theirs._storage)
     with pytest.raises(StorageDamaged, match="somebody deleted the study"):
         await study.ask(1)
 
@@ -172,13 +170,8 @@ async def test_a_study_whose_first_ask_is_under_way_keeps_its_search(world: Data
 
 
 def _somebody_asks(world: DatabaseWorld) -> None:
-    storage = RDBStorage(_url(world))
-    optuna.load_study(study_name=_name(), storage=storage).ask()
-    storage.engine.dispose()
-
-
-def _name() -> str:
-    return f"{KEY.namespace}/{KEY.name}/{KEY.uid}"
+    with world.in_optuna() as theirs:
+        theirs.ask()
 
 
 def _url(world: DatabaseWorld) -> str:

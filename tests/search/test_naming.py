@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import math
 from statistics import median
 from typing import Any
 
@@ -224,39 +226,72 @@ async def test_a_good_result_of_a_notebook_is_near_what_is_tried_first(tmp_path:
     assert [parameters["kind"] for parameters in tried].count("a") < 4
 
 
-OTHER_CHOICES = {"name": "kind", "type": "Categorical", "choices": ["a", "b"]}
-NORM = {"name": "norm", "type": "Categorical", "choices": ["None", "batch"]}
-
-
-@pytest.mark.parametrize("restarted", [False, True])
-async def test_results_count_until_code_means_something_else_by_a_name(tmp_path: Any, restarted: bool) -> None:
+async def test_code_that_means_something_else_by_a_name_than_the_notebook_is_told(tmp_path: Any) -> None:
     world = await beside_a_notebook(f"sqlite:///{tmp_path}/tuning.db", sampler={"name": "TPE"}, warmStart=WARM)
     study = await world.open()
-    await study.ask(2)
-    assert await study.choose_parameter(0, 1, named(NORM)) in ("None", "batch"), "None, as the SDK sends it"
-    assert len(study._warm_in_use.trials) == 30
-    assert await study.choose_parameter(0, 1, named(UNITS, low=8, high=32, step=8)) in (8, 16, 24, 32)
-    assert len(study._warm_in_use.trials) == 30, "another range is no other kind"
-    assert await study.choose_parameter(0, 1, named(OTHER_CHOICES)) in ("a", "b")
-    if restarted:
+    await study.ask(1)
+    norm = named({"name": "norm", "type": "Categorical", "choices": ["None", "batch"]})
+    assert await study.choose_parameter(0, 1, norm) in ("None", "batch"), "None, as the SDK sends it"
+    other_range = named(UNITS, low=8, high=32, step=8)
+    assert await study.choose_parameter(0, 1, other_range) in (8, 16, 24, 32)
+    other_choices = named({"name": "kind", "type": "Categorical", "choices": ["a", "b"]})
+    for _ in range(2):
+        with pytest.raises(
+            ParameterRefused, match=r"or a result of `search\.warmStart`; what is another parameter needs"
+        ):
+            await study.choose_parameter(0, 1, other_choices)
         study = await world.reopen()
-    assert len(study._warm_in_use.trials) == 0
-    with pytest.raises(ParameterRefused, match="needs another name"):
-        await study.choose_parameter(1, 1, named(KIND))
-    await study.choose_parameter(1, 1, named(OTHER_CHOICES))
-    await study.tell([outcome(0, 0.5), outcome(1, 0.6)])
-    assert [trial.number for trial in await study.ask(1)] == [2]
+    assert await study.choose_parameter(0, 1, named(KIND)) in KIND["choices"]
     await world.repositories.aclose()
 
 
-async def test_a_refused_name_takes_no_result_away(tmp_path: Any) -> None:
+STRANGE = {
+    "infinite": FloatDistribution(0.0, float("inf")),
+    "huge": IntDistribution(0, 10**400),
+    "many": CategoricalDistribution([*map(str, range(2000))]),
+    "no name!": FloatDistribution(0.0, 1.0),
+    "nothing": CategoricalDistribution([float("nan")]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*out of range:UserWarning")  # Optuna keeps it
+async def test_what_code_can_not_ask_for_is_left_out_of_a_notebook_s_results(tmp_path: Any) -> None:
     world = await beside_a_notebook(f"sqlite:///{tmp_path}/tuning.db", sampler={"name": "TPE"}, warmStart=WARM)
+    with world.database.through_optuna() as storage:
+        notebook = optuna.load_study(storage=storage, study_name="notebook")
+        odd = {"infinite": 1e308, "huge": 10**300, "many": "7", "no name!": 0.5, "nothing": math.nan, "rate": 0.5}
+        notebook.enqueue_trial(odd)
+        trial = notebook.ask()
+        for name in odd:
+            trial._suggest(name, {**NOTEBOOK, **STRANGE}[name])
+        notebook.tell(trial, 1.0)
     study = await world.open()
-    await study.ask(2)
-    await study.choose_parameter(0, 1, named(KIND))
-    with pytest.raises(ParameterRefused, match="needs another name"):
-        await study.choose_parameter(1, 1, named(OTHER_CHOICES))
-    assert len(study._warm_in_use.trials) == 30
+    assert study.history().warm_start == (
+        "30 of 31 complete trials of the storage's study notebook are used (left out: `rate` lies outside of its "
+        "values in 1) (not a parameter here: `huge`, `infinite`, `many` …)"
+    )
+    assert len(await study.ask(3)) == 3
+    await world.repositories.aclose()
+
+
+@pytest.mark.parametrize("sampler", [{"name": "TPE", "options": {"group": True}}, {"name": "NSGAII"}], ids=str)
+async def test_of_results_that_contradict_each_other_the_newest_count(tmp_path: Any, sampler: dict[str, Any]) -> None:
+    sources = [*WARM, {"storageStudy": "newer"}]
+    world = await beside_a_notebook(f"sqlite:///{tmp_path}/tuning.db", sampler=sampler, warmStart=sources)
+    with world.database.through_optuna() as storage:
+        newer = optuna.create_study(storage=storage, study_name="newer", direction="maximize")
+        kind = CategoricalDistribution(["a", "b", "c"])
+        for number in range(12):
+            params = {"kind": "abc"[number % 3], "rate": 0.01}
+            known = {"kind": kind, "rate": FloatDistribution(1e-4, 1e-1, log=True)}
+            newer.add_trial(optuna.trial.create_trial(params=params, distributions=known, value=0.1 * number))
+    study = await world.open()
+    assert study.history().warm_start.endswith("30 of them are not, for newer ones have a parameter of another kind")
+    assert len(study._warm.trials) == 12
+    assert len(await study.ask(4)) == 4
+    assert await study.choose_parameter(
+        0, 1, named({"name": "kind", "type": "Categorical", "choices": ["a", "b", "c"]})
+    )
     await world.repositories.aclose()
 
 
@@ -273,6 +308,31 @@ async def test_a_study_goes_on_with_what_another_ones_code_named(database_url: s
         study_spec(parameters=(RATE,), search={"sampler": {"name": "TPE"}, "warmStart": sources}),
     )
     assert [trial.params for trial in declared._warm.trials] == [{"rate": each["rate"]} for each in tried]
+    await world.repositories.aclose()
+
+
+async def test_a_change_of_the_search_forgets_no_name_that_is_just_being_stored(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = DatabaseWorld(database_url, by_run(parallelism=2))
+    study = await world.open()
+    await study.ask(2)
+    real, chosen, released = study._workers.writer.run, asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: Any) -> Any:
+        chosen.set()
+        await released.wait()
+        return await real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study._workers.writer, "run", slow)
+        naming = asyncio.create_task(study.choose_parameter(0, 1, named(RATE)))
+        await chosen.wait()
+        await study.apply(by_run(parallelism=3))
+        released.set()
+        await naming
+    with pytest.raises(ParameterRefused, match="was a Float on a Log scale"):
+        await study.choose_parameter(1, 1, named({"name": "rate", "type": "Categorical", "choices": ["low", "high"]}))
     await world.repositories.aclose()
 
 

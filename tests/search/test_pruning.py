@@ -21,7 +21,6 @@ from optuna.pruners import (
     SuccessiveHalvingPruner,
     ThresholdPruner,
 )
-from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
@@ -362,10 +361,8 @@ async def test_a_trial_that_starts_afresh_is_not_to_be_pruned_for_what_another_o
     assert study.history().open[0].prune_decided_at is None
     assert not (await study.report(1, 2, batch((1, 1.0)))).reply.stop
     await study.tell([outcome(1, 1.0)])
-    storage = RDBStorage(world.database.url.render_as_string(hide_password=False))
-    theirs = optuna.load_study(study_name=f"{KEY.namespace}/{KEY.name}/{KEY.uid}", storage=storage)
-    assert theirs.trials[1].intermediate_values == {1: 1.0}
-    storage.engine.dispose()
+    with world.in_optuna() as theirs:
+        assert theirs.trials[1].intermediate_values == {1: 1.0}
 
 
 async def test_rungs_that_another_one_came_to_count_no_more_once_a_trial_starts_afresh(world: DatabaseWorld) -> None:

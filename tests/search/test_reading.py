@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import optuna
 import pytest
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import func, select
 
@@ -70,18 +69,16 @@ async def test_optunas_tools_see_the_study_as_one_of_theirs(world: DatabaseWorld
     await study.ask(4)
     await study.report(1, 1, batch((1, 0.5), (2, 0.25)))
     await study.tell([outcome(0, 0.75), outcome(1, 0.25, EndState.PRUNED), outcome(2, None, EndState.FAILED)])
-    storage = RDBStorage(world.database.url.render_as_string(hide_password=False))
-    theirs = optuna.load_study(study_name=f"{KEY.namespace}/{KEY.name}/{KEY.uid}", storage=storage)
-    assert theirs.direction is optuna.study.StudyDirection.MINIMIZE
-    assert theirs.metric_names == [METRIC]
-    assert theirs.user_attrs["tuning:name"] == KEY.name
-    states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING]
-    assert [trial.state for trial in theirs.trials] == states
-    assert theirs.best_trial.number == 0
-    assert theirs.trials[1].intermediate_values == {1: 0.5, 2: 0.25}
-    assert theirs.trials[2].user_attrs["tuning:reason"] == "Finished"
-    assert list(theirs.trials[0].params) == ["rate", "units", "optimizer"]
-    storage.engine.dispose()
+    with world.in_optuna() as theirs:
+        assert theirs.direction is optuna.study.StudyDirection.MINIMIZE
+        assert theirs.metric_names == [METRIC]
+        assert theirs.user_attrs["tuning:name"] == KEY.name
+        states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING]
+        assert [trial.state for trial in theirs.trials] == states
+        assert theirs.best_trial.number == 0
+        assert theirs.trials[1].intermediate_values == {1: 0.5, 2: 0.25}
+        assert theirs.trials[2].user_attrs["tuning:reason"] == "Finished"
+        assert list(theirs.trials[0].params) == ["rate", "units", "optimizer"]
 
 
 async def test_a_goal_may_change_after_the_start(world: DatabaseWorld) -> None:

@@ -8,11 +8,10 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.storages import RDBStorage
 from sqlalchemy import update
 
 from tests.builders import new_attempt
-from tests.search.studies import KEY, batch, last_words, outcome, pruning, study_spec
+from tests.search.studies import batch, last_words, outcome, pruning, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_contract import FinalState, Report, TrialEnd
 from tuning_operator.api.study import StudySpec
@@ -32,11 +31,8 @@ def _spec(repeats: int, search: dict[str, object] | None = None) -> StudySpec:
 
 def _optunas_trials(world: DatabaseWorld) -> list[optuna.trial.FrozenTrial]:
     """Return the trials as Optuna's own storage reads them."""
-    storage = RDBStorage(world.database.url.render_as_string(hide_password=False))
-    try:
-        return optuna.load_study(study_name=f"{KEY.namespace}/{KEY.name}/{KEY.uid}", storage=storage).trials
-    finally:
-        storage.engine.dispose()
+    with world.in_optuna() as study:
+        return study.trials
 
 
 async def test_optuna_sees_the_mean_of_the_runs_at_each_step_and_each_runs_value(world: DatabaseWorld) -> None:

@@ -48,25 +48,20 @@ async def _complete(repository: StudyRepository, number: int, *steps: dict[str, 
     assert not await repository.tell([outcome(number, trial.value, after=trial.last_words)])
 
 
-def _in_optuna(world: DatabaseWorld) -> optuna.Study:
-    url = world.database.url.render_as_string(hide_password=False)
-    return optuna.load_study(study_name=study_name(KEY), storage=url)
-
-
 async def test_optunas_own_tools_see_a_study_of_several_objectives(world: DatabaseWorld) -> None:
     world.spec = _spec()
     repository = await world.open()
     await repository.ask(3)
     await _complete(repository, 0, {"accuracy": 0.5, "size": 10.0}, {"accuracy": 0.9, "size": 20.0})
     await _complete(repository, 1, {"accuracy": 0.1, "size": 30.0})
-    study = _in_optuna(world)
-    assert study.directions == [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
-    assert study.metric_names == ["accuracy", "size"]
-    assert [trial.values for trial in study.trials] == [[0.9, 15.0], [0.1, 30.0], None]
-    assert [trial.number for trial in study.best_trials] == [0]
-    assert [trial.intermediate_values for trial in study.trials] == [{}, {}, {}], (
-        "Optuna has them of one objective only"
-    )
+    with world.in_optuna() as study:
+        assert study.directions == [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+        assert study.metric_names == ["accuracy", "size"]
+        assert [trial.values for trial in study.trials] == [[0.9, 15.0], [0.1, 30.0], None]
+        assert [trial.number for trial in study.best_trials] == [0]
+        assert [trial.intermediate_values for trial in study.trials] == [{}, {}, {}], (
+            "Optuna has them of one objective only"
+        )
 
 
 async def test_a_restart_changes_neither_values_nor_front_nor_hypervolume(world: DatabaseWorld) -> None:
@@ -114,7 +109,8 @@ async def test_a_pruned_trial_has_all_values_or_none(world: DatabaseWorld) -> No
     await repository.report(0, 1, ReportBatch((Report(1, {"accuracy": 0.5}),)))
     await repository.report(1, 1, ReportBatch((Report(1, {"accuracy": 0.5, "size": 3.0}),)))
     await repository.tell([outcome(number, 0.5, EndState.PRUNED) for number in (0, 1)])
-    assert [trial.values for trial in _in_optuna(world).trials] == [None, [0.5, 3.0]]
+    with world.in_optuna() as study:
+        assert [trial.values for trial in study.trials] == [None, [0.5, 3.0]]
     assert (await world.reopen()).history().pruned == 2
 
 
@@ -126,14 +122,15 @@ async def test_optunas_own_tools_see_which_trials_keep_the_bounds(world: Databas
     await _complete(repository, 1, {"accuracy": 0.5, "size": 7.0, "latency": 10.0})
     await _complete(repository, 2, {"accuracy": 0.7, "size": 7.0})
     await repository.tell([outcome(3, None, EndState.PRUNED)])
-    for study in (_in_optuna(world), optuna.load_study(study_name=study_name(KEY), storage=repository._storage)):
-        assert [trial.constraints for trial in study.trials] == [
-            {"latency max": 5.0, "size min": -2.0},
-            {"latency max": -10.0, "size min": -2.0},
-            {"latency max": 20.0, "size min": -2.0},
-            {},
-        ]
-        assert [trial.number for trial in study.best_trials] == [1]
+    with world.in_optuna() as theirs:
+        for study in (theirs, optuna.load_study(study_name=study_name(KEY), storage=repository._storage)):
+            assert [trial.constraints for trial in study.trials] == [
+                {"latency max": 5.0, "size min": -2.0},
+                {"latency max": -10.0, "size min": -2.0},
+                {"latency max": 20.0, "size min": -2.0},
+                {},
+            ]
+            assert [trial.number for trial in study.best_trials] == [1]
     for each in (repository, await world.reopen()):
         history = each.history()
         assert [member.trial.number for member in history.front.members] == [1]
@@ -207,7 +204,8 @@ async def test_a_study_without_trials_takes_more_objectives(world: DatabaseWorld
     await world.open()
     world.spec = several
     await (await world.open()).ask(1)
-    assert len(_in_optuna(world).directions) == 2
+    with world.in_optuna() as study:
+        assert len(study.directions) == 2
 
 
 async def test_directions_that_somebody_changed_are_a_damage_of_this_study(sqlite_world: DatabaseWorld) -> None:
@@ -224,7 +222,8 @@ async def test_a_trial_with_too_few_values_is_a_damage_of_this_study(sqlite_worl
     repository = await sqlite_world.open()
     await repository.ask(1)
     await _complete(repository, 0, {"accuracy": 0.5, "size": 3.0})
-    assert _in_optuna(sqlite_world).trials[0].state is TrialState.COMPLETE
+    with sqlite_world.in_optuna() as study:
+        assert study.trials[0].state is TrialState.COMPLETE
     with sqlite_world.database.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM trial_values WHERE objective = 1")
     with pytest.raises(StorageDamaged, match="its values are"):

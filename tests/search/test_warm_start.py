@@ -285,6 +285,9 @@ async def test_a_table_that_is_none_is_refused(sqlite_world: DatabaseWorld, tabl
         {"trials": [[{}, [math.nan]]], "report": ""},
         {"trials": [[{}, [0.5, 0.5]]], "report": ""},
         {"trials": [[{"x": "text"}, [0.5]]], "report": ""},
+        {"trials": [[{}, [0.5], [[0, 1]]]], "report": ""},
+        {"trials": [[{}, [0.5], [[0, 7]]]], "report": "", "named": [{"name": "n", "type": "Int", "low": 1, "high": 2}]},
+        {"trials": [], "report": "", "named": [{"name": "n", "type": "Categorical", "choices": [[1], 2]}]},
     ],
     ids=str,
 )

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import optuna
 import pytest
+from optuna.storages import RDBStorage
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
@@ -18,6 +20,7 @@ from tuning_operator.metrics.recording import Metrics
 from tuning_operator.search import StudyRepositories
 from tuning_operator.search.database import Database
 from tuning_operator.search.repository import StudyRepository
+from tuning_operator.search.study_record import study_name
 
 
 class DatabaseWorld:
@@ -43,6 +46,15 @@ class DatabaseWorld:
         """Restart and open the study."""
         await self.restart()
         return await self.open()
+
+    @contextmanager
+    def in_optuna(self) -> Iterator[optuna.Study]:
+        """Open the study as Optuna's users do, on a connection of their own."""
+        storage = RDBStorage(self.database.url.render_as_string(hide_password=False))
+        try:
+            yield optuna.load_study(study_name=study_name(KEY), storage=storage)
+        finally:
+            storage.engine.dispose()
 
     @property
     def database(self) -> Database:

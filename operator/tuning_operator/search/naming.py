@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,6 @@ from optuna.distributions import (
     check_distribution_compatibility,
 )
 from optuna.samplers import BaseSampler
-from optuna.samplers._tpe.sampler import _RELATIVE_PARAMS_KEY
 from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
@@ -76,8 +74,8 @@ def check_same_kind(wanted: Wanted, known: BaseDistribution) -> None:
     """Raise `ParameterRefused` if a parameter is of another kind than one of the same name, or has other choices."""
     if not is_same_kind(wanted.distribution, known):
         raise ParameterRefused(
-            f"the parameter {shown(wanted.name)} was {_kind(known)} when it was named before, in this trial or "
-            "another; what is another parameter needs another name"
+            f"the parameter {shown(wanted.name)} was {_kind(known)} when it was named before, in this trial, another "
+            "one or a result of `search.warmStart`; what is another parameter needs another name"
         )
 
 
@@ -98,36 +96,12 @@ def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSample
     if wanted.name in given and wanted.parameter.contains(given[wanted.name]):
         (stored,) = stored_values(wanted.parameter, [given[wanted.name]])
         return _of_kind(wanted.distribution, stored)
-    jointly: Mapping[str, Any] = trial.system_attrs.get(JOINTLY) or {}
-    if wanted.name in jointly and contains(wanted.distribution, jointly[wanted.name]):
+    jointly = trial.system_attrs.get(JOINTLY)
+    if isinstance(jointly, dict) and wanted.name in jointly and contains(wanted.distribution, jointly[wanted.name]):
         return _of_kind(wanted.distribution, jointly[wanted.name])
     if wanted.distribution.single():
         return _get_single_value(wanted.distribution)
     return sampler.sample_independent(study, trial, wanted.name, wanted.distribution)
-
-
-def with_these_names(trial: FrozenTrial, named: Mapping[str, BaseDistribution]) -> FrozenTrial:
-    """Return a trial as it is; or, where code means something else by a name than a warm start did, from which a value
-    was chosen jointly with others, without these."""
-    jointly: Mapping[str, Any] = trial.system_attrs.get(JOINTLY) or {}
-    if all(_is_of_kind(named[name], value) for name, value in jointly.items() if name in named):
-        return trial
-    alone = copy.copy(trial)
-    alone.system_attrs = {
-        name: value
-        for name, value in trial.system_attrs.items()
-        if name != JOINTLY and not name.startswith(_RELATIVE_PARAMS_KEY)
-    }
-    return alone
-
-
-def _is_of_kind(distribution: BaseDistribution, value: Any) -> bool:
-    """Return whether a parameter of this kind can have a value, in one range or another."""
-    try:
-        distribution.to_internal_repr(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _of_kind(distribution: BaseDistribution, value: Any) -> Any:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection
@@ -45,7 +44,7 @@ from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.judging import Judging
 from tuning_operator.search.loading import study_attrs
-from tuning_operator.search.naming import Wanted, known_value, named_value, wanted, with_these_names
+from tuning_operator.search.naming import Wanted, known_value, named_value, wanted
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.receiving import SUPERSEDED, Receiving, answer_of_finished
@@ -92,6 +91,8 @@ class StudyRepository(StudyHistory):
         self._in_order = asyncio.Lock()
         """Asks, tells and changes of the sampler come one after the other: what is suggested depends on their order."""
         self._asks: set[asyncio.Task[Sequence[OpenTrial]]] = set()
+        self._being_named: list[tuple[Wanted, Any]] = []
+        """What the sampler chose for names, while it is being stored."""
         self._ask_in_doubt = False
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
         self._judging = Judging(self._storage, self.reports_uid, workers.writer, workers.clock)
@@ -149,31 +150,30 @@ class StudyRepository(StudyHistory):
         pruner = make_pruner(spec.search.pruner, self._directions()[0], self._seed)
         self._judging.use(pruner, self._frozen(), self._open)
 
-    def _use_sampler(self, spec: StudySpec, wanted: Wanted | None = None) -> None:
-        """Suggest anew from what is stored; `wanted` is about to be named for the first time."""
-        named = {} if wanted is None else {wanted.name: wanted.distribution}
-        named |= self._named_kinds()
-        self._warm_in_use = self._warm.without_contradictions(named)
+    def _use_sampler(self, spec: StudySpec) -> None:
+        """Suggest anew from what is stored."""
         past = Past(
             name=str(self.key),
             directions=self._directions(),
             seed=self._record.seed if spec.search.seed is None else spec.search.seed,
             spec=spec,
-            trials=[with_these_names(trial, named) for trial in self._frozen()],
+            trials=self._with_what_is_being_named(),
             notes=self._storage.get_study_system_attrs(self._record.study_id),
-            warm=self._warm_in_use.trials,
+            warm=self._warm.trials,
         )
         self._suggestions = self._suggestions_after(past)
         self._size, self._infeasible = self._suggestions.size(), ""
         self._waits = False
         self._spec, self._seed = spec, past.seed
 
-    def _named_kinds(self) -> Mapping[str, BaseDistribution]:
-        """Return what trials' code has named, where a warm start may have it of another kind."""
-        if not self._record.define_by_run or not self._warm.trials:
-            return {}
-        own, trials = self._space.distributions, self._frozen()
-        return {name: kind for trial in trials for name, kind in trial.distributions.items() if name not in own}
+    def _with_what_is_being_named(self) -> list[FrozenTrial]:
+        """Return the trials as the sampler knows them: what it chose for a name is not stored at once."""
+        trials = [*self._frozen()]
+        for new, stored in self._being_named:
+            trial = trials[new.number] = copy.copy(trials[new.number])
+            trial.params = {**trial.params, new.name: stored}
+            trial.distributions = {**trial.distributions, new.name: new.distribution}
+        return trials
 
     def _suggestions_after(self, past: Past) -> Suggestions:
         process, asked = self._workers.search_process, len(past.trials)
@@ -330,9 +330,8 @@ class StudyRepository(StudyHistory):
     async def _name(self, trial: TrialProgress, new: Wanted) -> Any:
         """Choose a parameter's value and store it; return it as Optuna has it."""
         async with self._in_order, self._anew_after_errors():
-            if self._warm_in_use.contradict(new.name, new.distribution) and new.name not in self._named_kinds():
-                self._suggest_anew(new)
             stored = await self._suggestions.choose(new)
+            self._being_named.append((new, stored))
 
         def accept(_: None) -> None:
             frozen = self._storage.get_trial(trial.trial_id)
@@ -348,9 +347,11 @@ class StudyRepository(StudyHistory):
                 lambda connection: set_param(connection, trial.trial_id, new.name, stored, new.distribution), accept
             )
         except BaseException:
+            self._being_named.remove((new, stored))
             async with self._in_order:
                 self._suggest_anew()
             raise
+        self._being_named.remove((new, stored))
         return stored
 
     @asynccontextmanager
@@ -364,9 +365,9 @@ class StudyRepository(StudyHistory):
             self._suggest_anew()
             raise
 
-    def _suggest_anew(self, wanted: Wanted | None = None) -> None:
+    def _suggest_anew(self) -> None:
         self._suggestions.drop()
-        self._use_sampler(self._spec, wanted)
+        self._use_sampler(self._spec)
 
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:
         trial = self.finished(number)

@@ -51,14 +51,15 @@ class SearchProcess:
         SearchUnavailable
             The process died; whoever asks next begins with the past.
         """
-        if self._is_closed:
-            raise SearchUnavailable("nobody is asked for trials any more: the program ends")
         process = self._process
         if process is None:
             command = [sys.executable, "-m", _WORKER]
             # A session of its own: Ctrl-C is for the operator, which ends it.
             pipe = subprocess.PIPE
             process = self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
+        if self._is_closed:  # asked last: who closes it ends the process that is there then
+            self._end(process)
+            raise SearchUnavailable("nobody is asked for trials any more: the program ends")
         forgotten, self._forgotten = self._forgotten, []
         assert process.stdin is not None
         assert process.stdout is not None
@@ -66,7 +67,7 @@ class SearchProcess:
             pickle.dump(Call(study, past, ended, count, seconds, forgotten, wanted), process.stdin)
             process.stdin.flush()
             answer: Answer = pickle.load(process.stdout)
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:  # ValueError: its pipe was closed
             self._end(process)
             raise SearchUnavailable(
                 f"the process that asks the sampler ended with status {process.returncode}, "
@@ -89,8 +90,6 @@ class SearchProcess:
         if (process := self._process) is not None:
             self._end(process)
         self.thread.shutdown(cancel_futures=True)
-        if (process := self._process) is not None:  # a call had begun that started one just now
-            self._end(process)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         self._process = None

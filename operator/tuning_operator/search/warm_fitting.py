@@ -4,70 +4,63 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from pydantic import ValidationError
 
-from tuning_contract.parameters import MAX_NAMED_PARAMETERS, PARAMETER_NAME
-from tuning_operator.api.parameters import Parameter, ParameterType
-from tuning_operator.search.naming import as_sent
-from tuning_operator.search.space import told_apart
+from tuning_contract.environment import ParameterValue
+from tuning_contract.parameters import MAX_NAMED_PARAMETERS
+from tuning_operator.api.named_parameters import NamedParameter
+from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.search.naming import as_sent, is_same_kind
+from tuning_operator.search.space import distribution
 from tuning_operator.search.warm_sources import Result, cell_value, finite
 
 _SHOWN_REASONS = 3
 
 
-class Kinds:
-    """What parameters can be that are not the study's own, each kind once: thousands of trials share some."""
+@dataclass(frozen=True)
+class FittingTrial:
+    """A trial in a study's space."""
 
-    def __init__(self) -> None:
-        self._places: dict[str, int] = {}
-
-    def place(self, kind: BaseDistribution) -> int:
-        """Return the place of a kind among all."""
-        return self._places.setdefault(distribution_to_json(kind), len(self._places))
-
-    def to_json(self) -> list[str]:
-        """Return all, in their places, as Optuna writes them."""
-        return [*self._places]
+    parameters: Mapping[str, Any]
+    """Those that the study has."""
+    values: Sequence[float]
+    """Of the study's objectives."""
+    named: Mapping[str, tuple[NamedParameter, ParameterValue]]
+    """What the study's code may name besides, as it was in the trial, with its value."""
 
 
 class Fitting:
-    """Takes trials into a space, and counts what keeps the others out."""
+    """Takes trials of a source into a space, and counts what keeps the others out."""
 
-    def __init__(self, parameters: Sequence[Parameter], kinds: Kinds | None, *, is_text: bool) -> None:
-        """`kinds` takes those of the parameters that the study's code may name; None: it names none."""
+    def __init__(self, parameters: Sequence[Parameter], *, is_text: bool, by_run: bool) -> None:
         self._parameters = parameters
         self._own = {parameter.name for parameter in parameters}
-        self._kinds = kinds
         self._is_text = is_text
+        self._by_run = by_run
+        self._nameable: dict[tuple[str, int], tuple[NamedParameter | None, BaseDistribution]] = {}
+        """By name and identity of Optuna's distribution, which trials share."""
         self._problems: Counter[str] = Counter()
         self._unknown: set[str] = set()
 
-    def taken(self, result: Result, values: Sequence[float]) -> list[Any] | None:
-        """Return a trial as `warm_start.warm_trials` reads it: its parameters in this space, the values of this study's
-        objectives, and what its code named, each with the place of its kind; None: it does not fit."""
-        named = self._named(result)
-        self._unknown |= result.parameters.keys() - self._own - named.keys()
+    def taken(self, result: Result, values: Sequence[float]) -> FittingTrial | None:
+        """Return a trial in this space; None: it does not fit."""
         fitting, problem = self._fitting(result.parameters)
+        named = self._named(result) if self._by_run else {}
+        self._unknown |= result.parameters.keys() - self._own - named.keys()
+        if not problem:
+            outside = [name for name, (parameter, value) in named.items() if not parameter.contains(value)]
+            problem = f"`{outside[0]}` lies outside of its values" if outside else problem
         if not problem and not finite(values):
             problem = "a value is not finite"
         if problem:
             self._problems[problem] += 1
             return None
-        return [fitting, list(values), named] if named else [fitting, list(values)]
-
-    def _named(self, result: Result) -> dict[str, tuple[int, float]]:
-        """Return what the study's code may name, as Optuna stores it."""
-        if self._kinds is None:
-            return {}
-        found = (name for name in result.stored if name not in self._own and PARAMETER_NAME.fullmatch(name))
-        named = {}
-        for name in islice(found, MAX_NAMED_PARAMETERS):
-            kind, value = result.stored[name]
-            named[name] = self._kinds.place(_as_code_asks(kind)), kind.to_internal_repr(value)
-        return named
+        return FittingTrial(fitting, list(values), named)
 
     def _fitting(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         """Return a trial's parameters in this space, and which of them does not fit."""
@@ -90,6 +83,20 @@ class Fitting:
             return cell_value(value, choices, parameter.type is ParameterType.INT)
         return value
 
+    def _named(self, result: Result) -> dict[str, tuple[NamedParameter, ParameterValue]]:
+        """Return those of a trial's other parameters that code can ask for, with their values."""
+        named = {}
+        for name in islice((name for name in result.kinds if name not in self._own), MAX_NAMED_PARAMETERS):
+            if (parameter := self._as_named(name, result.kinds[name])) is not None:
+                named[name] = parameter, as_sent(result.parameters[name])
+        return named
+
+    def _as_named(self, name: str, kind: BaseDistribution) -> NamedParameter | None:
+        key = name, id(kind)
+        if key not in self._nameable:
+            self._nameable[key] = named_parameter(name, kind), kind  # which keeps its identity
+        return self._nameable[key][0]
+
     def report(self) -> str:
         """Return what did not fit, as the end of a sentence."""
         reasons = [f"{why} in {count}" for why, count in self._problems.most_common(_SHOWN_REASONS)]
@@ -100,7 +107,44 @@ class Fitting:
         return "".join(parts)
 
 
-def _as_code_asks(kind: BaseDistribution) -> BaseDistribution:
-    if not isinstance(kind, CategoricalDistribution):
-        return kind
-    return CategoricalDistribution(told_apart([as_sent(choice) for choice in kind.choices]))
+def named_parameter(name: str, kind: BaseDistribution) -> NamedParameter | None:
+    """Return a parameter of an Optuna study as code would ask for it; None: it can't."""
+    fields: dict[str, Any] = {"name": name}
+    match kind:
+        case CategoricalDistribution():
+            fields |= {"type": ParameterType.CATEGORICAL, "choices": [as_sent(choice) for choice in kind.choices]}
+        case FloatDistribution() | IntDistribution():
+            is_int = isinstance(kind, IntDistribution)
+            fields |= {
+                "type": ParameterType.INT if is_int else ParameterType.FLOAT,
+                "low": kind.low,
+                "high": kind.high,
+                "step": None if kind.log else kind.step,
+                "scale": Scale.LOG if kind.log else Scale.LINEAR,
+            }
+    try:
+        return NamedParameter.model_validate(fields)
+    except ValidationError:
+        return None
+
+
+def of_one_kind(trials: Sequence[FittingTrial]) -> list[FittingTrial]:
+    """Leave out trials that have a parameter of another kind than newer ones: a name means one kind in a study."""
+    kinds: dict[str, BaseDistribution] = {}
+    known: dict[int, bool] = {}
+    """Whether a parameter is of its name's kind, by its identity: trials share some."""
+
+    def is_of_its_kind(parameter: NamedParameter) -> bool:
+        if parameter.name not in kinds:
+            return True
+        if id(parameter) not in known:
+            known[id(parameter)] = is_same_kind(distribution(parameter), kinds[parameter.name])
+        return known[id(parameter)]
+
+    found: list[FittingTrial] = []
+    for trial in reversed(trials):
+        parameters = [parameter for parameter, _ in trial.named.values()]
+        if all(map(is_of_its_kind, parameters)):
+            found.append(trial)
+            kinds |= {each.name: distribution(each) for each in parameters if each.name not in kinds}
+    return found[::-1]

@@ -39,8 +39,8 @@ class Result:
     parameters: Mapping[str, Any]
     """As its trainer got them."""
     values: Sequence[float]
-    stored: Mapping[str, tuple[BaseDistribution, Any]] = field(default_factory=dict)
-    """Parameters as Optuna has them, with what else they could have been, of which a table says nothing."""
+    kinds: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    """What parameters could have been, as Optuna has it; a table says nothing of that."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
     directions = [direction.name for direction in connection.execute(query).scalars()]
     names = attrs.get(METRIC_NAMES)
     metrics = names if isinstance(names, list) and len(names) == len(directions) else None
-    space = Space(read_record(key, study_id, attrs).parameters if is_tuning_study(attrs) else [])
+    space = Space(read_record(key, study_id, attrs).parameters) if is_tuning_study(attrs) else None
     try:
         trials = [
             _result(trial, space)
@@ -103,10 +103,14 @@ def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
     return Source(metrics, directions, trials)
 
 
-def _result(trial: FrozenTrial, space: Space) -> Result:
-    stored = {name: (trial.distributions[name], value) for name, value in trial.params.items()}
-    undeclared = {name: named_value(*stored[name]) for name in space.undeclared(trial.params)}
-    return Result({**space.typed(trial.params), **undeclared}, trial.values, stored)
+def _result(trial: FrozenTrial, space: Space | None) -> Result:
+    """Return a trial of a TuningStudy, whose space is given, or of somebody else's."""
+    if space is None:
+        return Result(trial.params, trial.values, trial.distributions)
+    named = {
+        name: named_value(trial.distributions[name], value) for name, value in space.undeclared(trial.params).items()
+    }
+    return Result({**space.typed(trial.params), **named}, trial.values, trial.distributions)
 
 
 def _before_newest(connection: Connection, study_id: int) -> int:

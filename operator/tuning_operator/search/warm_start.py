@@ -6,26 +6,23 @@ They are no trials of the study: they have no number, and only its sampler sees 
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.warm_start import WarmStart
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.search.database import Database
-from tuning_operator.search.naming import is_same_kind
-from tuning_operator.search.space import Space
-from tuning_operator.search.warm_fitting import Fitting, Kinds
+from tuning_operator.search.space import Space, distribution, stored_values
+from tuning_operator.search.warm_fitting import Fitting, FittingTrial, of_one_kind
 from tuning_operator.search.warm_sources import MAX_TRIALS, Source, find_source, finite, read_csv, read_study
 
 WARM_START = "tuning:warm_start"
@@ -47,31 +44,6 @@ class WarmTrials:
     report: str
     """What was used of which source, and what did not fit, as sentences; empty: the study has no warm start."""
 
-    @cached_property
-    def _kinds(self) -> Mapping[str, Set[BaseDistribution]]:
-        """What each parameter can be, in one trial or another."""
-        found: dict[str, set[BaseDistribution]] = {}
-        for trial in self.trials:
-            for name, kind in trial.distributions.items():
-                found.setdefault(name, set()).add(kind)
-        return found
-
-    def contradict(self, name: str, kind: BaseDistribution) -> bool:
-        """Return whether a trial has a parameter of this name and of another kind."""
-        return not all(is_same_kind(kind, known) for known in self._kinds.get(name, ()))
-
-    def without_contradictions(self, named: Mapping[str, BaseDistribution]) -> WarmTrials:
-        """Return those none of whose parameters is of another kind than what the study's code has named so."""
-        if not any(self.contradict(name, kind) for name, kind in named.items()):
-            return self
-        found = []
-        for trial in self.trials:
-            known = trial.distributions
-            if all(is_same_kind(kind, known[name]) for name, kind in named.items() if name in known):
-                found.append(copy.copy(trial))
-                found[-1].number = len(found) - 1
-        return replace(self, trials=found)
-
 
 NO_WARM_TRIALS = WarmTrials((), "")
 
@@ -88,25 +60,39 @@ def read_warm_start(database: Database, study: StudyKey, owner: str, spec: Study
     """
     if not spec.search.warm_start:
         return None
-    taken, report = [], []
-    kinds = Kinds() if spec.define_by_run else None
+    taken: list[FittingTrial] = []
+    report = []
     for index, warm_start in enumerate(spec.search.warm_start):
         try:
             source = _read(database, warm_start, study, owner, [objective.metric for objective in spec.objectives])
             values_of = _picked(source, spec)
         except ValueError as problem:
             raise InvalidStudy([f"`search.warmStart[{index}]`: {warm_start} {problem}"]) from None
-        fitting = Fitting(spec.parameters, kinds, is_text=warm_start.csv is not None)
-        some = [
-            trial for trial in (fitting.taken(result, values_of(result.values)) for result in source.trials) if trial
-        ]
+        fitting = Fitting(spec.parameters, is_text=warm_start.csv is not None, by_run=spec.define_by_run)
+        found = (fitting.taken(result, values_of(result.values)) for result in source.trials)
+        some = [trial for trial in found if trial is not None]
         report.append(f"{len(some)} of {len(source.trials)} complete trials of {warm_start} are used{fitting.report()}")
         taken += some
+    kept = of_one_kind(taken)
+    if len(kept) < len(taken):
+        report.append(f"{len(taken) - len(kept)} of them are not, for newer ones have a parameter of another kind")
     most = _MOST.get(spec.search.sampler.name, MAX_TRIALS)
-    if len(taken) > most:
+    if len(kept) > most:
         report.append(f"only the newest {most:,} of them all, for more would make asking slow")
-    named = {} if kinds is None else {"named": kinds.to_json()}
-    return {"trials": taken[-most:], "report": "; ".join(report), **named}
+    return {**_written(kept[-most:]), "report": "; ".join(report)}
+
+
+def _written(trials: Sequence[FittingTrial]) -> dict[str, Any]:
+    """Return trials as `warm_trials` reads them: what code may name stands once, for many trials share it."""
+    parameters = {id(parameter): parameter for trial in trials for parameter, _ in trial.named.values()}
+    places = {identity: place for place, identity in enumerate(parameters)}
+    lines: list[list[Any]] = []
+    for trial in trials:
+        lines.append([trial.parameters, trial.values])
+        if trial.named:
+            lines[-1].append([[places[id(parameter)], value] for parameter, value in trial.named.values()])
+    named = [parameter.to_document() for parameter in parameters.values()]
+    return {"trials": lines, **({"named": named} if named else {})}
 
 
 def warm_trials(stored: Any, space: Space, count: int) -> WarmTrials:
@@ -121,29 +107,23 @@ def warm_trials(stored: Any, space: Space, count: int) -> WarmTrials:
         return NO_WARM_TRIALS
     if not isinstance(stored, dict) or not isinstance(stored.get("report"), str):
         raise ValueError(f"`{WARM_START}` is {str(stored)[:200]}")
-    kinds = [json_to_distribution(kind) for kind in stored.get("named", [])]
-    trials = [
-        _frozen(number, given, values, space, kinds, *named)
-        for number, (given, values, *named) in enumerate(stored["trials"])
-    ]
+    parameters = [NamedParameter.model_validate(document, by_alias=True) for document in stored.get("named", [])]
+    named = [(parameter, distribution(parameter)) for parameter in parameters]
+    trials = [_frozen(number, line, space, named) for number, line in enumerate(stored["trials"])]
     if any(len(trial.values) != count or not finite(trial.values) for trial in trials):
         raise ValueError(f"a trial of `{WARM_START}` has not {count} finite values")
     return WarmTrials(trials, stored["report"])
 
 
 def _frozen(
-    number: int,
-    given: Mapping[str, Any],
-    values: Sequence[float],
-    space: Space,
-    kinds: Sequence[BaseDistribution],
-    named: Mapping[str, tuple[int, float]] = MappingProxyType({}),
+    number: int, line: Sequence[Any], space: Space, named: Sequence[tuple[NamedParameter, BaseDistribution]]
 ) -> FrozenTrial:
-    """Make a trial; `named` are parameters that are not the study's own, each with its kind's place and its value."""
-    distributions = {name: kinds[place] for name, (place, _) in named.items()}
-    params = {name: distributions[name].to_external_repr(value) for name, (_, value) in named.items()}
-    for name, value in space.stored(given).items():
-        params[name], distributions[name] = value, space.distributions[name]
+    given, values, *of_code = line
+    params = space.stored(given)
+    distributions = {name: space.distributions[name] for name in params}
+    for place, value in of_code[0] if of_code else ():
+        parameter, distributions[parameter.name] = named[place]
+        (params[parameter.name],) = stored_values(parameter, [value])
     trial = FrozenTrial(
         number=number,
         trial_id=_FIRST_ID - number,
