@@ -32,6 +32,8 @@ test: $(BIN)/.for-dev ## Run all checks and tests; with KUBEBUILDER_ASSETS also 
 	$(MAKE) --no-print-directory --jobs=2 check suite
 
 suite: $(BIN)/.for-dev ## Run all tests, without the checks
+	@# Tests start hundreds of processes, which would each compile the code where nothing may be written beside it.
+	@$(BIN)/python -m compileall -q operator trainer_image
 	$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder
 
 check: $(BIN)/.for-dev ## Lint, types, layers, and that generated files are current

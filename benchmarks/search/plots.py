@@ -144,7 +144,7 @@ def _pruning(summary: Summary, parallelism: int) -> Picture:
         axes.yaxis.set_major_formatter(_plain)
         axes.minorticks_off()
         axes.grid(color=FAINT)
-    grid[0][0].set_ylabel("above the minimum, median and quartiles")
+    grid[0][0].set_ylabel("above the minimum")
     handles = [Line2D([], [], color=COLOURS[name], linewidth=3, label=name) for name in (RANDOM, "TPE")]
     handles += [
         Line2D([], [], color=GREY, marker=marker, linestyle="", label="no pruner" if name == "None" else name)
