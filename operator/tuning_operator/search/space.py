@@ -90,7 +90,7 @@ class Space:
             return parameter.value
         value = stored[parameter.name]
         assert value is not None
-        if _are_ambiguous(parameter.choices):
+        if _is_ambiguous(parameter):
             return next(choice for choice in parameter.choices or () if _choice_text(choice) == value)
         if parameter.type is ParameterType.FLOAT:
             assert parameter.low is not None
@@ -100,18 +100,14 @@ class Space:
 
 def stored_values(parameter: Parameter, values: Sequence[ParameterValue]) -> Sequence[ParameterValue]:
     """Return values of a parameter as Optuna has them."""
-    return [_choice_text(value) for value in values] if _are_ambiguous(parameter.choices) else values
-
-
-def told_apart(choices: Sequence[ParameterValue]) -> Sequence[ParameterValue]:
-    """Return choices as Optuna has them: as texts, where they differ in JSON but not in Python, as 1 and true do."""
-    return [_choice_text(choice) for choice in choices] if _are_ambiguous(choices) else choices
+    return [_choice_text(value) for value in values] if _is_ambiguous(parameter) else values
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
     """Return what Optuna stores of a parameter. A `high` beside the grid of `step` is lowered to it."""
     if parameter.type is ParameterType.CATEGORICAL:
-        return CategoricalDistribution(told_apart(parameter.choices or ()))
+        choices = parameter.choices or ()
+        return CategoricalDistribution([_choice_text(c) for c in choices] if _is_ambiguous(parameter) else choices)
     assert parameter.low is not None
     assert parameter.high is not None
     log = parameter.scale is Scale.LOG
@@ -134,8 +130,9 @@ def rounded(value: float, low: float, step: float | None) -> float:
     return float(decimal_low + round((Decimal(value) - decimal_low) / decimal_step) * decimal_step)
 
 
-def _are_ambiguous(choices: Sequence[ParameterValue] | None) -> bool:
-    return choices is not None and len(set(choices)) < len(choices)
+def _is_ambiguous(parameter: Parameter) -> bool:
+    """Whether choices differ in JSON but not in Python, as 1 and true do; Optuna then gets them as texts."""
+    return parameter.choices is not None and len(set(parameter.choices)) < len(parameter.choices)
 
 
 def _choice_text(choice: ParameterValue) -> str:
