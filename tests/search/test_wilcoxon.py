@@ -91,32 +91,28 @@ async def test_a_trial_whose_complete_folds_are_hopeless_is_told_to_stop_once_an
     assert (await study.report(1, 1, batch((2, 0.99)), run=3)).reply.reason == "Pruned"
 
 
-@pytest.mark.parametrize("sampler", ["TPE", "NSGAII", "CMAES"])
-def test_samplers_learn_the_mean_of_a_hopeless_trial_s_runs_as_of_a_whole_one(sampler: str) -> None:
-    search = {"sampler": {"name": sampler}, "pruner": {"name": "Wilcoxon"}}
-    options = {"TPE": {"nStartupTrials": 4}, "NSGAII": {"populationSize": 4}, "CMAES": {"popsize": 4}}
-    search["sampler"]["options"] = options[sampler]
-    document = {**study_spec().to_document(), "search": {"seed": 7, **search}}
+def _asked(sampler: dict[str, Any], pruner: str, state: TrialState) -> list[dict[str, Any]]:
+    """Return the parameters of trials of ten folds, most of which end in this state; the process restarts once."""
+    document = {**study_spec().to_document(), "search": {"seed": 7, "sampler": sampler, "pruner": {"name": pruner}}}
     document["trial"] = {**document["trial"], "folds": 10}
-    asked = []
-    for state in (TrialState.COMPLETE, TrialState.PRUNED):
-        drafting = Drafting(StudySpec.model_validate(document))
-        for number in range(12):
-            drafting.ask(1)
-            drafting.tell_trial(number, 0.1 * (number % 7), state if number % 3 else TrialState.COMPLETE)
-            if number == 9:
-                drafting.restart()
-        asked.append([trial.params for trial in drafting.trials])
-    assert asked[0] == asked[1]
+    drafting = Drafting(StudySpec.model_validate(document))
+    for number in range(12):
+        drafting.ask(1)
+        drafting.tell_trial(number, 0.1 * (number % 7), state if number % 3 else TrialState.COMPLETE)
+        if number == 9:
+            drafting.restart()
+    return [trial.params for trial in drafting.trials]
+
+
+TPE = {"name": "TPE", "options": {"nStartupTrials": 4}}
+NSGAII = {"name": "NSGAII", "options": {"populationSize": 4}}
+CMAES = {"name": "CMAES", "options": {"popsize": 4}}
+
+
+@pytest.mark.parametrize("sampler", [TPE, NSGAII, CMAES], ids=str)
+def test_samplers_learn_the_mean_of_a_hopeless_trial_s_runs_as_of_a_whole_one(sampler: dict[str, Any]) -> None:
+    assert _asked(sampler, "Wilcoxon", TrialState.PRUNED) == _asked(sampler, "Wilcoxon", TrialState.COMPLETE)
 
 
 def test_a_trial_that_another_pruner_stopped_is_no_whole_one_to_samplers() -> None:
-    asked = []
-    for state in (TrialState.COMPLETE, TrialState.PRUNED):
-        search = {"sampler": {"name": "TPE", "options": {"nStartupTrials": 4}}, "pruner": {"name": "Median"}}
-        drafting = Drafting(study_spec(search=search))
-        for number in range(12):
-            drafting.ask(1)
-            drafting.tell_trial(number, 0.1 * (number % 7), state if number % 3 else TrialState.COMPLETE)
-        asked.append([trial.params for trial in drafting.trials])
-    assert asked[0] != asked[1]
+    assert _asked(TPE, "Median", TrialState.PRUNED) != _asked(TPE, "Median", TrialState.COMPLETE)
