@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import warnings
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
 
 from benchmarks.program import say
 from benchmarks.search.functions import FUNCTIONS, Function
@@ -44,39 +44,40 @@ class Size:
     """Results of random trials before the first one."""
 
 
-def regret(function: Function, sampler: BaseSampler, size: Size, seed: int) -> float:
-    """Return how far above the minimum the best trial of a study is: the best as reported, by its true value."""
+def search(function: Function, study: optuna.Study, trials: int, seed: int) -> None:
+    """Run so many more trials of a study; the last ones do not end."""
     space, noise = (
         Space([Parameter.model_validate(parameter) for parameter in function.parameters]),
         np.random.default_rng(seed),
     )
-    study = optuna.create_study(sampler=RandomSampler(seed=_KNOWN_SEEDS + seed))
-
     running: deque[optuna.Trial] = deque()
-
-    def reported(point: Mapping[str, Any]) -> float:
-        return float(function.value(point) + function.noise * noise.standard_normal())
-
-    for number in range(size.known + size.trials):
-        if number == size.known:
-            study.sampler = sampler
+    for _ in range(trials):
         trial = study.ask()
         space.choose(trial._suggest)
         running.append(trial)
         if len(running) == AT_ONCE:
             ended = running.popleft()
-            study.tell(ended, reported(ended.params))
-    return function.regret(study.best_params)
+            study.tell(ended, function.value(ended.params) + function.noise * noise.standard_normal())
 
 
 def regrets(function: Function, size: Size, seed: int) -> tuple[float, float, float]:
-    """Return the regrets with the bound, without one, and of random search."""
+    """Return how far above the minimum the best trial is, the best as reported by its true value: with the bound,
+    without one, and of random search.
+    """
+    known = optuna.create_study(sampler=RandomSampler(seed=_KNOWN_SEEDS + seed))
+    search(function, known, size.known, _KNOWN_SEEDS + seed)
     samplers = (
         TabularTPESampler(seed=seed, multivariate=True, most_modelled=size.bound),
-        TabularTPESampler(seed=seed, multivariate=True),
+        TabularTPESampler(seed=seed, multivariate=True, most_modelled=sys.maxsize),
         RandomSampler(seed=seed),
     )
-    bounded, whole, drawn = (regret(function, sampler, size, seed) for sampler in samplers)
+    found = []
+    for sampler in samplers:
+        study = optuna.create_study(sampler=sampler)
+        study.add_trials(known.get_trials(deepcopy=False, states=[TrialState.COMPLETE]))
+        search(function, study, size.trials, seed)
+        found.append(function.regret(study.best_params))
+    bounded, whole, drawn = found
     return bounded, whole, drawn
 
 
