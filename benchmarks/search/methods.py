@@ -74,6 +74,10 @@ SAMPLERS: dict[str, Method] = {
 """By the name that a study gives it."""
 
 
+NO_PRUNER = "None"
+NO_PRUNER_OF_FOLDS = "None, ten folds"
+
+
 @dataclass(frozen=True)
 class Pruning:
     """A pruner, or a strategy that does without one."""
@@ -83,6 +87,8 @@ class Pruning:
     options: Callable[[Function], Mapping[str, Any]] = lambda _: {}
     evaluations: int = 128
     reporting: Reporting = Reporting.EPOCHS
+    without: str = NO_PRUNER
+    """The same trials without a pruner, with which it is compared."""
 
 
 _WARMUP = {"nWarmupSteps": 3}
@@ -94,7 +100,7 @@ def _bound(function: Function) -> float:
 
 
 PRUNERS: dict[str, Pruning] = {
-    "None": Pruning(lambda _: optuna.pruners.NopPruner()),
+    NO_PRUNER: Pruning(lambda _: optuna.pruners.NopPruner()),
     "Median": Pruning(lambda _: optuna.pruners.MedianPruner(n_warmup_steps=3), lambda _: _WARMUP),
     "Percentile": Pruning(lambda _: optuna.pruners.PercentilePruner(25.0, n_warmup_steps=3), lambda _: _WARMUP),
     "SuccessiveHalving": Pruning(
@@ -113,11 +119,15 @@ PRUNERS: dict[str, Pruning] = {
         lambda _: optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(n_warmup_steps=3), patience=3),
         lambda _: {"patience": 3, "wrappedPruner": {"name": "Median", "options": _WARMUP}},
     ),
-    "Wilcoxon": Pruning(lambda _: optuna.pruners.WilcoxonPruner(), reporting=Reporting.FOLDS),
+    # Ten values have less noise together than one.
+    NO_PRUNER_OF_FOLDS: Pruning(lambda _: optuna.pruners.NopPruner(), reporting=Reporting.FOLDS),
+    "Wilcoxon": Pruning(
+        lambda _: optuna.pruners.WilcoxonPruner(), reporting=Reporting.FOLDS, without=NO_PRUNER_OF_FOLDS
+    ),
     # A strategy in place of the sampler: 147 points, of which 9 and some more train to the end.
     "SynchronousHyperband": Pruning(None, lambda _: {"maxResource": EPOCHS, "iterations": 3}, evaluations=210),
 }
-"""By the name that a study gives it."""
+"""By the name that a study gives it; what follows a comma is ours."""
 
 
 @dataclass(frozen=True)

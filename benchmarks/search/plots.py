@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator
 
 from benchmarks.search.cells import Result
 from benchmarks.search.functions import FUNCTIONS, Function
-from benchmarks.search.methods import PRUNERS
+from benchmarks.search.methods import NO_PRUNER, PRUNERS
 from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after
 
 COLOURS = {
@@ -29,7 +29,7 @@ COLOURS = {
     "QMC": "#8250df",
     "Random": "#57606a",
 }
-MARKERS = dict(zip(PRUNERS, "osD^v<P>X", strict=True))
+MARKERS = dict(zip(PRUNERS, "osD^v<P*>X", strict=True))
 FAINT, GREY = "#eaeef2", "#57606a"
 _TRIALS = (4, 8, 16, 32, 64, 128, 256)
 _FEW_DECADES = 50
@@ -125,7 +125,7 @@ def _hours_to_target(summary: Summary, sampler: str, function: Function, paralle
 
 def _pruning(summary: Summary, parallelism: int) -> Picture:
     """Draw what each pruner saves, and what of the result it costs."""
-    functions = [name for name in FUNCTIONS if summary.both(RANDOM, name, parallelism, "None")]
+    functions = [name for name in FUNCTIONS if summary.both(RANDOM, name, parallelism, NO_PRUNER)]
     picture, grid = plt.subplots(1, max(1, len(functions)), figsize=(11, 3.9), layout="constrained", squeeze=False)
     picture.suptitle("GPU time that pruners save, and what is found", x=0.01, ha="left", fontsize=11, fontweight="bold")
     for axes, name in zip(grid[0], functions, strict=False):
@@ -147,7 +147,7 @@ def _pruning(summary: Summary, parallelism: int) -> Picture:
     grid[0][0].set_ylabel("above the minimum")
     handles = [Line2D([], [], color=COLOURS[name], linewidth=3, label=name) for name in (RANDOM, "TPE")]
     handles += [
-        Line2D([], [], color=GREY, marker=marker, linestyle="", label="no pruner" if name == "None" else name)
+        Line2D([], [], color=GREY, marker=marker, linestyle="", label=name.replace(NO_PRUNER, "no pruner"))
         for name, marker in MARKERS.items()
     ]
     picture.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)

@@ -127,5 +127,5 @@ def _methods(cell: Cell, function: Function) -> dict[str, object]:
     if cell.pruner in POPULATIONS:
         return {"sampler": {"name": cell.pruner, "options": POPULATIONS[cell.pruner].options}}
     pruning = PRUNERS[cell.pruner]
-    pruner = {"name": cell.pruner, "options": dict(pruning.options(function))}
+    pruner = {"name": cell.pruner.partition(",")[0], "options": dict(pruning.options(function))}
     return {"sampler": pruner} if pruning.library is None else {"sampler": sampler, "pruner": pruner}

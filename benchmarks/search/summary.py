@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.search.cells import LIBRARY, PRODUCT, WITHOUT_PRUNER, Cell, Result
 from benchmarks.search.functions import FUNCTIONS
-from benchmarks.search.methods import SAMPLERS
+from benchmarks.search.methods import PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Comparison, compare
 
 RANDOM = "Random"
@@ -39,7 +39,7 @@ class Summary:
         """Return the shares of the GPU time of whole trials that a pruner saved, seed by seed, of both."""
         shares = []
         for side in (PRODUCT, LIBRARY):
-            whole = self.of(side, sampler, function, parallelism, "None")
+            whole = self.of(side, sampler, function, parallelism, PRUNERS[pruner].without)
             pruned = self.of(side, sampler, function, parallelism, pruner)
             shares += [1 - pruned[seed].gpu_seconds / whole[seed].gpu_seconds for seed in set(pruned) & set(whole)]
         return shares
@@ -57,7 +57,9 @@ class Summary:
         for function in FUNCTIONS:
             product = self.of(PRODUCT, sampler, function, parallelism, pruner)
             other = self.of(side, sampler, function, parallelism, pruner)
-            random = self._random_search(function, WITHOUT_PRUNER if pruner == WITHOUT_PRUNER else "None")
+            random = self._random_search(
+                function, WITHOUT_PRUNER if pruner == WITHOUT_PRUNER else PRUNERS[pruner].without
+            )
             seeds = sorted(set(product) & set(other))
             if len(seeds) >= 2 and random:
                 evaluations = product[seeds[0]].cell.evaluations

@@ -7,7 +7,7 @@ from statistics import fmean, median
 
 from benchmarks.search.cells import LIBRARY, PRODUCT, TWIN, WITHOUT_PRUNER, Result
 from benchmarks.search.functions import FUNCTIONS
-from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS
+from benchmarks.search.methods import NO_PRUNER, NO_PRUNER_OF_FOLDS, POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Comparison, Verdict, together, verdicts
 from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after, regret_at
 
@@ -88,7 +88,7 @@ def beside_optuna(summary: Summary) -> str:
         if sampler not in ("Grid", RANDOM)
         for parallelism in SAMPLERS[sampler].parallelism
     ]
-    methods += [("TPE", pruner, 8) for pruner in PRUNERS if pruner != "None"]
+    methods += [("TPE", pruner, 8) for pruner in PRUNERS if pruner not in (NO_PRUNER, NO_PRUNER_OF_FOLDS)]
     rows = [row for method in methods if (row := _beside_optuna(summary, *method))]
     names = [function.title.partition(",")[0] for function in FUNCTIONS.values()]
     return table(["method", "in parallel", "seeds", *names, "all together", "same with our random numbers"], rows)
@@ -127,7 +127,7 @@ def pruners(summary: Summary, parallelism: int) -> str:
         (sampler, function)
         for sampler in (RANDOM, "TPE")
         for function in FUNCTIONS.values()
-        if summary.both(sampler, function.name, parallelism, "None")
+        if summary.both(sampler, function.name, parallelism, NO_PRUNER)
     ]
     rows = []
     for pruner in PRUNERS:

@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from benchmarks.search.best import WHOLE_FRONT, BestFront
 from benchmarks.search.cells import LIBRARY, PRODUCT, SIDES, TWIN, Cell, Result, all_cells, read
 from benchmarks.search.functions import FUNCTIONS, Function, Point
-from benchmarks.search.methods import POPULATIONS, PRUNERS, SAMPLERS
+from benchmarks.search.methods import NO_PRUNER, NO_PRUNER_OF_FOLDS, POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Verdict, compare, holm, together, verdicts
 from benchmarks.search.plots import draw_all
 from benchmarks.search.report import all_tables, with_tables
@@ -230,7 +230,7 @@ def test_a_pruner_stops_the_same_trials_as_optunas(pruner: str, sampler: str, mo
     monkeypatch.setattr(Cell, "evaluations", 24)
     product, twin = (run_cell(Cell(side, sampler, pruner, "network", 4, 3)) for side in (PRODUCT, TWIN))
     assert (product.pruned, product.gpu_seconds) == (twin.pruned, twin.gpu_seconds)
-    assert (product.pruned > 0) == (pruner != "None")
+    assert (product.pruned > 0) == (pruner not in (NO_PRUNER, NO_PRUNER_OF_FOLDS))
 
 
 def test_synchronous_hyperband_trains_the_epochs_of_its_brackets() -> None:
@@ -380,7 +380,7 @@ def _made_up(seeds: int = 4) -> Summary:
     for cell in all_cells(range(seeds)):
         quality = {"Random": 4.0, "TPE": 0.5}.get(cell.sampler, 1.0) + 0.1 * cell.seed
         improvements = [(1, 3600.0, 10 * quality), (20, 72_000.0 / cell.parallelism, quality)]
-        gpu_seconds = 100.0 if cell.pruner in ("-", "None") else 40.0
+        gpu_seconds = 100.0 if cell.pruner in ("-", NO_PRUNER, NO_PRUNER_OF_FOLDS) else 40.0
         results[cell] = Result(cell, improvements, 80_000.0, gpu_seconds, 0, 1.0)
     return Summary(results)
 

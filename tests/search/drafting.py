@@ -66,12 +66,13 @@ class Drafting:
         value: float | None,
         state: TrialState = TrialState.COMPLETE,
         values: Mapping[int, float] | None = None,
+        **attributes: Any,
     ) -> None:
-        """End a trial, which reported its value at step 1, or what is given by step."""
+        """End a trial, which reported its value at step 1, or what is given by step, with more user attributes."""
         told = copy.copy(self.trials[number])
         told.state, told.datetime_complete = state, STARTED_AT
         told.values = None if value is None or state is TrialState.FAIL else [value]
         told.intermediate_values = dict(values or ({} if value is None else {1: value}))
-        told.user_attrs = {**told.user_attrs, TOLD_AFTER: len(self.trials)}
+        told.user_attrs = {**told.user_attrs, TOLD_AFTER: len(self.trials), **attributes}
         self.trials[number] = told
         self._ended.append(told)

@@ -275,7 +275,9 @@ async def test_what_code_can_not_ask_for_is_left_out_of_a_notebook_s_results(tmp
 
 
 @pytest.mark.parametrize("sampler", [{"name": "TPE", "options": {"group": True}}, {"name": "NSGAII"}], ids=str)
-async def test_of_results_that_contradict_each_other_the_newest_count(tmp_path: Any, sampler: dict[str, Any]) -> None:
+async def test_of_results_that_contradict_each_other_those_that_stand_last_count(
+    tmp_path: Any, sampler: dict[str, Any]
+) -> None:
     sources = [*WARM, {"storageStudy": "newer"}]
     world = await beside_a_notebook(f"sqlite:///{tmp_path}/tuning.db", sampler=sampler, warmStart=sources)
     with world.database.through_optuna() as storage:
@@ -286,12 +288,43 @@ async def test_of_results_that_contradict_each_other_the_newest_count(tmp_path: 
             known = {"kind": kind, "rate": FloatDistribution(1e-4, 1e-1, log=True)}
             newer.add_trial(optuna.trial.create_trial(params=params, distributions=known, value=0.1 * number))
     study = await world.open()
-    assert study.history().warm_start.endswith("30 of them are not, for newer ones have a parameter of another kind")
+    assert study.history().warm_start.endswith("30 of them are not, for later ones have a parameter of another kind")
     assert len(study._warm.trials) == 12
     assert len(await study.ask(4)) == 4
     assert await study.choose_parameter(
         0, 1, named({"name": "kind", "type": "Categorical", "choices": ["a", "b", "c"]})
     )
+    await world.repositories.aclose()
+
+
+@pytest.mark.parametrize("choices", [[1.0, True], [0.0, False, 0.5], [1, True, "x"]], ids=str)
+async def test_choices_that_differ_in_json_alone_are_learned_from(tmp_path: Any, choices: list[Any]) -> None:
+    world = await beside_a_notebook(f"sqlite:///{tmp_path}/tuning.db", sampler={"name": "TPE"}, warmStart=WARM)
+    parameter = {"name": "k", "type": "Categorical", "choices": choices}
+    with world.database.through_optuna() as storage:
+        notebook = optuna.load_study(storage=storage, study_name="notebook")
+        kind = CategoricalDistribution(choices)
+        notebook.add_trial(optuna.trial.create_trial(params={"k": choices[0]}, distributions={"k": kind}, value=0.5))
+    study = await world.open()
+    assert study.history().warm_start == "31 of 31 complete trials of the storage's study notebook are used"
+    study = await world.reopen()
+    await study.ask(1)
+    assert await study.choose_parameter(0, 1, named(parameter)) in choices
+    await world.repositories.aclose()
+
+
+async def test_declared_choices_that_differ_in_json_alone_are_known_by_name(database_url: str) -> None:
+    world = DatabaseWorld(database_url)
+    parameter = {"name": "k", "type": "Categorical", "choices": [1, True, "x"]}
+    source = StudyKey(KEY.namespace, "source", "5f2b7c1e-0000-4000-8000-000000000005")
+    declared = await world.repositories.open(source, study_spec(parameters=(parameter,)))
+    await declared.ask(3)
+    await declared.tell([outcome(number, 0.5) for number in range(3)])
+    world.spec = by_run({"sampler": {"name": "TPE"}, "warmStart": [{"study": "source"}]})
+    study = await world.open()
+    assert study.history().warm_start == "3 of 3 complete trials of the study source are used"
+    await study.ask(1)
+    assert await study.choose_parameter(0, 1, named(parameter)) in parameter["choices"]
     await world.repositories.aclose()
 
 

@@ -19,7 +19,8 @@ from tests.search.worlds import DatabaseWorld
 from tuning_contract import FinalState
 from tuning_operator.api.pruners import Pruner, WilcoxonOptions
 from tuning_operator.api.study import StudySpec
-from tuning_operator.search.attributes import RUN_VALUES, written_numbers
+from tuning_operator.decisions.trials import EndState
+from tuning_operator.search.attributes import COMPLETE_RUNS_MEAN, RUN_VALUES, written_numbers
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.wilcoxon import p_value
 
@@ -91,28 +92,52 @@ async def test_a_trial_whose_complete_folds_are_hopeless_is_told_to_stop_once_an
     assert (await study.report(1, 1, batch((2, 0.99)), run=3)).reply.reason == "Pruned"
 
 
-def _asked(sampler: dict[str, Any], pruner: str, state: TrialState) -> list[dict[str, Any]]:
-    """Return the parameters of trials of ten folds, most of which end in this state; the process restarts once."""
-    document = {**study_spec().to_document(), "search": {"seed": 7, "sampler": sampler, "pruner": {"name": pruner}}}
-    document["trial"] = {**document["trial"], "folds": 10}
-    drafting = Drafting(StudySpec.model_validate(document))
-    for number in range(12):
-        drafting.ask(1)
-        drafting.tell_trial(number, 0.1 * (number % 7), state if number % 3 else TrialState.COMPLETE)
-        if number == 9:
-            drafting.restart()
-    return [trial.params for trial in drafting.trials]
-
-
 TPE = {"name": "TPE", "options": {"nStartupTrials": 4}}
 NSGAII = {"name": "NSGAII", "options": {"populationSize": 4}}
 CMAES = {"name": "CMAES", "options": {"popsize": 4}}
 
 
+def _asked(sampler: dict[str, Any], state: TrialState, with_mean: bool = True) -> list[dict[str, Any]]:
+    """Return the parameters of trials, most of which end in this state, maybe with the mean of their complete runs; the
+    process restarts once."""
+    drafting = Drafting(study_spec(search={"sampler": sampler}))
+    for number in range(12):
+        drafting.ask(1)
+        value = 0.1 * (number % 7)
+        if number % 3:
+            attributes = {COMPLETE_RUNS_MEAN: value} if with_mean else {}
+            drafting.tell_trial(number, value if state is TrialState.COMPLETE else -value, state, **attributes)
+        else:
+            drafting.tell_trial(number, value)
+        if number == 9:
+            drafting.restart()
+    return [trial.params for trial in drafting.trials]
+
+
 @pytest.mark.parametrize("sampler", [TPE, NSGAII, CMAES], ids=str)
-def test_samplers_learn_the_mean_of_a_hopeless_trial_s_runs_as_of_a_whole_one(sampler: dict[str, Any]) -> None:
-    assert _asked(sampler, "Wilcoxon", TrialState.PRUNED) == _asked(sampler, "Wilcoxon", TrialState.COMPLETE)
+def test_samplers_learn_the_mean_of_a_pruned_trial_s_complete_runs_as_of_a_whole_one(sampler: dict[str, Any]) -> None:
+    assert _asked(sampler, TrialState.PRUNED) == _asked(sampler, TrialState.COMPLETE)
 
 
-def test_a_trial_that_another_pruner_stopped_is_no_whole_one_to_samplers() -> None:
-    assert _asked(TPE, "Median", TrialState.PRUNED) != _asked(TPE, "Median", TrialState.COMPLETE)
+def test_a_trial_that_was_pruned_before_any_run_was_complete_is_no_whole_one_to_samplers() -> None:
+    assert _asked(TPE, TrialState.PRUNED, with_mean=False) != _asked(TPE, TrialState.COMPLETE)
+
+
+async def test_only_complete_runs_count_for_what_samplers_learn_of_a_pruned_trial(world: DatabaseWorld) -> None:
+    world.spec = _spec()
+    study = await world.open()
+    await study.ask(3)
+    for run in (0, 2):
+        await study.report(0, 1, batch((1, 0.2 + run / 10), end=FinalState.COMPLETE), run=run)
+    for number in (0, 1):
+        await study.report(number, 1, batch((1, 5.0)), run=3)
+        await study.tell([outcome(number, 2.0, EndState.PRUNED, after=last_words(study, number))])
+    study = await world.reopen()
+    await study.ask(1)
+    seen = [study._suggestions._suggester._seen.own(number) for number in (0, 1)]
+    assert [(trial.state, trial.values) for trial in seen] == [
+        (TrialState.COMPLETE, [pytest.approx(0.3)]),
+        (TrialState.PRUNED, [5.0]),
+    ]
+    with world.in_optuna() as theirs:
+        assert theirs.trials[0].state is TrialState.PRUNED

@@ -16,7 +16,6 @@ from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.constraints import Constraints
-from tuning_operator.api.pruners import PrunerName
 from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.feasible_points import FeasiblePoints
@@ -131,16 +130,7 @@ class Asking:
         strategy, direction = make_strategy(search.sampler, self._space), spec.objective.direction
         self._proposing = None if strategy is None else Proposing(strategy, self._enqueued, direction, self._seed)
         warm = [as_first_generation(trial, self._sampler) for trial in past.warm]
-        self._seen = SeenTrials(
-            past.name,
-            past.directions,
-            past.notes,
-            self._space.reversed,
-            warm,
-            # As Optuna advises for its own: what Wilcoxon has stopped has the mean of its runs. What it has not
-            # reported may lack a bound that GP asks for.
-            pruned_are_complete=search.pruner.name is PrunerName.WILCOXON and not spec.metric_constraints,
-        )
+        self._seen = SeenTrials(past.name, past.directions, past.notes, self._space.reversed, warm)
         self._study = optuna.load_study(study_name=past.name, storage=self._seen, sampler=self._sampler)
         self._unseen: list[tuple[int, int, FrozenTrial]] = []
         """Trials that have ended, by the first one that may know of it, and their own numbers: a heap."""

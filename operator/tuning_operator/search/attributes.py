@@ -38,6 +38,8 @@ do with it, `RUNGS` where a pruner has rungs, `METRICS` where metrics that are n
 `RUN_VALUES` and `STD` where a trial has several runs."""
 TOLD_AFTER = "tuning:told_after"
 """User attribute of a finished trial: how many trials had been asked for when its result was told."""
+COMPLETE_RUNS_MEAN = "tuning:complete_runs_mean"
+"""User attribute of a trial that was pruned when some of its runs were complete: the mean of their values."""
 NAMESPACE, NAME, UID, CREATED, ACTIVE_TIME = (
     f"tuning:{name}" for name in ("namespace", "name", "uid", "created", "active_time")
 )
@@ -73,6 +75,8 @@ class TrialAttributes:
     """What it reported of metrics that have a constraint and are no objectives."""
     run_values: Mapping[int, float]
     """The first objective of each of its runs, by the run's number."""
+    complete_runs_mean: float | None
+    """What samplers learn of a pruned trial as of a complete one; None: nothing."""
 
 
 def from_json(text: str) -> Any:
@@ -108,6 +112,7 @@ def trial_attributes(attrs: Mapping[str, Any]) -> TrialAttributes:
         told_after=told_after(attrs),
         metrics=_read(_metrics, METRICS, attrs[METRICS]) if METRICS in attrs else {},
         run_values=run_values(attrs),
+        complete_runs_mean=complete_runs_mean(attrs),
     )
 
 
@@ -167,6 +172,14 @@ def run_values(trial_attrs: Mapping[str, Any]) -> dict[int, float]:
     if not all(map(math.isfinite, values.values())):
         raise _unreadable(RUN_VALUES, trial_attrs[RUN_VALUES])
     return values
+
+
+def complete_runs_mean(trial_attrs: Mapping[str, Any]) -> float | None:
+    """Return the mean of a pruned trial's complete runs; None: it has none. Raises `Unreadable`."""
+    mean = trial_attrs.get(COMPLETE_RUNS_MEAN)
+    if mean is not None and not (type(mean) in (int, float) and math.isfinite(mean)):
+        raise _unreadable(COMPLETE_RUNS_MEAN, mean)
+    return mean
 
 
 def active_time(study_attrs: Mapping[str, Any]) -> ActiveTime | None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from tuning_operator.decisions.run_values import spread_of
+from tuning_operator.decisions.run_values import mean_of, spread_of
 from tuning_operator.decisions.trial_value import all_finite, objective_values
 from tuning_operator.decisions.trials import EndState
 from tuning_operator.ports import Outcome
 from tuning_operator.search.attributes import (
     ATTEMPT,
+    COMPLETE_RUNS_MEAN,
     MESSAGE,
     METRICS,
     REASON,
@@ -51,9 +52,23 @@ def ending_of(outcome: Outcome, trial: TrialProgress, now: float, asked: int) ->
             TOLD_AFTER: asked,
             **_metrics(outcome, trial),
             **_of_runs(trial.run_values()),
+            **_of_complete_runs(state, trial),
         },
         system_attrs=constraint_attrs(outcome, trial),
     )
+
+
+def _of_complete_runs(state: TrialState, trial: TrialProgress) -> dict[str, float]:
+    """Return what samplers shall learn from a trial that was pruned: the mean of its runs that had come to their end,
+    which can be compared with a whole trial's. Optuna advises the same for its WilcoxonPruner.
+
+    Bounds of metrics, or further objectives, may lack a value.
+    """
+    values = trial.complete_run_values()
+    if state is not TrialState.PRUNED or not values or trial.constraints or len(trial.objectives) > 1:
+        return {}
+    mean = mean_of(values.values())
+    return {COMPLETE_RUNS_MEAN: mean} if math.isfinite(mean) else {}
 
 
 def _metrics(outcome: Outcome, trial: TrialProgress) -> dict[str, Any]:

@@ -92,16 +92,21 @@ def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSample
     """Return a value as Optuna has it: what an enqueued trial was given, what was chosen jointly, or what the sampler
     chooses for this parameter alone.
     """
-    given: Mapping[str, Any] = trial.system_attrs.get(GIVEN) or {}
+    given, jointly = (attribute_of(trial, name) for name in (GIVEN, JOINTLY))
     if wanted.name in given and wanted.parameter.contains(given[wanted.name]):
         (stored,) = stored_values(wanted.parameter, [given[wanted.name]])
         return _of_kind(wanted.distribution, stored)
-    jointly = trial.system_attrs.get(JOINTLY)
-    if isinstance(jointly, dict) and wanted.name in jointly and contains(wanted.distribution, jointly[wanted.name]):
+    if wanted.name in jointly and contains(wanted.distribution, jointly[wanted.name]):
         return _of_kind(wanted.distribution, jointly[wanted.name])
     if wanted.distribution.single():
         return _get_single_value(wanted.distribution)
     return sampler.sample_independent(study, trial, wanted.name, wanted.distribution)
+
+
+def attribute_of(trial: FrozenTrial, name: str) -> Mapping[str, Any]:
+    """Return values by parameter that are noted with a trial; what somebody else has written there is none."""
+    noted = trial.system_attrs.get(name)
+    return noted if isinstance(noted, dict) else {}
 
 
 def _of_kind(distribution: BaseDistribution, value: Any) -> Any:

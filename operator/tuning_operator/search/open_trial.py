@@ -132,6 +132,10 @@ class TrialProgress:
         """Return the first objective of each run that has any; none where there are not several."""
         return {} if self._mean is None else self._values(complete=False)
 
+    def complete_run_values(self) -> dict[int, float]:
+        """Return the first objective of each run that came to its end; none where there are not several."""
+        return {} if self._mean is None else self._values(complete=True)
+
     def start(self, attempt: int, earlier: EarlierAttempts) -> None:
         """Let a new attempt follow the earlier ones."""
         self.attempt = attempt

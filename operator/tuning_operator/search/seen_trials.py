@@ -11,6 +11,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning_operator.search.attributes import complete_runs_mean
 from tuning_operator.search.feasibility import without_constraints
 from tuning_operator.search.reverse_log import ReversedRange, backwards, forwards
 
@@ -21,8 +22,8 @@ class SeenTrials(InMemoryStorage):
     """A storage for Optuna with one study, in which a sampler makes trials that nobody has asked for yet.
 
     What is stored and what is seen differ in three ways: a trial that ended runs until its result is told here,
-    parameters on a reverse scale run backwards, and trials that were pruned may be complete. Trials that the database
-    has keep their ids, those that are made here have negative ones.
+    parameters on a reverse scale run backwards, and a trial that was pruned when some of its runs were complete has
+    their mean as its value. Trials that the database has keep their ids, those that are made here have negative ones.
     """
 
     def __init__(
@@ -32,12 +33,8 @@ class SeenTrials(InMemoryStorage):
         notes: Mapping[str, Any],
         ranges: Mapping[str, ReversedRange],
         warm: Sequence[FrozenTrial] = (),
-        *,
-        pruned_are_complete: bool = False,
     ) -> None:
         """`notes` are the study's system attributes; `ranges` run backwards, by parameter, as samplers see them.
-
-        `pruned_are_complete` is for a pruner that leaves trials values which can be compared with those of whole ones.
 
         `warm` are results of others, numbered from 0: here, the study's own trials are numbered after them.
         """
@@ -46,7 +43,6 @@ class SeenTrials(InMemoryStorage):
         self._study = self._studies[_STUDY_ID]
         self._study.system_attrs = dict(notes)
         self._ranges = ranges
-        self._pruned_are_complete = pruned_are_complete
         self._new_notes: dict[str, Any] = {}
         self._first = 0
         for trial in warm:
@@ -116,12 +112,12 @@ class SeenTrials(InMemoryStorage):
 
     def _seen(self, trial: FrozenTrial) -> FrozenTrial:
         seen = backwards(trial, self._ranges)
-        becomes_complete = self._pruned_are_complete and trial.state is TrialState.PRUNED and trial.values is not None
-        if self._first or becomes_complete:
+        mean = complete_runs_mean(trial.user_attrs) if trial.state is TrialState.PRUNED else None
+        if self._first or mean is not None:
             seen = copy.copy(seen)
             seen.number += self._first
-        if becomes_complete:
-            seen.state = TrialState.COMPLETE
+        if mean is not None:
+            seen.state, seen.values = TrialState.COMPLETE, [mean]
         return seen
 
     def _found_under(self, trial: FrozenTrial) -> None:

@@ -17,6 +17,7 @@ from optuna.distributions import (
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
+from tuning_operator.api.when import identity
 from tuning_operator.search.reverse_log import ordinary, reversed_value
 
 
@@ -100,7 +101,10 @@ class Space:
 
 def stored_values(parameter: Parameter, values: Sequence[ParameterValue]) -> Sequence[ParameterValue]:
     """Return values of a parameter as Optuna has them."""
-    return [_choice_text(value) for value in values] if _is_ambiguous(parameter) else values
+    if not _is_ambiguous(parameter):
+        return values
+    texts = {identity(choice): _choice_text(choice) for choice in parameter.choices or ()}
+    return [texts.get(identity(value), value) for value in values]
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:

@@ -52,9 +52,9 @@ class Fitting:
         fitting, problem = self._fitting(result.parameters)
         named = self._named(result) if self._by_run else {}
         self._unknown |= result.parameters.keys() - self._own - named.keys()
-        if not problem:
-            outside = [name for name, (parameter, value) in named.items() if not parameter.contains(value)]
-            problem = f"`{outside[0]}` lies outside of its values" if outside else problem
+        outside = [name for name, (parameter, value) in named.items() if not parameter.contains(value)]
+        if not problem and outside:
+            problem = f"`{outside[0]}` lies outside of its values"
         if not problem and not finite(values):
             problem = "a value is not finite"
         if problem:
@@ -88,7 +88,7 @@ class Fitting:
         named = {}
         for name in islice((name for name in result.kinds if name not in self._own), MAX_NAMED_PARAMETERS):
             if (parameter := self._as_named(name, result.kinds[name])) is not None:
-                named[name] = parameter, as_sent(result.parameters[name])
+                named[name] = parameter, as_sent(result.stored[name])
         return named
 
     def _as_named(self, name: str, kind: BaseDistribution) -> NamedParameter | None:
@@ -129,7 +129,7 @@ def named_parameter(name: str, kind: BaseDistribution) -> NamedParameter | None:
 
 
 def of_one_kind(trials: Sequence[FittingTrial]) -> list[FittingTrial]:
-    """Leave out trials that have a parameter of another kind than newer ones: a name means one kind in a study."""
+    """Leave out trials that have a parameter of another kind than later ones: a name means one kind in a study."""
     kinds: dict[str, BaseDistribution] = {}
     known: dict[int, bool] = {}
     """Whether a parameter is of its name's kind, by its identity: trials share some."""

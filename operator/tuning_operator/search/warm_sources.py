@@ -24,7 +24,6 @@ from tuning_operator.search import tables
 from tuning_operator.search.attributes import created_at
 from tuning_operator.search.custody import goes_with_its_object, owner_of
 from tuning_operator.search.loading import load_trials, study_attrs
-from tuning_operator.search.naming import named_value
 from tuning_operator.search.space import Space
 from tuning_operator.search.study_record import METRIC_NAMES, is_tuning_study, key_of, read_record, study_name
 
@@ -39,8 +38,10 @@ class Result:
     parameters: Mapping[str, Any]
     """As its trainer got them."""
     values: Sequence[float]
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters as Optuna has them."""
     kinds: Mapping[str, BaseDistribution] = field(default_factory=dict)
-    """What parameters could have been, as Optuna has it; a table says nothing of that."""
+    """What these could have been; a table says nothing of that."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,9 @@ def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
 
 def _result(trial: FrozenTrial, space: Space | None) -> Result:
     """Return a trial of a TuningStudy, whose space is given, or of somebody else's."""
-    if space is None:
-        return Result(trial.params, trial.values, trial.distributions)
-    named = {
-        name: named_value(trial.distributions[name], value) for name, value in space.undeclared(trial.params).items()
-    }
-    return Result({**space.typed(trial.params), **named}, trial.values, trial.distributions)
+    stored = trial.params
+    parameters = stored if space is None else {**space.typed(stored), **space.undeclared(stored)}
+    return Result(parameters, trial.values, stored, trial.distributions)
 
 
 def _before_newest(connection: Connection, study_id: int) -> int:

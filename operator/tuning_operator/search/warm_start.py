@@ -75,7 +75,7 @@ def read_warm_start(database: Database, study: StudyKey, owner: str, spec: Study
         taken += some
     kept = of_one_kind(taken)
     if len(kept) < len(taken):
-        report.append(f"{len(taken) - len(kept)} of them are not, for newer ones have a parameter of another kind")
+        report.append(f"{len(taken) - len(kept)} of them are not, for later ones have a parameter of another kind")
     most = _MOST.get(spec.search.sampler.name, MAX_TRIALS)
     if len(kept) > most:
         report.append(f"only the newest {most:,} of them all, for more would make asking slow")
