@@ -62,6 +62,8 @@ ANOTHER = replace(KEY, uid="another-uid")
         ("rungs", {"1": "much"}),
         ("rungs", {"1": math.nan}),
         ("rungs", {"-1": 0.5}),
+        ("complete_runs_mean", "0.5"),
+        ("complete_runs_mean", math.inf),
         ("told_after", "2"),
         ("told_after", -1),
         ("told_after", 3),
