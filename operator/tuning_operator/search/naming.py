@@ -92,7 +92,7 @@ def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSample
     """Return a value as Optuna has it: what an enqueued trial was given, what was chosen jointly, or what the sampler
     chooses for this parameter alone.
     """
-    given, jointly = (attribute_of(trial, name) for name in (GIVEN, JOINTLY))
+    given, jointly = _noted(trial, GIVEN), _noted(trial, JOINTLY)
     if wanted.name in given and wanted.parameter.contains(given[wanted.name]):
         (stored,) = stored_values(wanted.parameter, [given[wanted.name]])
         return _of_kind(wanted.distribution, stored)
@@ -103,7 +103,7 @@ def choose(wanted: Wanted, trial: FrozenTrial, study: Study, sampler: BaseSample
     return sampler.sample_independent(study, trial, wanted.name, wanted.distribution)
 
 
-def attribute_of(trial: FrozenTrial, name: str) -> Mapping[str, Any]:
+def _noted(trial: FrozenTrial, name: str) -> Mapping[str, Any]:
     """Return values by parameter that are noted with a trial; what somebody else has written there is none."""
     noted = trial.system_attrs.get(name)
     return noted if isinstance(noted, dict) else {}
