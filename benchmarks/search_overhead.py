@@ -129,8 +129,7 @@ async def slot_waits(url: str, finished: int, ends: int, pause: float) -> tuple[
         for number in range(ends):
             await asyncio.sleep(chance.uniform(0.0, 2 * pause))
             if number % 10 == 0:
-                study._suggestions.drop()
-                study._use_sampler(study_of("TPE", 10**6))
+                study._sampling.begin_anew()
             start = time.perf_counter()
             await study.tell([ended(study.history().open[0].number, chance.random())])
             await study.ask(1)

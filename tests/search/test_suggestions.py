@@ -192,7 +192,7 @@ def test_tpe_is_asked_when_it_is_needed_as_long_as_it_takes_milliseconds() -> No
 async def test_what_is_prepared_is_no_trial(sqlite_world: DatabaseWorld) -> None:
     study = await _open(sqlite_world)
     await study.ask(7)
-    await _until_ready(study._suggestions, 2)
+    await _until_ready(study._sampling.suggestions, 2)
     assert study.history().total == 7
     assert (await sqlite_world.reopen()).history().total == 7
 
@@ -225,7 +225,7 @@ async def _play(world: DatabaseWorld, *, restart_before: int | None = None, pati
         if place == restart_before:
             study = await world.reopen()
         if patient and study.history().total >= 7:
-            await _until_ready(study._suggestions, 2)
+            await _until_ready(study._sampling.suggestions, 2)
         if what == "ask":
             asked = await study.ask(number)
             while len(asked) < number:  # the machine is slow
@@ -271,9 +271,9 @@ async def test_nothing_is_prepared_any_more_once_the_repositories_are_closed(sql
     odd: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
     study = await _open(sqlite_world)
-    study._suggestions._ahead = lambda _: 10_000
+    study._sampling.suggestions._ahead = lambda _: 10_000
     await study.ask(6)
-    under_way = study._suggestions._call
+    under_way = study._sampling.suggestions._call
     assert under_way is not None
     await sqlite_world.repositories.aclose()
     await asyncio.wait([under_way])

@@ -134,7 +134,7 @@ async def test_only_complete_runs_count_for_what_samplers_learn_of_a_pruned_tria
         await study.tell([outcome(number, 2.0, EndState.PRUNED, after=last_words(study, number))])
     study = await world.reopen()
     await study.ask(1)
-    seen = [study._suggestions._suggester._seen.own(number) for number in (0, 1)]
+    seen = [study._sampling.suggestions._suggester._seen.own(number) for number in (0, 1)]
     assert [(trial.state, trial.values) for trial in seen] == [
         (TrialState.COMPLETE, [pytest.approx(0.3)]),
         (TrialState.PRUNED, [5.0]),

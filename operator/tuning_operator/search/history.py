@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -33,6 +34,18 @@ _END_STATES = {
 }
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What a study's search can still do, as far as it is known."""
+
+    size: int | None = None
+    """How many trials it can have, enqueued ones included; None: endlessly many."""
+    infeasible: str = ""
+    """Why constraints leave no further trial, as a sentence; empty: they do not."""
+    waits: bool = False
+    """Whether it had nothing to propose since a trial ended last."""
+
+
 class StudyHistory:
     """The trials of one study. Loads them when it is made: call that off the event loop.
 
@@ -56,12 +69,6 @@ class StudyHistory:
         self._space = Space(self._record.parameters)
         self._open: dict[int, TrialProgress] = {}
         """Open trials by number, in its order."""
-        self._size: int | None = None
-        """How many trials the search can have, enqueued ones included; None: endlessly many."""
-        self._waits = False
-        """Whether the search had nothing to propose since a trial ended last."""
-        self._infeasible = ""
-        """Why constraints leave no further trial, as a sentence; empty: they do not."""
         finished = []
         for trial in check_trials(self.key, self._frozen(), len(self._record.objectives)):
             if trial.state.is_finished():
@@ -87,14 +94,14 @@ class StudyHistory:
 
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
-        tally = self._tally
+        tally, outlook = self._tally, self._outlook()
         started_at = _seconds(self._frozen()[0]) if self._frozen() else None
         return History(
             total=tally.ended + len(self._open),
             open=tuple(trial.view() for trial in self._open.values()),
-            size=self._size,
-            infeasible=self._infeasible,
-            waits=self._waits,
+            size=outlook.size,
+            infeasible=outlook.infeasible,
+            waits=outlook.waits,
             warm_start=self._warm.report,
             started_at=started_at,
             active=ActiveTime(since=started_at) if self._active is None else self._active,
@@ -118,6 +125,10 @@ class StudyHistory:
         """Return a trial's reports by attempt, run and step; reads the database, so call it off the loop."""
         with self._database.reading() as connection:
             return StoredReports(self.reports_uid).of_trial(connection, number)
+
+    def _outlook(self) -> Outlook:
+        """Return what the search can still do: nothing is known of it where nobody searches."""
+        return Outlook()
 
     def _newest_completion(self) -> float:
         """Return when the last trial that is complete was told, in seconds since 1970."""

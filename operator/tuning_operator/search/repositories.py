@@ -26,7 +26,7 @@ from tuning_operator.search.attributes import CREATED, created_at, from_json
 from tuning_operator.search.database import Database
 from tuning_operator.search.deletion import delete_part, delete_reports_part
 from tuning_operator.search.history import StudyHistory
-from tuning_operator.search.repository import StudyRepository, Workers
+from tuning_operator.search.repository import StudyRepository
 from tuning_operator.search.resumption import Earlier, Resumption, find_earlier, interrupt
 from tuning_operator.search.search_process import SearchProcess
 from tuning_operator.search.study_record import (
@@ -40,6 +40,7 @@ from tuning_operator.search.study_record import (
     set_attrs,
 )
 from tuning_operator.search.warm_start import WARM_START, read_warm_start
+from tuning_operator.search.workers import Workers
 from tuning_operator.search.writer import GroupCommit
 
 _ASKING_THREADS = 4

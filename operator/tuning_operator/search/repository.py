@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
-from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from optuna.study import StudyDirection
@@ -24,9 +21,9 @@ from tuning_operator.decisions.late_words import still_holds, with_all_reports
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trials import OpenTrial
 from tuning_operator.errors import NotFound, ParameterRefused
-from tuning_operator.ports import NO_ATTEMPTS, Clock, KeptPodTime, NewAttempt, Outcome, ReportAnswer
+from tuning_operator.ports import NO_ATTEMPTS, KeptPodTime, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
-from tuning_operator.search.asking import Asking, Past, Suggestion
+from tuning_operator.search.asking import Past, Suggestion
 from tuning_operator.search.attributes import (
     ACTIVE_TIME,
     ATTEMPT,
@@ -40,20 +37,17 @@ from tuning_operator.search.attributes import (
 from tuning_operator.search.damage import check_trials
 from tuning_operator.search.database import Database
 from tuning_operator.search.endings import ending_of
-from tuning_operator.search.history import StudyHistory
-from tuning_operator.search.horizon import ahead_of
+from tuning_operator.search.history import Outlook, StudyHistory
 from tuning_operator.search.judging import Judging
 from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.naming import Wanted, known_value, named_value, wanted
 from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.pruners import make_pruner
 from tuning_operator.search.receiving import SUPERSEDED, Receiving, answer_of_finished
-from tuning_operator.search.samplers import APART
-from tuning_operator.search.search_process import RemoteAsking, SearchProcess
+from tuning_operator.search.sampling import Sampling
 from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.space import Space
 from tuning_operator.search.study_record import check_same_search, differences, set_attrs
-from tuning_operator.search.suggestions import Suggestions
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import (
     TrialEnding,
@@ -64,19 +58,7 @@ from tuning_operator.search.trial_rows import (
     set_param,
     set_user_attrs,
 )
-from tuning_operator.search.writer import GroupCommit
-
-
-@dataclass(frozen=True)
-class Workers:
-    """What the repositories of one storage share."""
-
-    writer: GroupCommit
-    askers: Executor
-    """Threads that samplers run in, so that the event loop goes on."""
-    search_process: SearchProcess
-    """Where those run whose libraries are too heavy for this one."""
-    clock: Clock
+from tuning_operator.search.workers import Workers
 
 
 class StudyRepository(StudyHistory):
@@ -88,17 +70,13 @@ class StudyRepository(StudyHistory):
     def __init__(self, database: Database, key: StudyKey, study_id: int, spec: StudySpec, workers: Workers) -> None:
         super().__init__(database, key, study_id)
         self._workers = workers
-        self._in_order = asyncio.Lock()
-        """Asks, tells and changes of the sampler come one after the other: what is suggested depends on their order."""
         self._asks: set[asyncio.Task[Sequence[OpenTrial]]] = set()
-        self._being_named: list[tuple[Wanted, Any]] = []
-        """What the sampler chose for names, while it is being stored."""
         self._ask_in_doubt = False
         """Whether an ask failed in a way that leaves open whether its trials are in the database."""
         self._judging = Judging(self._storage, self.reports_uid, workers.writer, workers.clock)
         self._receiving = Receiving(self.reports_uid, self._judging, workers.writer, workers.clock)
         check_same_search(self._record, spec)
-        self._use_sampler(spec)
+        self._sampling = Sampling(self._past, spec, workers)
         self._use_pruner(spec)
 
     @property
@@ -110,7 +88,7 @@ class StudyRepository(StudyHistory):
         """Return whether the study should be loaded anew for a spec: its search is another one, and it has no trial."""
         if self._asks:
             await asyncio.wait(self._asks)
-        is_another = spec.search.warm_start != self._spec.search.warm_start or differences(self._record, spec)
+        is_another = spec.search.warm_start != self._sampling.spec.search.warm_start or differences(self._record, spec)
         return not self._frozen() and bool(is_another)
 
     async def apply(self, spec: StudySpec) -> None:
@@ -122,12 +100,11 @@ class StudyRepository(StudyHistory):
             Its search space or its objective is another one.
         """
         check_same_search(self._record, spec)
-        async with self._in_order:
-            before, suggestions = self._spec, self._suggestions
+        async with self._sampling.in_order:
+            before = self._sampling.spec
             if (spec.search, spec.parallelism) == (before.search, before.parallelism):
                 return
-            self._use_sampler(spec)
-            suggestions.drop()
+            self._sampling.change(spec)
             if spec.search.pruner != before.search.pruner or spec.search.seed != before.search.seed:
                 self._use_pruner(spec)
 
@@ -144,43 +121,26 @@ class StudyRepository(StudyHistory):
 
     def suggest_no_more(self) -> None:
         """Let nothing be prepared any more that nobody will ask for."""
-        self._suggestions.drop()
+        self._sampling.drop()
 
     def _use_pruner(self, spec: StudySpec) -> None:
-        pruner = make_pruner(spec.search.pruner, self._directions()[0], self._seed)
+        pruner = make_pruner(spec.search.pruner, self._directions()[0], self._sampling.seed)
         self._judging.use(pruner, self._frozen(), self._open)
 
-    def _use_sampler(self, spec: StudySpec) -> None:
-        """Suggest anew from what is stored."""
-        past = Past(
+    def _past(self, spec: StudySpec) -> Past:
+        """Return the study as it is stored."""
+        return Past(
             name=str(self.key),
             directions=self._directions(),
             seed=self._record.seed if spec.search.seed is None else spec.search.seed,
             spec=spec,
-            trials=self._with_what_is_being_named(),
+            trials=self._frozen(),
             notes=self._storage.get_study_system_attrs(self._record.study_id),
             warm=self._warm.trials,
         )
-        self._suggestions = self._suggestions_after(past)
-        self._size, self._infeasible = self._suggestions.size(), ""
-        self._waits = False
-        self._spec, self._seed = spec, past.seed
 
-    def _with_what_is_being_named(self) -> list[FrozenTrial]:
-        """Return the trials as the sampler knows them: what it chose for a name is not stored at once."""
-        trials = [*self._frozen()]
-        for new, stored in self._being_named:
-            trial = trials[new.number] = copy.copy(trials[new.number])
-            trial.params = {**trial.params, new.name: stored}
-            trial.distributions = {**trial.distributions, new.name: new.distribution}
-        return trials
-
-    def _suggestions_after(self, past: Past) -> Suggestions:
-        process, asked = self._workers.search_process, len(past.trials)
-        ahead = partial(ahead_of, past.spec)
-        if past.spec.search.sampler.name in APART:
-            return Suggestions(RemoteAsking(past, process), process.thread, ahead, asked)
-        return Suggestions(Asking(past), self._workers.askers, ahead, asked)
+    def _outlook(self) -> Outlook:
+        return self._sampling.outlook
 
     def _directions(self) -> list[StudyDirection]:
         return self._storage.get_study_directions(self._record.study_id)
@@ -259,7 +219,7 @@ class StudyRepository(StudyHistory):
                     raise NotFound(f"the study {self.key} has no trial {number}")
             await self._lock_open(stack, first)
             now = round(self._workers.clock.now(), 6)  # what the database keeps
-            await stack.enter_async_context(self._in_order)
+            await stack.enter_async_context(self._sampling.in_order)
             found = ((outcome, self._open.get(number)) for number, outcome in sorted(first.items()))
             still_open = [(outcome, trial) for outcome, trial in found if trial is not None]
             holding = [(outcome, trial) for outcome, trial in still_open if still_holds(outcome, trial.view())]
@@ -329,45 +289,21 @@ class StudyRepository(StudyHistory):
 
     async def _name(self, trial: TrialProgress, new: Wanted) -> Any:
         """Choose a parameter's value and store it; return it as Optuna has it."""
-        async with self._in_order, self._anew_after_errors():
-            stored = await self._suggestions.choose(new)
-            self._being_named.append((new, stored))
+        async with self._sampling.naming(new) as stored:
 
-        def accept(_: None) -> None:
-            frozen = self._storage.get_trial(trial.trial_id)
-            self._storage.replace(
-                trial.trial_id,
-                params={**frozen.params, new.name: stored},
-                distributions={**frozen.distributions, new.name: new.distribution},
-            )
-            trial.accept_parameter(new.name, named_value(new.distribution, stored))
+            def accept(_: None) -> None:
+                frozen = self._storage.get_trial(trial.trial_id)
+                self._storage.replace(
+                    trial.trial_id,
+                    params={**frozen.params, new.name: stored},
+                    distributions={**frozen.distributions, new.name: new.distribution},
+                )
+                trial.accept_parameter(new.name, named_value(new.distribution, stored))
 
-        try:
             await self._workers.writer.run(
                 lambda connection: set_param(connection, trial.trial_id, new.name, stored, new.distribution), accept
             )
-        except BaseException:
-            self._being_named.remove((new, stored))
-            async with self._in_order:
-                self._suggest_anew()
-            raise
-        self._being_named.remove((new, stored))
-        return stored
-
-    @asynccontextmanager
-    async def _anew_after_errors(self) -> AsyncIterator[None]:
-        """Suggest anew after something failed whose outcome the sampler may know already. `_in_order` is held."""
-        try:
-            yield
-        except ParameterRefused:
-            raise
-        except BaseException:
-            self._suggest_anew()
-            raise
-
-    def _suggest_anew(self) -> None:
-        self._suggestions.drop()
-        self._use_sampler(self._spec)
+            return stored
 
     def _answer_of_finished(self, number: int, attempt: int) -> ReportAnswer:
         trial = self.finished(number)
@@ -376,25 +312,21 @@ class StudyRepository(StudyHistory):
         return answer_of_finished(trial)
 
     async def _ask(self, count: int, first_attempts: Mapping[int, int]) -> Sequence[OpenTrial]:
-        async with self._in_order:
+        async with self._sampling.in_order:
             if self._ask_in_doubt:
                 found = await self._find_unknown()
                 if found:
                     return found
-            async with self._anew_after_errors():  # what was taken is not stored
-                suggestions = await self._suggestions.take(count)
+            async with self._sampling.anew_after_errors():  # what was taken is not stored
+                suggestions = await self._sampling.take(count)
                 now = round(self._workers.clock.now(), 6)  # what the database keeps
                 trials = [self._asked(suggestion.trial, now, first_attempts) for suggestion in suggestions]
-                if trials:
-                    return await self._insert(trials, suggestions)
-            self._waits = True
-            self._size, self._infeasible = self._suggestions.size(), self._suggestions.why_none()
-            return []
+                return await self._insert(trials, suggestions) if trials else []
 
     def _asked(self, suggested: FrozenTrial, now: float, first_attempts: Mapping[int, int]) -> FrozenTrial:
         trial = copy.copy(suggested)
         trial.datetime_start = to_local(now)
-        seed = training_seed(self._seed, trial.number)
+        seed = training_seed(self._sampling.seed, trial.number)
         trial.user_attrs = {**asked_attributes(seed, first_attempts.get(trial.number, 1)), **trial.user_attrs}
         return trial
 
@@ -429,7 +361,7 @@ class StudyRepository(StudyHistory):
         found, _ = await self._workers.writer.run(find, lambda found: self._take_asked(*found))
         self._ask_in_doubt = False
         if found:
-            self._suggest_anew()
+            self._sampling.begin_anew()
         return [self._open[trial.number].view() for trial in found]
 
     def _take_asked(self, trials: Sequence[FrozenTrial], notes: Mapping[str, Any]) -> None:
@@ -439,7 +371,7 @@ class StudyRepository(StudyHistory):
         self._storage.append(study_id, trials)
         for trial in trials:
             self._open[trial.number] = self._progress(trial)
-        self._size, self._infeasible = self._suggestions.size(), self._suggestions.why_none()
+        self._sampling.taken()
 
     def _checked(self, trials: list[FrozenTrial], first: int) -> list[FrozenTrial]:
         return check_trials(self.key, trials, len(self._record.objectives), first)
@@ -448,19 +380,21 @@ class StudyRepository(StudyHistory):
         return self._frozen()[before - 1]._trial_id if before else -1
 
     def _finish(self, endings: Sequence[TrialEnding]) -> None:
-        self._waits = False
-        for ending in endings:
-            before = self._storage.get_trial(ending.trial_id)
-            progress = self._open.pop(before.number)
-            told = self._storage.replace(
-                ending.trial_id,
-                intermediate_values=progress.values_by_step(),
-                state=ending.state,
-                values=list(ending.values) or None,
-                datetime_complete=ending.completed_at,
-                user_attrs={**before.user_attrs, **ending.user_attrs},
-                system_attrs={**before.system_attrs, **ending.system_attrs},
-            )
-            self._tally.add(self._finished(told))
-            self._judging.take_end(told)
-            self._suggestions.learn(told)
+        told = [self._told(ending) for ending in endings]
+        for trial in told:
+            self._tally.add(self._finished(trial))
+            self._judging.take_end(trial)
+        self._sampling.learn(told)
+
+    def _told(self, ending: TrialEnding) -> FrozenTrial:
+        before = self._storage.get_trial(ending.trial_id)
+        progress = self._open.pop(before.number)
+        return self._storage.replace(
+            ending.trial_id,
+            intermediate_values=progress.values_by_step(),
+            state=ending.state,
+            values=list(ending.values) or None,
+            datetime_complete=ending.completed_at,
+            user_attrs={**before.user_attrs, **ending.user_attrs},
+            system_attrs={**before.system_attrs, **ending.system_attrs},
+        )
