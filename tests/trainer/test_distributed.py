@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed import TCPStore
 
 import tuning_trainer as tuning
-from tests.trainer.fake_operator import Answer, FakeOperator, free_port
+from tests.trainer.fake_operator import Answer, FakeOperator
 from tests.trainer.scripts import Script, finished
 from tuning_contract import FinalState, ReportReply, TrialEnd
 from tuning_trainer.distributed import agree, is_reporting_rank
@@ -69,8 +70,19 @@ def test_a_single_process_agrees_with_itself(answer: bool) -> None:
 
 
 def on_two_ranks(script: Script, text: str, *trials: dict[str, str]) -> list[subprocess.CompletedProcess[str]]:
-    """Run a script as two ranks of one process group, each with these fields of its environment."""
-    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1"}
+    """Run a script as two ranks of one process group, each with these fields of its environment.
+
+    As with torchrun, the store where they meet is not one of theirs: it has its port before they start, and outlives
+    whichever of them ends first.
+    """
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    group = {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": store.host,
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "OMP_NUM_THREADS": "1",
+    }
     ranks = enumerate(trials)
     processes = [script.start(text, environ={**group, "RANK": str(rank)}, **fields) for rank, fields in ranks]
     return [finished(process) for process in processes]
