@@ -11,10 +11,23 @@ import torch
 import tuning_trainer as tuning
 from tests.trainer.fake_operator import FakeOperator
 from tests.trainer.scripts import Script
-from tuning_contract import FinalState, TrialEnd
+from tuning_contract import FinalState, ParameterRequest, TrialEnd
 from tuning_contract.environment import ParameterValue
 from tuning_trainer.channels import SilentReports
 from tuning_trainer.testing import fake_study
+
+
+class Named:
+    """Gives parameters that code names these values."""
+
+    def __init__(self, values: dict[str, ParameterValue]) -> None:
+        self._values = values
+        self.requests: list[ParameterRequest] = []
+
+    def ask(self, request: ParameterRequest) -> ParameterValue:
+        self.requests.append(request)
+        return self._values[request.name]
+
 
 PARAMETERS: dict[str, ParameterValue] = {"rate": 0.01, "layers": 3, "optimizer": "adam"}
 
@@ -62,6 +75,110 @@ def test_only_the_first_value_of_a_step_counts_as_with_optuna(caplog: pytest.Log
         trial.report(0.6, 0)
     assert study.values("value") == [0.5]
     assert "step 0 was reported already" in caplog.text
+
+
+def test_steps_come_in_any_order_as_with_optuna(caplog: pytest.LogCaptureFixture) -> None:
+    with fake_study() as study:
+        trial = tuning.optuna_trial()
+        for step in (7, 2, 5):
+            trial.report(step / 10, step)
+        trial.complete(0.9)
+    assert [(report.step, report.values["value"]) for report in study.reports] == [
+        (8, 0.7),
+        (3, 0.2),
+        (6, 0.5),
+        (9, 0.9),
+    ]
+    assert caplog.text == ""
+
+
+def test_what_is_asked_for_again_has_its_first_value_whatever_the_range(caplog: pytest.LogCaptureFixture) -> None:
+    with fake_study({"layers": 7, "rate": 0.5, "optimizer": "adam"}):
+        trial = tuning.optuna_trial()
+        values = [trial.suggest_int("layers", 1, 10), trial.suggest_int("layers", 1, 10)]
+        assert caplog.text == ""
+        values += [
+            trial.suggest_int("layers", 1, 3),
+            trial.suggest_float("rate", 0, 1),
+            trial.suggest_float("rate", 2, 3),
+        ]
+        values += [trial.suggest_categorical("optimizer", ["sgd", "adam"]) for _ in range(2)]
+    assert values == [7, 7, 7, 0.5, 0.5, "adam", "adam"]
+    assert "parameter 'layers' was asked for with another range before, which counts" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "again",
+    [lambda trial: trial.suggest_float("p", 1, 3), lambda trial: trial.suggest_categorical("p", [1, 2])],
+)
+def test_a_name_means_one_kind_of_parameter(again: Any) -> None:
+    trial = tuning.OptunaTrial(tuning.Trial(None, SilentReports()))
+    trial.suggest_int("p", 1, 3)
+    with pytest.raises(tuning.ParameterError, match="asks for parameter 'p' twice"):
+        again(trial)
+
+
+def test_bounds_and_choices_may_be_numbers_of_numpy_and_pytorch() -> None:
+    named = Named({"rate": 0.5, "layers": 3, "batch": 32, "flag": True})
+    trial = tuning.OptunaTrial(tuning.Trial(None, SilentReports(), named_parameters=named))
+    assert trial.suggest_float("rate", np.float32(0.25), torch.tensor(1.0)) == 0.5
+    assert trial.suggest_int("layers", np.int64(1), np.int64(9), step=np.int64(2)) == 3
+    assert trial.suggest_categorical("batch", np.array([16, 32])) == 32
+    assert trial.suggest_categorical("flag", [np.bool_(False), np.bool_(True)])
+    for request in named.requests:
+        request.to_json()
+    assert [request.choices for request in named.requests[2:]] == [(16, 32), (False, True)]
+
+
+def test_functions_and_classes_are_known_to_the_study_by_their_names() -> None:
+    named = Named({"activation": "torch.nn.modules.activation.Tanh", "other": "math.cos"})
+    trial = tuning.OptunaTrial(tuning.Trial(None, SilentReports(), named_parameters=named))
+    assert trial.suggest_categorical("activation", [torch.nn.ReLU, torch.nn.Tanh]) is torch.nn.Tanh
+    assert trial.suggest_categorical("other", [math.sin, math.cos, None]) is math.cos
+    assert named.requests[1].choices == ("math.sin", "math.cos", "None")
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [([object()], "a text that differs from process to process"), ([], "gives parameter 'p' no choices")],
+)
+def test_choices_that_are_none_are_an_error(choices: list[Any], expected: str) -> None:
+    with fake_study({"p": 2}), pytest.raises(tuning.ParameterError, match=expected):
+        tuning.optuna_trial().suggest_categorical("p", choices)
+
+
+def test_optuna_s_old_names_of_suggest_float_still_work() -> None:
+    with fake_study({"a": 0.5, "b": 0.01, "c": 0.3}):
+        trial = tuning.optuna_trial()
+        values = [trial.suggest_uniform("a", 0, 1), trial.suggest_loguniform("b", 1e-3, 1)]
+        assert [*values, trial.suggest_discrete_uniform("c", 0, 1, 0.1)] == [0.5, 0.01, 0.3]
+
+
+def test_constraints_are_reported_with_what_the_objective_returned(caplog: pytest.LogCaptureFixture) -> None:
+    with fake_study(objective="loss") as study:
+        trial = tuning.optuna_trial()
+        trial.set_constraint("memory", -2)
+        trial.set_constraint("memory", 5)
+        trial.complete(0.25)
+    assert [report.values for report in study.reports] == [{"loss": 0.25, "memory": -2.0}]
+    assert "'memory' was set already" in caplog.text
+
+
+def test_that_user_attributes_are_not_stored_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    trial = tuning.OptunaTrial(tuning.Trial(None, SilentReports()))
+    trial.set_user_attr("parameters", 64)
+    trial.set_user_attr("layers", 2)
+    assert trial.user_attrs == {"parameters": 64, "layers": 2}
+    assert caplog.text.count("stay in the training's process") == 1
+
+
+def test_every_method_of_optuna_s_trial_is_there_or_says_why_not() -> None:
+    trial = tuning.OptunaTrial(tuning.Trial(None, SilentReports()))
+    missing = [name for name in dir(optuna.Trial) if not name.startswith("_") and not hasattr(trial, name)]
+    assert missing == ["datetime_start", "distributions", "relative_params"]
+    for name in (*missing, "study", "storage"):
+        with pytest.raises(AttributeError, match="after the training, Optuna reads the study from the storage"):
+            getattr(trial, name)
 
 
 def test_outside_a_study_an_objective_gets_the_middle_and_the_first_choice() -> None:

@@ -163,6 +163,10 @@ class Trial:
         self.last_step = max(self.last_step, report.step)
         self._channel.report(report)
 
+    def has_reported(self, step: int) -> bool:
+        """Whether this process has reported a step."""
+        return step in self._steps
+
     def should_prune(self) -> bool:
         """Whether the trial should stop, by the operator's newest answer; does not wait for one.
 
