@@ -43,6 +43,28 @@ def test_each_combination_has_one_number(axes: Mapping[str, AxisShape]) -> None:
     assert [combinations.index(places) for places in numbered] == list(range(combinations.size))
 
 
+@settings(max_examples=60, deadline=None)
+@given(forests(), st.data())
+def test_none_is_left_out_between_one_and_the_first_that_may_differ_on_some_axes(
+    axes: Mapping[str, AxisShape], data: st.DataObject
+) -> None:
+    combinations = Combinations(axes)
+    names = data.draw(st.sets(st.sampled_from(sorted(axes))))
+    index = data.draw(st.integers(0, combinations.size - 1))
+    after = combinations.after(index, names)
+    assert index < after <= combinations.size
+
+    def seen(index: int) -> dict[str, int]:
+        return {name: place for name, place in combinations.places(index).items() if name in names}
+
+    assert all(seen(between) == seen(index) for between in range(index + 1, after))
+
+
+def test_as_many_as_possible_are_left_out() -> None:
+    combinations = Combinations({"a": AxisShape(10), "b": AxisShape(10), "c": AxisShape(10)})
+    assert [combinations.after(123, names) for names in ({"c"}, {"a", "b"}, {"a"}, set())] == [124, 130, 200, 1000]
+
+
 def test_the_last_of_independent_axes_varies_fastest() -> None:
     combinations = Combinations({"a": AxisShape(2), "b": AxisShape(3)})
     assert [tuple(combinations.places(index).values())[::-1] for index in range(4)] == [(0, 0), (0, 1), (0, 2), (1, 0)]

@@ -168,6 +168,30 @@ def test_a_grid_that_is_almost_nowhere_feasible_is_given_up(monkeypatch: pytest.
     assert drafting.asking.why_none().startswith("none of 1,000 points in a row")
 
 
+@pytest.mark.parametrize(
+    ("constraint", "first"),
+    [("a > 90", {"a": 91, "b": 0, "c": 0}), ("a > 20 && b != 0", {"a": 21, "b": 1, "c": 0})],
+)
+def test_a_grid_finds_its_feasible_points_behind_many_that_one_value_forbids(
+    constraint: str, first: dict[str, int]
+) -> None:
+    space = tuple({"name": name, "type": "Int", "low": 0, "high": 99} for name in ("a", "b", "c"))
+    assert Drafting(_spec({"name": "Grid"}, space, [constraint])).ask(1) == [first]
+
+
+@pytest.mark.parametrize("options", [{}, {"multivariate": False}], ids=str)
+def test_tpe_stays_with_its_model_where_the_best_points_lie_at_the_edge_of_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(FeasiblePoints, "drawn", None)  # at random
+    space = tuple({"name": name, "type": "Float", "low": 0, "high": 1} for name in ("x", "y"))
+    drafting = Drafting(_spec({"name": "TPE", "options": {"nStartupTrials": 10, **options}}, space, ["x + y <= 1.0"]))
+    for number in range(50):
+        (point,) = drafting.ask(1)
+        assert point["x"] + point["y"] <= 1.0
+        drafting.tell_trial(number, float(point["x"] * point["y"]))
+
+
 def test_the_rest_of_an_enqueued_trial_is_drawn_until_it_fits() -> None:
     drafting = Drafting(_spec({"name": "TPE"}, GRID, ["a + b == 4"], enqueue=[{"a": 3}, {"b": 4}]))
     assert drafting.ask(2) == [{"a": 3, "b": 1}, {"a": 0, "b": 4}]

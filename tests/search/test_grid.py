@@ -125,10 +125,24 @@ async def test_other_samplers_try_every_point_once_too_in_a_random_order(
     assert study.history().exhausted
     points = [(trial.parameters["layers"], trial.parameters["optimizer"]) for trial in trials]
     assert points[0] == (3, "sgd")
-    own = points[len(points) - 4 :]
-    assert sorted(map(str, {points[0], points[1], *own})) == sorted(map(str, POINTS)) or points[1] == points[0]
-    assert len(set(own)) == 4
-    assert own != [point for point in POINTS if point in own]
+    assert sorted(points, key=str) == sorted(POINTS, key=str)
+    assert points[1:] != [point for point in POINTS if point != points[0]]
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [{"name": "Grid"}, {"name": "BruteForce"}, {"name": "Random", "options": {"unique": True}}],
+    ids=lambda sampler: str(sampler["name"]),
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_what_an_enqueued_trial_leaves_out_makes_it_a_point_that_was_not_tried(
+    sampler: dict[str, Any], seed: int
+) -> None:
+    enqueued = [{"layers": 3}, {"layers": 3}, {"optimizer": "adam"}, {"layers": 3}]
+    trials = Drafting(study_spec(SMALL, {"sampler": sampler, "enqueue": enqueued, "seed": seed})).ask(99)
+    assert all(given.items() <= trial.items() for given, trial in zip(enqueued, trials, strict=False))
+    points = [(trial["layers"], trial["optimizer"]) for trial in trials]
+    assert sorted(points, key=str) == sorted(POINTS, key=str)
 
 
 def test_a_huge_space_is_tried_in_a_random_order_without_repeating_a_point() -> None:

@@ -37,6 +37,18 @@ def test_a_hundred_first_asks_at_once_are_a_hundred_points(sampler: dict[str, An
     assert len({str(trial) for trial in trials}) == 100
 
 
+@pytest.mark.parametrize("crossover", ["BLXAlpha", "SPX", "SBX", "VSBX", "UNDX"])
+@pytest.mark.parametrize("sampler", ["NSGAII", "NSGAIII"])
+def test_a_genetic_algorithm_finds_a_child_in_a_space_of_many_parameters(sampler: str, crossover: str) -> None:
+    space = tuple({"name": f"x{index}", "type": "Float", "low": 0, "high": 1} for index in range(200))
+    options = {"populationSize": 10, "crossover": crossover}
+    drafting = Drafting(study_spec(space, {"sampler": {"name": sampler, "options": options}}))
+    drafting.ask(10)
+    drafting.tell([0.1 * number for number in range(10)])
+    (child,) = drafting.ask(1)
+    assert all(isinstance(value, float) and 0 <= value <= 1 for value in child.values())
+
+
 @pytest.mark.parametrize("qmc_type", ["Sobol", "Halton"])
 def test_points_of_a_sequence_are_spread_evenly_when_all_are_asked_for_at_once(qmc_type: str) -> None:
     sampler = {"name": "QMC", "options": {"qmcType": qmc_type}}

@@ -54,6 +54,21 @@ def test_the_rule_is_optunas_for_any_runs(
     assert rule.judge_runs(now).prune == expected
 
 
+def test_a_trial_beyond_the_bound_of_a_metric_is_not_the_best_one_that_others_are_compared_with() -> None:
+    rule = make_pruner(Pruner.model_validate({"name": "Wilcoxon"}), StudyDirection.MAXIMIZE, 0)
+    hopeless = dict.fromkeys(range(8), 0.5)
+
+    def add(value: float, excess: float) -> None:
+        attrs = {RUN_VALUES: written_numbers(dict.fromkeys(range(8), value))}
+        bound = {"constraints:memory <= 0.5": excess}
+        rule.add_complete(create_trial(value=value, user_attrs=attrs, system_attrs=bound))
+
+    add(0.9, excess=0.1)
+    assert not rule.judge_runs(hopeless).prune
+    add(0.8, excess=0.0)
+    assert rule.judge_runs(hopeless).prune
+
+
 def test_the_probability_is_exact() -> None:
     assert p_value([1.0, 2.0, 3.0, 4.0]) == 1 / 16
     assert p_value([-1.0, 2.0, 3.0, 4.0]) == 2 / 16

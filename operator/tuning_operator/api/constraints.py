@@ -128,6 +128,14 @@ class Constraints:
         """Return which condition a trial with these parameters does not meet; empty: it meets all."""
         return next((why for each in self._all if (why := each.why_violated(values))), "")
 
+    def names_violated(self, values: Mapping[str, Any]) -> Collection[str]:
+        """Return the parameters that the condition is about which `why_violated` returns; none: all are met."""
+        return next((each.names for each in self._all if each.why_violated(values)), ())
+
+    def part_violates(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a trial with these parameters, and others, does not meet a condition that is about these."""
+        return any(each.why_violated(values) for each in self._all if values.keys() >= set(each.names))
+
     def why_given_violates(self, given: Mapping[str, Any]) -> str:
         """Return which condition no trial with these parameters meets, as far as they alone say it; empty: none."""
         values, sampled = _settled(given, self._parameters)

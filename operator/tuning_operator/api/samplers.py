@@ -133,7 +133,7 @@ class CMAESOptions(ResourceModel):
     n_startup_trials: StartupTrials = 1
     """Trials that must be complete before the strategy starts; until then points are random."""
     popsize: Annotated[int, Field(ge=4, le=10_000)] | None = None
-    """Trials of a generation; unset: 4 + 3 ln(number of Float and Int without `when`), at least `parallelism` / 4."""
+    """Trials of a generation; unset: 4 + 3 ln(number of Float and Int without `when`), at least `parallelism` / 8."""
     consider_pruned_trials: bool = False
     """Learn from pruned trials by their last value too; for Hyperband and SuccessiveHalving, which prune most."""
     use_separable_cma: bool = False

@@ -19,12 +19,13 @@ from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.feasible_points import FeasiblePoints
+from tuning_operator.search.genetic import as_first_generation
 from tuning_operator.search.grid import Grid, is_finite
 from tuning_operator.search.horizon import first_to_see
 from tuning_operator.search.naming import JOINTLY, Wanted, check_same_kind, choose
 from tuning_operator.search.proposing import Descent, Proposing
 from tuning_operator.search.reverse_log import backwards, reversed_values
-from tuning_operator.search.samplers import Circumstances, NumberedQMC, as_first_generation, make_sampler
+from tuning_operator.search.samplers import Circumstances, NumberedQMC, make_sampler
 from tuning_operator.search.seeds import feasible_seed, order_seed, reseed, reseed_for
 from tuning_operator.search.seen_trials import SeenTrials
 from tuning_operator.search.shuffle import Shuffle
@@ -125,6 +126,7 @@ class Asking:
             unconditional,
             len(spec.objectives),
             [backwards(trial, self._space.reversed) for trial in past.warm],
+            self._feasible.may_have if constraints else None,
         )
         self._sampler = make_sampler(sampler_of(search.sampler), circumstances)
         strategy, direction = make_strategy(search.sampler, self._space), spec.objective.direction
@@ -253,7 +255,9 @@ class Asking:
         if self._proposing is not None:
             return self._proposing.next()
         if number < len(self._enqueued):
-            return Descent(self._enqueued[number], enqueued=number)
+            enqueued = self._enqueued[number]
+            new = None if self._walk is None else self._walk.next_with(enqueued)
+            return Descent(new or enqueued, enqueued=number)
         given = self._given(number)
         return None if given is None else Descent(given)
 

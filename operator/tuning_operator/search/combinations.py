@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -29,9 +29,12 @@ class Combinations:
         """`axes` has parents before what depends on them."""
         self._trees: list[_Tree] = []
         trees: dict[str, _Tree] = {}
+        roots: dict[str, _Tree] = {}
         for name, axis in axes.items():
             tree = trees[name] = _Tree(name, axis)
             (self._trees if axis.parent is None else trees[axis.parent].children).append(tree)
+            roots[name] = tree if axis.parent is None else roots[axis.parent]
+            roots[name].names.add(name)
         for tree in reversed(trees.values()):
             tree.count_up()  # what depends on it first, for a chain can be too long to recurse
 
@@ -50,12 +53,24 @@ class Combinations:
         """Return which combination has these places, one on each axis that exists in it."""
         return _index(self._trees, places)
 
+    def after(self, index: int, names: Collection[str]) -> int:
+        """Return the first combination behind another one that may have other places on these axes."""
+        alike = 1
+        """Combinations in a row with the same place on each of them."""
+        for tree in reversed(self._trees):
+            if not tree.names.isdisjoint(names):
+                break
+            alike *= tree.count
+        return (index // alike + 1) * alike
+
 
 class _Tree:
     def __init__(self, name: str, axis: AxisShape) -> None:
         self.name = name
         self.axis = axis
         self.children: list[_Tree] = []
+        self.names: set[str] = set()
+        """Of a tree that depends on no other one: its axes."""
         self.count = 0
         self._special: list[tuple[int, int]] = []
         """Places at which other axes exist, ascending, with the number of combinations there. All others have one; they

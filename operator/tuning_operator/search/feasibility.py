@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
+from optuna.trial import FrozenTrial
 
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.feasibility import excesses
@@ -27,6 +28,11 @@ def constraint_attrs(outcome: Outcome, trial: TrialProgress) -> dict[str, float]
     if outcome.state is EndState.PRUNED:
         constraints = [each for each in constraints if each.metric in values]
     return {f"{_PREFIX}{bound}": excess for bound, excess in excesses(values, constraints).items()}
+
+
+def keeps_bounds(trial: FrozenTrial) -> bool:
+    """Return whether a complete trial is within all bounds of metrics."""
+    return all(excess <= 0 for name, excess in trial.system_attrs.items() if name.startswith(_PREFIX))
 
 
 def without_constraints(system_attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.constraints import Constraints
+from tuning_operator.api.parameters import ParameterType
 from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.reverse_log import reversed_value
@@ -24,7 +25,7 @@ _OTHER_DRAWS = 100
 _RANDOM_DRAWS = 10_000
 """How many points are drawn at random for a trial; if none is feasible, there is no such trial."""
 MOST_SKIPPED = 100_000
-"""How many points of a grid in a row are passed by because of constraints; after them there is no further trial."""
+"""How many points of a grid are looked at in a row that constraints forbid; after them there is no further trial."""
 SAMPLE = 2_000
 """Random points that `feasible_share` looks at."""
 
@@ -54,6 +55,20 @@ class FeasiblePoints:
         else:
             self._violated.clear()
         return not violated
+
+    def names_against(self, point: Mapping[str, Any]) -> Collection[str]:
+        """Return the parameters for which `has` refuses a point, and any other one with the same values of them."""
+        return self._constraints.names_violated(self._space.typed(point))
+
+    def may_have(self, part: Mapping[str, Any]) -> bool:
+        """Return whether a trial may have some parameters, as samplers see them, as far as these alone say it."""
+        stored = self._space.as_stored(part)
+        values = {
+            parameter.name: self._space.value_of(parameter, stored)
+            for parameter in self._space.parameters
+            if parameter.name in part or parameter.type is ParameterType.FIXED
+        }
+        return not self._constraints.part_violates(values)
 
     def drawn(self, seed: int, given: Mapping[str, ParameterValue]) -> Mapping[str, Any] | None:
         """Return a feasible point at random that has given values, as Optuna stores it; None: there was none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -49,6 +49,10 @@ class Grid:
     def point(self, index: int) -> dict[str, ParameterValue]:
         """Return a point as Optuna stores it."""
         return {name: self._axes[name][place] for name, place in self._combinations.places(index).items()}
+
+    def after(self, index: int, names: Collection[str]) -> int:
+        """Return the first point behind another one that may have other values of these parameters."""
+        return self._combinations.after(index, names)
 
     def _shape(self, parameters: Mapping[str, Parameter], name: str) -> AxisShape:
         size, when = self._axes[name].size, parameters[name].when

@@ -24,30 +24,23 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import (
     BaseSampler,
     GPSampler,
-    NSGAIIISampler,
-    NSGAIISampler,
     QMCSampler,
     RandomSampler,
-    nsgaii,
 )
-from optuna.samplers._ga import BaseGASampler
 from optuna.trial import FrozenTrial
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.samplers import (
     STRATEGIES,
     CMAESOptions,
-    Crossover,
     GPOptions,
-    Mutation,
-    NSGAIIIOptions,
-    NSGAIIOptions,
     QMCOptions,
     Sampler,
     SamplerName,
     TPEOptions,
 )
 from tuning_operator.errors import InvalidStudy
+from tuning_operator.search.genetic import nsga_ii, nsga_iii
 from tuning_operator.search.tpe import TabularTPESampler
 
 
@@ -65,6 +58,8 @@ class Circumstances:
     """How many there are."""
     warm: Sequence[FrozenTrial] = ()
     """Results of others, as samplers see them."""
+    may_have: Callable[[Mapping[str, Any]], bool] | None = None
+    """Whether a trial may have some parameters, by the study's constraints; None: there are none."""
 
 
 def make_sampler(spec: Sampler, circumstances: Circumstances) -> BaseSampler:
@@ -105,6 +100,7 @@ def _tpe(options: ResourceModel, circumstances: Circumstances) -> BaseSampler:
         multivariate=options.group or circumstances.objectives == 1 if jointly is None else jointly,
         group=options.group,
         constant_liar=options.constant_liar,
+        may_have=circumstances.may_have,
     )
 
 
@@ -208,52 +204,6 @@ def _only(trial: FrozenTrial, space: Mapping[str, BaseDistribution]) -> FrozenTr
     return part
 
 
-def _nsga_ii(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
-    assert isinstance(options, NSGAIIOptions)
-    return NSGAIISampler(**_genetic(options))
-
-
-def _nsga_iii(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
-    assert isinstance(options, NSGAIIIOptions)
-    return NSGAIIISampler(**_genetic(options), dividing_parameter=options.dividing_parameter)
-
-
-def as_first_generation(trial: FrozenTrial, sampler: BaseSampler) -> FrozenTrial:
-    """Return a result of others as a genetic algorithm takes it: of its first generation."""
-    if not isinstance(sampler, BaseGASampler):
-        return trial
-    of_first = copy.copy(trial)
-    of_first.system_attrs = {**trial.system_attrs, sampler._get_generation_key(): 0}
-    return of_first
-
-
-def _genetic(options: NSGAIIOptions) -> dict[str, Any]:
-    return {
-        "population_size": options.population_size,
-        "crossover": _CROSSOVERS[options.crossover](options.swapping_prob),
-        "crossover_prob": options.crossover_prob,
-        "swapping_prob": options.swapping_prob,
-        "mutation": _MUTATIONS[options.mutation](),
-        "mutation_prob": options.mutation_prob,
-    }
-
-
-_CROSSOVERS: dict[Crossover, Callable[[float], nsgaii.BaseCrossover]] = {
-    Crossover.UNIFORM: nsgaii.UniformCrossover,
-    Crossover.BLX_ALPHA: lambda _: nsgaii.BLXAlphaCrossover(),
-    Crossover.SPX: lambda _: nsgaii.SPXCrossover(),
-    Crossover.SBX: lambda _: nsgaii.SBXCrossover(),
-    Crossover.VSBX: lambda _: nsgaii.VSBXCrossover(),
-    Crossover.UNDX: lambda _: nsgaii.UNDXCrossover(),
-}
-"""Made with the probability of swapping."""
-
-_MUTATIONS: dict[Mutation, Callable[[], nsgaii.BaseMutation | None]] = {
-    Mutation.RANDOM: lambda: None,
-    Mutation.POLYNOMIAL: nsgaii.PolynomialMutation,
-}
-
-
 class StatelessGPSampler(GPSampler):
     """Fits each model from scratch: Optuna's starts from the ones before, which a restart forgets."""
 
@@ -285,7 +235,7 @@ SAMPLERS: dict[SamplerName, Callable[[ResourceModel, Circumstances], BaseSampler
     SamplerName.TPE: _tpe,
     SamplerName.GP: _gp,
     SamplerName.CMA_ES: _cma_es,
-    SamplerName.NSGA_II: _nsga_ii,
-    SamplerName.NSGA_III: _nsga_iii,
+    SamplerName.NSGA_II: nsga_ii,
+    SamplerName.NSGA_III: nsga_iii,
     **dict.fromkeys(STRATEGIES, _random),  # what they do not give
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
@@ -13,6 +15,7 @@ from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import FrozenTrial
 
 from tuning_operator.search.log_density import Numbers, log_density
+from tuning_operator.search.reverse_log import GIVEN
 from tuning_operator.search.trial_table import TrialTable
 
 MOST_MODELLED = 10_000
@@ -27,9 +30,21 @@ class TabularTPESampler(TPESampler):
     which a restart would forget. With several objectives it goes Optuna's own way.
     """
 
-    def __init__(self, *, most_modelled: int = MOST_MODELLED, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        most_modelled: int = MOST_MODELLED,
+        may_have: Callable[[Mapping[str, Any]], bool] | None = None,
+        **options: Any,
+    ) -> None:
+        """`may_have` says whether a trial may have some parameters; of what the model offers, only that is taken."""
         super().__init__(**options)
         self._most_modelled = most_modelled
+        self._may_have = may_have
+        self._known: Mapping[str, Any] = {}
+        """What the trial that is asked for has already."""
+        self._sampled: Mapping[str, BaseDistribution] = {}
+        """What is chosen for it now."""
         self._table: TrialTable | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -56,6 +71,7 @@ class TabularTPESampler(TPESampler):
         return self._sample(study, trial, {param_name: param_distribution})[param_name]
 
     def _sample(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        self._known, self._sampled = {**trial.params, **trial.system_attrs.get(GIVEN, {})}, search_space
         if len(study.directions) > 1:
             return super()._sample(study, trial, search_space)
         table = self._table_of(study)
@@ -75,7 +91,14 @@ class TabularTPESampler(TPESampler):
     def _compute_acquisition_func(
         self, samples: dict[str, Numbers], mpe_below: _ParzenEstimator, mpe_above: _ParzenEstimator
     ) -> Numbers:
-        return mpe_below.log_pdf(samples) - log_density(samples, mpe_above)
+        improvement = mpe_below.log_pdf(samples) - log_density(samples, mpe_above)
+        return improvement if self._may_have is None else np.where(self._are_allowed(samples), improvement, -np.inf)
+
+    def _are_allowed(self, samples: dict[str, Numbers]) -> list[bool]:
+        assert self._may_have is not None
+        external = {name: [*map(self._sampled[name].to_external_repr, samples[name])] for name in samples}
+        points = (dict(zip(external, values, strict=True)) for values in zip(*external.values(), strict=True))
+        return [self._may_have({**point, **self._known}) for point in points]
 
     def _table_of(self, study: Study) -> TrialTable:
         """Return all trials. Nobody asks for two at once, so that the list that Optuna keeps is true.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -10,6 +10,10 @@ from optuna.trial import FrozenTrial
 from tuning_contract.environment import ParameterValue
 from tuning_operator.search.feasible_points import MOST_SKIPPED, FeasiblePoints
 from tuning_operator.search.grid import Grid
+from tuning_operator.search.shuffle import Shuffle
+
+_LOOKED_AT = 10_000
+"""How many points are looked at for one that has some values already."""
 
 
 class Walk:
@@ -20,8 +24,8 @@ class Walk:
     after a restart.
     """
 
-    def __init__(self, grid: Grid, feasible: FeasiblePoints, order: Callable[[int], int] = int) -> None:
-        """`order` says which point of the grid comes at which place of the way; by default they come as numbered."""
+    def __init__(self, grid: Grid, feasible: FeasiblePoints, order: Shuffle | None = None) -> None:
+        """`order` says which point of the grid comes at which place of the way; None: they come as numbered."""
         self._grid = grid
         self._feasible = feasible
         self._order = order
@@ -49,15 +53,32 @@ class Walk:
         """Return whether no trial has a point; one beside the grid is always new."""
         return self._grid.index(point) not in self._tried
 
+    def next_with(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue] | None:
+        """Return the next new feasible point that has some values already; None: there is none, or none near by."""
+        for place in range(self._place, min(self._grid.size, self._place + _LOOKED_AT)):
+            index = self._index(place)
+            if index in self._tried:
+                continue
+            point = self._grid.point(index)
+            has_them = given.keys() <= point.keys() and self._grid.index({**point, **given}) == index
+            if has_them and self._feasible.has(point):
+                return {**point, **given}
+        return None
+
     def next(self) -> dict[str, ParameterValue] | None:
         """Return the next new feasible point, again and again until a trial tries it; None: none was found."""
         skipped = 0
         while self._place < self._grid.size and skipped < MOST_SKIPPED:
-            index = self._order(self._place)
+            index, following = self._index(self._place), self._place + 1
             if index not in self._tried:
                 point = self._grid.point(index)
                 if self._feasible.has(point):
                     return point
                 skipped += 1
-            self._place += 1
+                if self._order is None:
+                    following = self._grid.after(index, self._feasible.names_against(point))
+            self._place = following
         return None
+
+    def _index(self, place: int) -> int:
+        return place if self._order is None else self._order(place)

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial
 from tuning_operator.api.pruners import WilcoxonOptions
 from tuning_operator.search.attributes import run_values
 from tuning_operator.search.curve import Standing
+from tuning_operator.search.feasibility import keeps_bounds
 from tuning_operator.search.verdicts import GO_ON, PRUNE, Judged, TrialPruner, Verdict
 
 
@@ -27,11 +28,13 @@ class WilcoxonRule(TrialPruner):
         self._options = options
         self._worse = -1.0 if direction is StudyDirection.MAXIMIZE else 1.0
         self._best: tuple[float, int] | None = None
-        """How bad the best complete trial is, and its number."""
+        """How bad the best complete trial that keeps all bounds of metrics is, and its number."""
         self._runs: Mapping[int, float] = {}
         """The values of its runs."""
 
     def add_complete(self, trial: FrozenTrial) -> None:
+        if not keeps_bounds(trial):
+            return
         candidate = (self._worse * trial.value if trial.value is not None else math.inf, trial.number)
         if self._best is None or candidate < self._best:
             self._best, self._runs = candidate, run_values(trial.user_attrs)
