@@ -8,10 +8,12 @@ from tests.cli.test_tables import text_of
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.status import Phase
 from tuning_operator.api.study import Direction, Objective
+from tuning_operator.cli.local_reader import steps_of
 from tuning_operator.cli.ranking import Aims, best_first
 from tuning_operator.cli.result_view import Result, result_view, saved_share
 from tuning_operator.cli.study_reader import BestFound
 from tuning_operator.cli.trial_rows import PRUNED
+from tuning_operator.ports import StoredReport
 
 
 def _aims(direction: Direction) -> Aims:
@@ -62,6 +64,16 @@ def test_of_several_objectives_only_the_trials_on_the_front_are_shown() -> None:
 def test_the_saving_is_what_pruned_trials_left_out_of_all_steps() -> None:
     rows = [row(0), row(1), row(2, PRUNED), row(3, PRUNED)]
     assert saved_share(rows, {0: 10, 1: 10, 2: 2, 3: 4}) == (8 + 6) / 40
+
+
+def test_a_trial_trains_the_steps_of_all_its_runs() -> None:
+    def report(run: int, attempt: int, step: int) -> StoredReport:
+        return StoredReport(attempt, step, {}, 0.0, run)
+
+    first = [report(0, 1, 1), report(0, 1, 5), report(1, 1, 9)]
+    assert steps_of(first) == 5 + 9
+    assert steps_of([*first, report(1, 2, 4)]) == 5 + 4
+    assert steps_of([]) == 0
 
 
 def test_no_saving_is_claimed_where_it_can_not_be_known() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from tests.builders import snapshot, spec, trial_fields
 from tuning_operator.api.status import ConditionType
 from tuning_operator.decisions.history import History
-from tuning_operator.decisions.planned_trainings import planned_trainings, warnings_of_cost
+from tuning_operator.decisions.planned_trainings import planned_epochs, planned_trainings, warnings_of_cost
 from tuning_operator.decisions.study_status import study_status
 
 
@@ -11,6 +11,14 @@ def test_each_repeat_of_each_fold_is_a_training() -> None:
     assert planned_trainings(spec(maxTrials=10)) == 10
     assert planned_trainings(spec(maxTrials=10, trial=trial_fields(repeats=3))) == 30
     assert planned_trainings(spec(maxTrials=10, trial=trial_fields(repeats=3, folds=5))) == 150
+
+
+def test_a_strategy_plans_epochs_for_each_run_of_the_trials_there_may_be() -> None:
+    sampler = {"name": "SynchronousHyperband", "options": {"maxResource": 9}}
+    fields = trial_fields(checkpoints={"claimName": "c"}, repeats=2)
+    assert planned_epochs(spec(search={"sampler": sampler}, maxTrials=100, trial=fields)) == 2 * 75
+    assert planned_epochs(spec(search={"sampler": sampler}, maxTrials=9, trial=fields)) == 2 * 9
+    assert planned_epochs(spec()) is None
 
 
 def test_no_more_is_planned_than_the_search_has_points_for() -> None:

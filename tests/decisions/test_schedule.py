@@ -44,6 +44,19 @@ def test_exact_powers_are_not_missed(exponent: int) -> None:
     assert len(brackets(SynchronousHyperbandOptions(max_resource=2**exponent - 1, reduction_factor=2))) == exponent
 
 
+@pytest.mark.parametrize(
+    ("most", "rows", "steps"),
+    [(10, "9@1 1@3", 11), (14, "9@1 3@3 1@9 | 1@3", 24), (23, "9@1 3@3 1@9 | 5@3 2@9 | 3@9", 75), (99, None, 75)],
+)
+def test_a_plan_that_is_cut_off_costs_what_is_done_of_it(most: int, rows: str | None, steps: int) -> None:
+    schedule = schedule_of(SynchronousHyperbandOptions(max_resource=9))
+    assert schedule is not None
+    cut = schedule.cut(most)
+    assert cut.steps == steps
+    assert cut.trials == min(most, 23)
+    assert rows in (None, " | ".join(" ".join(f"{each.trials}@{each.steps}" for each in row) for row in cut.rows))
+
+
 def test_every_iteration_costs_the_same() -> None:
     once, thrice = (schedule_of(SynchronousHyperbandOptions(max_resource=9, iterations=n)) for n in (1, 3))
     assert once is not None

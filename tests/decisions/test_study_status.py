@@ -30,7 +30,8 @@ def test_a_study_that_has_not_started_is_pending() -> None:
 
 def test_a_strategys_epochs_are_told_before_they_are_trained() -> None:
     search = {"sampler": {"name": "MIHA", "options": {"mutate": ["lr"]}}}
-    assert status(snapshot(search=search, trial=trial_fields(checkpoints={"claimName": "c"}))).planned_epochs == 30
+    fields = trial_fields(checkpoints={"claimName": "c"})
+    assert status(snapshot(maxTrials=20, search=search, trial=fields)).planned_epochs == 30
     assert status(snapshot()).planned_epochs is None
 
 

@@ -91,9 +91,9 @@ class LocalReader:
         """
         return self._read(lambda history: self._log(history, number, run))
 
-    def curves(self) -> Mapping[int, Mapping[int, float]]:
-        """Return the objective's values by step, of the newest attempt of each trial, by number."""
-        return self._read(self._curves)
+    def trained_steps(self) -> Mapping[int, int]:
+        """Return how many steps each trial trained, by number: of its runs together, each up to its last report."""
+        return self._read(self._trained_steps)
 
     def _status(self, history: StudyHistory) -> StudyStatus:
         running = self._places.runner_of(self._study.metadata.name) is not None
@@ -133,9 +133,8 @@ class LocalReader:
             std=trial.std,
         )
 
-    def _curves(self, history: StudyHistory) -> Mapping[int, Mapping[int, float]]:
-        metric = self._study.spec.objective.metric
-        return {trial.number: curve(history.reports(trial.number), metric) for trial in history.trials(-1, _ALL)}
+    def _trained_steps(self, history: StudyHistory) -> Mapping[int, int]:
+        return {trial.number: steps_of(history.reports(trial.number)) for trial in history.trials(-1, _ALL)}
 
     def _read(self, take: Callable[[StudyHistory], Found]) -> Found:
         if not self._places.database.is_file():
@@ -161,6 +160,16 @@ class LocalReader:
         return (
             f"{directory} has no history of the study {self._study.metadata.name}; `tuning run {self._path}` makes it"
         )
+
+
+def steps_of(reports: Sequence[StoredReport]) -> int:
+    """Return how many steps the newest attempts of a trial's runs have trained, each up to its last report."""
+    newest = {report.run: report.attempt for report in reports}  # attempts come in their order
+    largest = dict.fromkeys(newest, 0)
+    for report in reports:
+        if report.attempt == newest[report.run]:
+            largest[report.run] = max(largest[report.run], report.step)
+    return sum(largest.values())
 
 
 def curve(reports: Sequence[StoredReport], metric: str) -> dict[int, float]:

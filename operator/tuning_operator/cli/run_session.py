@@ -133,14 +133,13 @@ class RunSession:
     def _result(self, status: StudyStatus) -> Result:
         reader = LocalReader(self._study, self._places, self._path)
         rows = self._monitor.all_rows()
-        steps = {number: max(curve, default=0) for number, curve in reader.curves().items()}
         return Result(
             picture=replace(self._monitor.picture(), seconds=self._seconds(status)),
             message=_message(status, self._path),
             trials=rows,
             best=None if self._monitor.facts.aims.are_several else reader.best(),
             hints=self._hints(status),
-            saving=saved_share(rows, steps),
+            saving=saved_share(rows, reader.trained_steps()),
         )
 
     def _seconds(self, status: StudyStatus) -> float:

@@ -22,6 +22,12 @@ def planned_trainings(spec: StudySpec, size: int | None = None) -> int:
     return planned_trials(spec, size) * spec.trial.runs
 
 
+def planned_epochs(spec: StudySpec) -> int | None:
+    """Return how many epochs (steps) a strategy lays down for them all together; None: results lead the search."""
+    schedule = schedule_of(spec.search.sampler.parsed_options())
+    return None if schedule is None else schedule.cut(spec.max_trials).steps * spec.trial.runs
+
+
 def warnings_of_cost(spec: StudySpec, size: int | None = None) -> list[str]:
     """Return a sentence where a study is unusually expensive."""
     planned = planned_trainings(spec, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuning_operator.api.model import ResourceModel
@@ -24,6 +24,17 @@ class Schedule:
     """Rows of rounds; within a row, each round goes on from checkpoints of the one before."""
 
     rows: Sequence[Sequence[Round]]
+
+    def cut(self, most: int) -> Schedule:
+        """Return what is done of it in the order of the rows when there are no more trials than that."""
+        rows, left = [], most
+        for row in self.rows:
+            kept = []
+            for each in row:
+                kept.append(replace(each, trials=min(each.trials, left)))
+                left -= kept[-1].trials
+            rows.append([each for each in kept if each.trials])
+        return Schedule([row for row in rows if row])
 
     @property
     def trials(self) -> int:

@@ -12,11 +12,9 @@ from tuning_operator.api.status import (
     TrialCounts,
     Usage,
 )
-from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.conditions import Claims, claims_of, merged, phase_of, refusal, timestamp
 from tuning_operator.decisions.front_status import front_fields, infeasible_of, job_of, listed_parameters
-from tuning_operator.decisions.planned_trainings import planned_trainings
-from tuning_operator.decisions.schedule import schedule_of
+from tuning_operator.decisions.planned_trainings import planned_epochs, planned_trainings
 from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import verdict_of
 from tuning_operator.decisions.trial_state import TrialState, state_of
@@ -48,7 +46,7 @@ def study_status(snapshot: Snapshot, read_token: str) -> StudyStatus:
         recent=[_recent(snapshot, trial) for trial in history.recent[:MAX_RECENT]],
         usage=Usage(gpu_hours=round(usage.gpu_seconds / 3600, 4), trial_hours=round(usage.trial_seconds / 3600, 4)),
         planned_trainings=planned_trainings(spec, history.size),
-        planned_epochs=_planned_epochs(spec),
+        planned_epochs=planned_epochs(spec),
         read_token=read_token,
     )
 
@@ -72,11 +70,6 @@ def unusable_status(previous: StudyStatus, claims: Claims, generation: int, now:
 def refused_status(previous: StudyStatus, error: InvalidStudy, generation: int, now: float) -> StudyStatus:
     """Return the status of a study whose spec is wrong."""
     return unusable_status(previous, refusal(error.reason, str(error)), generation, now)
-
-
-def _planned_epochs(spec: StudySpec) -> int | None:
-    schedule = schedule_of(spec.search.sampler.parsed_options())
-    return None if schedule is None else schedule.steps * spec.trial.runs
 
 
 def trial_counts(snapshot: Snapshot) -> TrialCounts:
