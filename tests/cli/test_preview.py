@@ -43,6 +43,19 @@ def test_a_strategys_schedule_and_cost_are_shown(workplace: Workplace) -> None:
     assert len(shown["suggestions"]) == 27 + 12 + 6 + 4, "what depends on no result"
 
 
+def test_iterations_of_a_schedule_are_shown_once(workplace: Workplace) -> None:
+    options = {"maxResource": 9, "iterations": 1000}
+    document = study_document(search={"sampler": {"name": "SynchronousHyperband", "options": options}})
+    document["spec"]["trial"]["checkpoints"] = {"claimName": "claim"}
+    workplace.write(document)
+    lines = workplace.call("preview", "study.yaml", "--suggestions", "0").out.splitlines()
+    assert sum("to 9" in line for line in lines) == 3, "a line for each bracket"
+    assert "           x 1,000" in [line.rstrip() for line in lines]
+    assert any("23,000 trials with 75,000 steps" in line for line in lines)
+    shown = json.loads(workplace.call("preview", "study.yaml", "--suggestions", "0", "-o", "json").out)["schedule"]
+    assert (shown["trials"], len(shown["rows"]), shown["times"]) == (23000, 3, 1000)
+
+
 def test_constraints_are_shown_with_the_share_of_the_space_that_they_leave(workplace: Workplace) -> None:
     document = study_document(search={"seed": 7})
     document["spec"]["constraints"] = ["x < 0.5 ||\n  kind == 'on'"]

@@ -62,6 +62,7 @@ def test_every_iteration_costs_the_same() -> None:
     assert once is not None
     assert thrice is not None
     assert (thrice.trials, thrice.steps) == (3 * once.trials, 3 * once.steps)
+    assert (thrice.rows, thrice.times) == (once.rows, 3)
 
 
 def test_a_population_trains_generation_by_generation() -> None:

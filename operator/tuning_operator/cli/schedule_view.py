@@ -19,7 +19,7 @@ def schedule_document(spec: StudySpec) -> dict[str, Any]:
     if schedule is None:
         return {}
     rows = [[asdict(each) for each in row] for row in schedule.rows]
-    return {"schedule": {"trials": schedule.trials, "steps": schedule.steps, "rows": rows}}
+    return {"schedule": {"trials": schedule.trials, "steps": schedule.steps, "rows": rows, "times": schedule.times}}
 
 
 def schedule_facts(spec: StudySpec) -> dict[str, str]:
@@ -27,10 +27,11 @@ def schedule_facts(spec: StudySpec) -> dict[str, str]:
     schedule = _schedule(spec)
     if schedule is None:
         return {}
-    rows = "\n".join(_row_text(row) for row in schedule.rows)
+    rows = [_row_text(row) for row in schedule.rows]
+    times = [f"x {schedule.times:,}"] if schedule.times > 1 else []
     total = f"{schedule.trials:,} trials with {schedule.steps:,} steps (epochs) in all"
     cut = f"; maxTrials ends it after {spec.max_trials:,}" if spec.max_trials < schedule.trials else ""
-    return {"schedule": f"{rows}\n{total}{cut}"}
+    return {"schedule": "\n".join([*rows, *times, f"{total}{cut}"])}
 
 
 def _schedule(spec: StudySpec) -> Schedule | None:

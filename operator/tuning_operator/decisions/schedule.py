@@ -24,6 +24,8 @@ class Schedule:
     """Rows of rounds; within a row, each round goes on from checkpoints of the one before."""
 
     rows: Sequence[Sequence[Round]]
+    times: int = 1
+    """How often all rows are run, one time after the other."""
 
     def cut(self, most: int) -> Schedule:
         """Return what is done of it in the order of the rows when there are no more trials than that."""
@@ -39,18 +41,18 @@ class Schedule:
     @property
     def trials(self) -> int:
         """Trials in all."""
-        return sum(each.trials for row in self.rows for each in row)
+        return self.times * sum(each.trials for row in self.rows for each in row)
 
     @property
     def steps(self) -> int:
         """Steps that are trained in all trials together."""
-        return sum(_steps_of(row) for row in self.rows)
+        return self.times * sum(_steps_of(row) for row in self.rows)
 
 
 def schedule_of(options: ResourceModel) -> Schedule | None:
     """Return what the options of a sampler lay down; None: trials come as results lead to them."""
     make = _SCHEDULES.get(type(options))
-    return None if make is None else Schedule(make(options))
+    return None if make is None else make(options)
 
 
 def brackets(options: SynchronousHyperbandOptions) -> list[list[Round]]:
@@ -75,25 +77,25 @@ def brackets(options: SynchronousHyperbandOptions) -> list[list[Round]]:
     return [[rung(s, i) for i in range(s + 1)] for s in reversed(range(deepest + 1))]
 
 
-def _hyperband(options: SynchronousHyperbandOptions) -> list[list[Round]]:
-    return brackets(options) * options.iterations
+def _hyperband(options: SynchronousHyperbandOptions) -> Schedule:
+    return Schedule(brackets(options), options.iterations)
 
 
-def _generations(options: PopulationBasedTrainingOptions) -> list[list[Round]]:
-    return [[Round(options.population_size, options.interval * (g + 1)) for g in range(options.generations)]]
+def _generations(options: PopulationBasedTrainingOptions) -> Schedule:
+    return Schedule([[Round(options.population_size, options.interval * (g + 1)) for g in range(options.generations)]])
 
 
-def _cycles(options: MIHAOptions) -> list[list[Round]]:
+def _cycles(options: MIHAOptions) -> Schedule:
     """A run-up, in each cycle the individuals and the net that is chosen, and the end."""
     runup, individual, fixing = options.runup_epochs, options.epochs_per_individual, options.fixing_epochs
     rounds, done = [Round(1, runup)], runup
     for _ in range(options.cycles):
         rounds += [Round(options.population_size, done + individual), Round(1, done + individual + fixing)]
         done += individual + fixing
-    return [[*rounds, Round(1, done + runup)]]
+    return Schedule([[*rounds, Round(1, done + runup)]])
 
 
-_SCHEDULES: dict[type[ResourceModel], Callable[[Any], Sequence[Sequence[Round]]]] = {
+_SCHEDULES: dict[type[ResourceModel], Callable[[Any], Schedule]] = {
     SynchronousHyperbandOptions: _hyperband,
     PopulationBasedTrainingOptions: _generations,
     MIHAOptions: _cycles,
