@@ -83,7 +83,8 @@ def test_a_constraint_that_holds_violates_nothing(expression: str) -> None:
         ("optimizer.matches('a+')", "calls `matches`"),
         ("pow(layers, 2) > 1", "calls `pow`"),
         ("int(optimizer) == 1", "can't be evaluated"),
-        ("(" * 500 + "layers" + ")" * 500, "is no CEL expression"),
+        ("(" * 500 + "layers" + ")" * 500, "nests deeper than 96 levels; write it shorter"),
+        ("layers.size > 1", "names `layers.size`, but `layers` is a single value; write the name alone"),
     ],
 )
 def test_a_wrong_constraint_is_refused_with_a_sentence(expression: str, problem: str) -> None:

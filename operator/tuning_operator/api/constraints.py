@@ -29,6 +29,11 @@ _MACRO = re.compile(r"\b(all|exists|exists_one|filter|map)(?:\s|//[^\n]*\n)*\(")
 """The library expands macros before it says what an expression calls. Text that only looks like one is refused too."""
 _SYNTAX_ERROR = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.+?)(?: expecting .*)?$", re.MULTILINE)
 
+_TOO_DEEP = re.compile(r"Recursion limit of (\d+) exceeded")
+"""In what the library prints where it gives up."""
+_FIELD = re.compile(r"\b([A-Za-z_]\w*)\s*\.\s*([A-Za-z_]\w*)\b(?!\s*\()")
+"""`x.y`, but not `x.contains('y')`."""
+
 _PROBES = 16
 """Points at which an expression is tried before the study starts."""
 
@@ -99,12 +104,19 @@ class Constraint:
             except ArithmeticError:
                 continue  # it is about numbers, which other points don't have
             except Exception as error:  # noqa: BLE001 - as in `why_violated`
-                problems.append(f"can't be evaluated: {_in_short(error)}")
+                problems.append(self._why_no_field() or f"can't be evaluated: {_in_short(error)}")
                 continue
             if not isinstance(result, bool):
                 raise ValueError(f"is {shown(result)} and not true or false; compare it with something")
         if len(problems) == count:
             raise ValueError(problems[0])
+
+    def _why_no_field(self) -> str:
+        """Return which field of a parameter it names, as none has any; empty: none."""
+        for found in _FIELD.finditer(self.expression):
+            if found[1] in self.names:
+                return f"names `{found[0]}`, but `{found[1]}` is a single value; write the name alone"
+        return ""
 
 
 class Constraints:
@@ -170,6 +182,8 @@ def _compiled(expression: str) -> Program:
     try:
         return compile_cel(expression)
     except Exception as error:  # noqa: BLE001 - as in `why_violated`
+        if (limit := _TOO_DEEP.search(str(error))) is not None:
+            raise ValueError(f"nests deeper than {limit[1]} levels; write it shorter") from None
         found = _SYNTAX_ERROR.search(str(error))
         where = f"line {found[1]}, column {found[2]}: {one_line(found[3])}" if found else one_line(str(error))
         raise ValueError(f"is no CEL expression: {where}; write one like `layers * units <= 512`") from None
