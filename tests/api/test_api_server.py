@@ -15,6 +15,7 @@ from tests.api.server import StudyServer
 from tests.api.studies import study, study_with
 from tests.support.control_plane import KubectlFailed
 from tuning_operator.api.crd import COLUMNS, custom_resource_definition
+from tuning_operator.api.pruners import HyperbandOptions
 from tuning_operator.api.status import (
     BestTrial,
     Condition,
@@ -104,6 +105,101 @@ def test_server_and_models_agree_on_the_rest(checking_server: StudyServer, spec:
     document = study(**spec)
     document["spec"]["trial"]["pruneGrace"] = duration
     assert (checking_server.refusal(document) is None) == _is_valid(document)
+
+
+_WILCOXON = {"name": "Wilcoxon", "options": {"pThreshold": 0.9}}
+_FLOAT = {"type": "Float", "low": 1, "high": 2}
+_INT = {"type": "Int", "low": 1, "high": 2}
+_KINDS_OF_PARAMETERS = [
+    _FLOAT,
+    {**_FLOAT, "step": 0.5},
+    {**_FLOAT, "high": 1},
+    {**_FLOAT, "scale": "Log"},
+    {**_FLOAT, "high": 1, "scale": "Log"},
+    _INT,
+    {**_INT, "scale": "ReverseLog"},
+    {"type": "Categorical", "choices": [1, 2]},
+    {"type": "Fixed", "value": 1},
+]
+_RESOURCES = st.fixed_dictionaries(
+    {"maxResource": st.integers(0, 3)},
+    optional={"minResource": st.integers(1, 3) | st.none(), "reductionFactor": st.sampled_from([1, 2, 3, 1.5, 1001])},
+)
+_SAMPLERS = st.one_of(
+    st.sampled_from(["Random", "BruteForce", "QMC", "TPE", "GP", "CMAES", "NSGAII"]).map(lambda name: {"name": name}),
+    st.sampled_from([{}, {"points": None}, {"points": 1}, {"points": 2}]).map(
+        lambda options: {"name": "Grid", "options": options}
+    ),
+    _RESOURCES.map(lambda options: {"name": "SynchronousHyperband", "options": options}),
+)
+_PRUNERS = st.one_of(
+    st.sampled_from([{"name": "None"}, {"name": "Median"}, _WILCOXON]),
+    _RESOURCES.map(lambda options: {"name": "Hyperband", "options": options}),
+)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    kinds=st.lists(st.sampled_from(_KINDS_OF_PARAMETERS), max_size=3),
+    parent=st.none() | st.sampled_from(["p0", "p1", "p2", "p3"]),
+    search=st.fixed_dictionaries(
+        {"sampler": _SAMPLERS, "seed": st.just(1)},
+        optional={
+            "pruner": _PRUNERS,
+            "warmStart": st.sampled_from([[], [{"study": "earlier"}]]),
+            "deterministic": st.booleans(),
+        },
+    ),
+    by_run=st.booleans(),
+    trial=st.fixed_dictionaries(
+        {"checkpoints": st.just({"claimName": "claim"})}, optional={"repeats": st.just(3), "folds": st.just(3)}
+    ),
+)
+def test_server_and_models_agree_on_methods(
+    checking_server: StudyServer,
+    kinds: list[dict[str, Any]],
+    parent: str | None,
+    search: dict[str, Any],
+    by_run: bool,
+    trial: dict[str, Any],
+) -> None:
+    parameters = [{"name": f"p{index}", **kind} for index, kind in enumerate(kinds)]
+    if parameters and parent is not None:
+        parameters[-1]["when"] = {"parameter": parent, "in": [1]}
+    document = study(parameters=parameters, search=search, defineByRun=by_run)
+    document["spec"]["trial"] |= trial
+    assert (checking_server.refusal(document) is None) == _is_valid(document)
+
+
+def test_options_that_are_whole_may_be_written_as_floats(checking_server: StudyServer) -> None:
+    options = {"minResource": 1.0, "maxResource": 9.0, "reductionFactor": 3.0}
+    stored = checking_server.tried(study(search={"pruner": {"name": "Hyperband", "options": options}}))
+    assert parse_study(stored).spec.search.pruner.parsed_options() == HyperbandOptions(max_resource=9)
+
+
+@pytest.mark.parametrize(
+    ("search", "kind", "spec"),
+    [
+        ({"sampler": {"name": "BruteForce"}}, {**_FLOAT, "step": 0.5}, {}),
+        ({"sampler": {"name": "Grid", "options": {"points": 3}}}, {**_FLOAT, "scale": "Log"}, {}),
+        ({"sampler": {"name": "CMAES"}}, _FLOAT, {"defineByRun": True}),
+        ({"sampler": {"name": "TPE"}, "warmStart": [{"study": "earlier"}], "pruner": _WILCOXON}, _INT, {}),
+        ({"sampler": {"name": "Random"}, "pruner": {"name": "Hyperband", "options": {"maxResource": 2}}}, _INT, {}),
+    ],
+    ids=["BruteForce", "Grid", "CMAES", "Wilcoxon", "Hyperband"],
+)
+@pytest.mark.parametrize("count", [2, 200])
+def test_the_server_takes_large_spaces(
+    checking_server: StudyServer, search: dict[str, Any], kind: dict[str, Any], spec: dict[str, Any], count: int
+) -> None:
+    parent = {"name": "p0", "type": "Int", "low": 1, "high": 2}
+    children = [{"name": f"p{index}", **kind} for index in range(1, count)]
+    for child in children[:-1]:
+        child["when"] = {"parameter": "p0", "in": [1]}
+    document = study(parameters=[parent, *children], search=search, **spec)
+    document["spec"]["trial"]["folds"] = 5
+    assert checking_server.refusal(document) is None
+    assert _is_valid(document)
 
 
 @given(

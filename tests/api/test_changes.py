@@ -53,7 +53,7 @@ IMMUTABLE: dict[str, tuple[str, Change]] = {
     "the parameters' order": ("parameters", lambda spec: spec["parameters"].reverse()),
     "another constraint": ("constraints", lambda spec: spec["constraints"].append("layers > 1")),
     "constraints removed": ("constraints", lambda spec: spec.pop("constraints")),
-    "sampler": ("search", lambda spec: spec["search"].update(sampler={"name": "Random"})),
+    "sampler": ("search", lambda spec: spec["search"].update(sampler={"name": "NSGAII"})),
     "an option": ("search", lambda spec: spec["search"]["sampler"]["options"].update(nEiCandidates=33)),
     "an option less": ("search", lambda spec: spec["search"]["pruner"]["options"].pop("nMinTrials")),
     "seed": ("search", lambda spec: spec["search"].update(seed=43)),

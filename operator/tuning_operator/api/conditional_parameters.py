@@ -5,12 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuning_operator.api.model import cel
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.sentences import shown
 from tuning_operator.api.when import When
 
 _PARENTS = (ParameterType.CATEGORICAL, ParameterType.INT)
 """What a parameter may depend on: a Fixed value never changes, and a Float hardly ever hits a certain number."""
+
+_UNKNOWN = "is not in `parameters`; add it or correct the name"
+_NO_PARENT = "but only a Categorical or an Int can be depended on; change its type or remove `when`"
+_ITSELF = "names the parameter itself; name another one or remove `when`"
+
+WHEN_RULES = [
+    cel(
+        "self.parameters.all(p, !has(p.when) || self.parameters.exists(q, q.name == p.when.parameter))",
+        f"`when.parameter` names a parameter that {_UNKNOWN}",
+        ".parameters",
+    ),
+    cel(
+        "self.parameters.all(p, !has(p.when) || self.parameters.all(q, q.name != p.when.parameter || "
+        f"q.type in {[kind.value for kind in _PARENTS]}))",
+        f"`when.parameter` names a Float or Fixed parameter, {_NO_PARENT}",
+        ".parameters",
+    ),
+    cel(
+        "self.parameters.all(p, !has(p.when) || p.when.parameter != p.name)",
+        f"`when.parameter` {_ITSELF}",
+        ".parameters",
+    ),
+]
+"""What the API server enforces of `why_conditions_fail`. The order of the list costs it too much."""
 
 
 def why_conditions_fail(parameters: Sequence[Parameter]) -> str | None:
@@ -44,12 +69,9 @@ def why_not_given_together(given: Mapping[str, Any], parameters: Mapping[str, Pa
 
 def _of_parent(when: When, parent: Parameter | None) -> str | None:
     if parent is None:
-        return f"names `{when.parameter}`, which is not in `parameters`; add it or correct the name"
+        return f"names `{when.parameter}`, which {_UNKNOWN}"
     if parent.type not in _PARENTS:
-        return (
-            f"names `{parent.name}`, which is {parent.type.value}, but only a Categorical or an Int can be depended "
-            "on; change its type or remove `when`"
-        )
+        return f"names `{parent.name}`, which is {parent.type.value}, {_NO_PARENT}"
     for value in when.in_:
         if not parent.contains(value):
             return (
@@ -64,6 +86,8 @@ def _of_order(parameter: Parameter, by_name: Mapping[str, Parameter], earlier: s
     parent = parameter.when.parameter
     if parent in earlier:
         return None
+    if parent == parameter.name:
+        return _ITSELF
     circle = _circle(parameter, by_name)
     if circle:
         return f"closes a circle, {' → '.join(f'`{name}`' for name in circle)}; remove one `when` of it"

@@ -26,15 +26,28 @@ WITH_TABLE = (
     "a `csv` of `search.warmStart` does not say what else a parameter can be, so that only what is in `parameters` can "
     "be taken from it, and nothing is; take a study, or put in what every trial has"
 )
-_KNOWING = [name.value for name in (*_WHOLE_SPACE, *STRATEGIES)]
+_KNOWS_THE_SPACE = (
+    "{sampler} has to know the whole space before the first trial; remove `defineByRun` or take another sampler"
+)
+_NOTHING_BEFOREHAND = (
+    "{sampler} searches what is in `parameters`, where nothing is; put in what every trial has, or take another sampler"
+)
+_WITH_DETERMINISTIC = "`search.deterministic` can't go with `defineByRun`; remove one of them"
+_SAMPLER = "`search.sampler`"
 
 BY_RUN_RULES = [
     cel(
-        f"!self.defineByRun || !(self.search.sampler.name in {_KNOWING})",
-        "`search.sampler` has to know the whole space before the first trial; remove `defineByRun` or take another "
-        "sampler",
+        f"!self.defineByRun || !(self.search.sampler.name in {[name.value for name in (*_WHOLE_SPACE, *STRATEGIES)]})",
+        _KNOWS_THE_SPACE.format(sampler=_SAMPLER),
         ".search",
     ),
+    cel(
+        "!self.defineByRun || self.parameters.size() > 0 || "
+        f"!(self.search.sampler.name in {[name.value for name in _BEFOREHAND]})",
+        _NOTHING_BEFOREHAND.format(sampler=_SAMPLER),
+        ".search",
+    ),
+    cel("!self.defineByRun || !self.search.deterministic", _WITH_DETERMINISTIC, ".search"),
     cel("!self.defineByRun || self.trial.metrics.source != 'Logs'", WITH_LOGS, ".trial"),
     cel(
         "!self.defineByRun || self.parameters.size() > 0 || !has(self.search.warmStart) || "
@@ -80,14 +93,11 @@ def why_not_by_run(search: Search, declared: bool) -> str | None:
     sampler = search.sampler
     if sampler.name in _WHOLE_SPACE or sampler.name.is_strategy or _is_unique(sampler):
         how = f"{sampler.name.value} with `unique`" if _is_unique(sampler) else sampler.name.value
-        return f"{how} has to know the whole space before the first trial; remove `defineByRun` or take another sampler"
+        return _KNOWS_THE_SPACE.format(sampler=how)
     if sampler.name in _BEFOREHAND and not declared:
-        return (
-            f"{sampler.name.value} searches what is in `parameters`, where nothing is; put in what every trial has, or "
-            "take another sampler"
-        )
+        return _NOTHING_BEFOREHAND.format(sampler=sampler.name.value)
     if search.deterministic:
-        return "`search.deterministic` can't go with `defineByRun`; remove one of them"
+        return _WITH_DETERMINISTIC
     if not declared and any(source.csv is not None for source in search.warm_start):
         return WITH_TABLE
     return None

@@ -7,13 +7,45 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, WithJsonSchema, model_validator
 
+from tuning_contract.reports import MAX_STEP
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.sentences import one_line, problems, shown
+from tuning_operator.api.structural_schema import structural_schema
+
+Steps = Annotated[int, Field(ge=1, le=MAX_STEP)]
+ReductionFactor = Annotated[int, Field(ge=2, le=1000)]
+Points = Annotated[int, Field(ge=2, le=1000)]
+
+
+class SeenOptions(ResourceModel):
+    """Options that the API server sees, because they mean the same in every method that has them."""
+
+    min_resource: Steps | None = None
+    """Step of the first rung."""
+    max_resource: Steps | None = None
+    """The last step of a whole trial: its number of epochs."""
+    reduction_factor: ReductionFactor | None = None
+    """How much farther each rung is than the one before."""
+    points: Points | None = None
+    """How many values of each continuous Float and each Log range a Grid tries."""
+
+
+_WHOLE = {"type": "number", "multipleOf": 1}
+"""9.0 is whole too, and stored as 9; of the type integer, rules would fail for it."""
 
 Options = Annotated[
     dict[str, Any],
     Field(max_length=32),
-    WithJsonSchema({"type": "object", "maxProperties": 32, "x-kubernetes-preserve-unknown-fields": True}),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": 32,
+            "properties": {
+                name: {**seen, **_WHOLE} for name, seen in structural_schema(SeenOptions)["properties"].items()
+            },
+            "x-kubernetes-preserve-unknown-fields": True,
+        }
+    ),
 ]
 """Options as the user wrote them."""
 

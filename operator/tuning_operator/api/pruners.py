@@ -5,26 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, Strict, model_validator
+from pydantic import ConfigDict, Field, Strict, model_validator
 
-from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.options import Method, NoOptions, Options, parse_options
+from tuning_contract.reports import MAX_STEP
+from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
+from tuning_operator.api.options import Method, NoOptions, Options, ReductionFactor, Steps, parse_options
 from tuning_operator.api.scalars import NonNegativeNumber, Number
 
-MAX_STEP = 2**31 - 1
-"""The largest step that the database takes."""
-
 Trials = Annotated[int, Field(ge=1, le=10_000)]
-Steps = Annotated[int, Field(ge=1, le=MAX_STEP)]
-
-
-def require_order(min_resource: int, max_resource: int) -> None:
-    """Raise ValueError, with a sentence, when there is no step for a rung."""
-    if max_resource < min_resource:
-        raise ValueError(
-            f"`maxResource` ({max_resource}) is below `minResource` ({min_resource}); "
-            "set it to the number of epochs of a whole trial"
-        )
 
 
 class PrunerName(StrEnum):
@@ -65,12 +53,27 @@ class SuccessiveHalvingOptions(ResourceModel):
 
     min_resource: Steps = 1
     """Step of the first rung."""
-    reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 4
+    reduction_factor: ReductionFactor = 4
     """How much farther each rung is than the one before; one of so many trials goes on."""
     min_early_stopping_rate: Annotated[int, Field(ge=0, le=30)] = 0
     """Rungs that are left out at the beginning."""
     bootstrap_count: Annotated[int, Field(ge=0, le=10_000)] = 0
     """At each rung, the first so many trials are stopped without comparison."""
+
+    @model_validator(mode="after")
+    def _trials_come_to_a_rung(self) -> SuccessiveHalvingOptions:
+        if self.min_resource * self.reduction_factor**self.min_early_stopping_rate > MAX_STEP:
+            raise ValueError(
+                "the first rung, at step minResource * reductionFactor ^ minEarlyStoppingRate, lies beyond the last "
+                f"step that there is ({MAX_STEP}), so that no trial would be stopped; lower one of the three"
+            )
+        return self
+
+
+_NO_RUNG = (
+    "so that no trial would be stopped before its end; raise it to the number of epochs of a whole trial, lower "
+    "`minResource`, or remove the pruner"
+)
 
 
 class HyperbandOptions(ResourceModel):
@@ -80,14 +83,17 @@ class HyperbandOptions(ResourceModel):
     """Step of the first rung of the most merciless bracket."""
     max_resource: Steps
     """The last step of a whole trial: its number of epochs. There are no rungs from there on."""
-    reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 3
+    reduction_factor: ReductionFactor = 3
     """How much farther each rung is than the one before; one of so many trials goes on."""
     bootstrap_count: Annotated[int, Field(ge=0, le=10_000)] = 0
     """At each rung, the first so many trials of a bracket are stopped without comparison."""
 
     @model_validator(mode="after")
-    def _resources_are_in_order(self) -> HyperbandOptions:
-        require_order(self.min_resource, self.max_resource)
+    def _there_is_a_rung(self) -> HyperbandOptions:
+        if self.min_resource >= self.max_resource:
+            raise ValueError(
+                f"`maxResource` ({self.max_resource}) is not above `minResource` ({self.min_resource}), {_NO_RUNG}"
+            )
         return self
 
 
@@ -112,6 +118,9 @@ class ThresholdOptions(ResourceModel):
         return self
 
 
+ONE_RUN = "Wilcoxon compares the runs of trials, and each trial has one; set `trial.repeats` or `trial.folds`"
+
+
 class WilcoxonOptions(ResourceModel):
     """Options of the Wilcoxon rule: stop a trial whose complete runs are worse than the best trial's, one by one."""
 
@@ -123,7 +132,7 @@ class WilcoxonOptions(ResourceModel):
     def why_useless(self, runs: int) -> str | None:
         """Return why no trial of so many runs would ever be stopped; None: it could be."""
         if runs == 1:
-            return "Wilcoxon compares the runs of trials, and each trial has one; set `trial.repeats` or `trial.folds`"
+            return ONE_RUN
         judged = runs - 1  # after the last one there is nothing to stop
         if judged < max(2, self.n_startup_steps) or 0.5**judged >= self.p_threshold:
             return (
@@ -155,6 +164,19 @@ class PatientOptions(ResourceModel):
 
 class Pruner(Method):
     """The pruner and its options."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            CEL_RULES: [
+                cel(
+                    "!has(self.options) || !has(self.options.maxResource) || self.name != 'Hyperband' || "
+                    "self.options.maxResource > (has(self.options.minResource) ? self.options.minResource : 1.0)",
+                    f"`maxResource` is not above `minResource`, {_NO_RUNG}",
+                    ".options",
+                )
+            ]
+        }
+    )
 
     name: Annotated[PrunerName, Strict(False)] = PrunerName.NONE
     """None (default), Median, Percentile, SuccessiveHalving, Hyperband, Threshold, Patient or Wilcoxon."""

@@ -54,11 +54,16 @@ def _rows(schema: Schema, path: str) -> Iterator[tuple[str, str, str, str]]:
     required = schema.get("required", ())
     for name, field in schema["properties"].items():
         place = f"{path}.{name}".removeprefix(".")
-        below = field.get("items", field)
         default = "**required**" if name in required else _default(field)
         yield f"`{place}`", _kind(field), default, field.get("description", "")
-        if "properties" in below:
+        if (below := _below(field)) is not None:
             yield from _rows(below, place + "[]" * (field["type"] == "array"))
+
+
+def _below(field: Schema) -> Schema | None:
+    """Return the schema whose fields lie below a field, None where there are none: a map's keys are no fields."""
+    below: Schema = field.get("items", field)
+    return below if "properties" in below and "x-kubernetes-preserve-unknown-fields" not in below else None
 
 
 def _default(field: Schema) -> str:
@@ -76,7 +81,7 @@ def _kind(field: Schema) -> str:
     if field["type"] == "array":
         return f"list of at most {field['maxItems']:,}"
     if field["type"] == "object":
-        return "object" if "properties" in field else "map"
+        return "object" if _below(field) else "map"
     written = str(field.get("format", field["type"]))
     kind = {"integer": "whole number", "date-time": "time"}.get(written, written)
     low, high = field.get("minimum"), field.get("maximum")
@@ -91,8 +96,7 @@ def leaves(schema: Schema, path: str = "") -> Iterator[str]:
     """Yield the paths of the fields without fields below them, like `objectives[].metric`."""
     for name, field in schema["properties"].items():
         place = f"{path}.{name}".removeprefix(".")
-        below = field.get("items", field)
-        if "properties" in below:
+        if (below := _below(field)) is not None:
             yield from leaves(below, place + "[]" * (field["type"] == "array"))
         else:
             yield place

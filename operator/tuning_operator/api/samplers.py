@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, Strict, model_validator
+from pydantic import ConfigDict, Field, Strict, model_validator
 
-from tuning_operator.api.model import ResourceModel
-from tuning_operator.api.options import Method, NoOptions, Options, parse_options
+from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
+from tuning_operator.api.options import Method, NoOptions, Options, Points, parse_options
 from tuning_operator.api.strategies import (
+    TO_THE_END,
     MIHAOptions,
     PopulationBasedTrainingOptions,
     RegularizedEvolutionOptions,
@@ -40,7 +41,7 @@ class SamplerName(StrEnum):
     @property
     def learns(self) -> bool:
         """Whether results of other trials, wherever they come from, change what it suggests."""
-        return self in _LEARNING
+        return self in LEARNING
 
     @property
     def is_strategy(self) -> bool:
@@ -64,7 +65,8 @@ ONE_OBJECTIVE = (SamplerName.CMA_ES, *STRATEGIES)
 """Samplers that can't search by several objectives."""
 
 
-_LEARNING = {SamplerName.TPE, SamplerName.GP, SamplerName.CMA_ES, SamplerName.NSGA_II, SamplerName.NSGA_III}
+LEARNING = (SamplerName.TPE, SamplerName.GP, SamplerName.CMA_ES, SamplerName.NSGA_II, SamplerName.NSGA_III)
+"""Samplers that other trials' results lead."""
 
 
 class RandomOptions(ResourceModel):
@@ -77,7 +79,7 @@ class RandomOptions(ResourceModel):
 class GridOptions(ResourceModel):
     """Options of the Grid sampler."""
 
-    points: Annotated[int, Field(ge=2, le=1000)] | None = None
+    points: Points | None = None
     """How many values of each continuous Float and each Log range to try; ranges with a step need none."""
 
 
@@ -224,6 +226,19 @@ SAMPLER_OPTIONS: dict[SamplerName, type[ResourceModel]] = {
 
 class Sampler(Method):
     """The sampler and its options."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            CEL_RULES: [
+                cel(
+                    "!has(self.options) || !has(self.options.maxResource) || !has(self.options.minResource) || "
+                    "self.options.minResource <= self.options.maxResource",
+                    f"`maxResource` is below `minResource`; {TO_THE_END}",
+                    ".options",
+                )
+            ]
+        }
+    )
 
     name: Annotated[SamplerName, Strict(False)] = SamplerName.TPE
     """TPE (default), another sampler, or a strategy, which also says from which trial's checkpoint a trial goes on."""

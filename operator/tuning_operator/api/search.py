@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
 from tuning_operator.api.parameters import ParameterName
 from tuning_operator.api.pruners import Pruner, PrunerName
-from tuning_operator.api.samplers import STRATEGIES, Sampler
+from tuning_operator.api.samplers import LEARNING, STRATEGIES, Sampler
 from tuning_operator.api.scalars import Scalar
 from tuning_operator.api.warm_start import WarmStarts
 
@@ -35,6 +35,10 @@ _WITH_STRATEGY = (
     "`deterministic`"
 )
 _STRATEGIES = [name.value for name in STRATEGIES]
+_LEARNING = [name.value for name in LEARNING]
+_NOTHING_LEARNS = (
+    "{sampler} looks at no results, so that `warmStart` would change nothing; remove it or take another sampler"
+)
 
 
 class Search(ResourceModel):
@@ -46,6 +50,11 @@ class Search(ResourceModel):
                 cel(f"{_NOT_DETERMINISTIC} || has(self.seed)", _WITHOUT_SEED, ".deterministic"),
                 cel(f"{_NOT_DETERMINISTIC} || self.pruner.name == 'None'", _WITH_PRUNER, ".deterministic"),
                 cel(f"{_NOT_DETERMINISTIC} || !(self.sampler.name in {_STRATEGIES})", _WITH_STRATEGY, ".deterministic"),
+                cel(
+                    f"!has(self.warmStart) || self.warmStart.size() == 0 || self.sampler.name in {_LEARNING}",
+                    _NOTHING_LEARNS.format(sampler="the sampler"),
+                    ".warmStart",
+                ),
             ]
         }
     )
@@ -66,10 +75,7 @@ class Search(ResourceModel):
     @model_validator(mode="after")
     def _something_learns_from_the_warm_start(self) -> Search:
         if self.warm_start and not self.sampler.name.learns:
-            raise ValueError(
-                f"{self.sampler.name.value} looks at no results, so that `warmStart` would change nothing; "
-                "remove it or take another sampler"
-            )
+            raise ValueError(_NOTHING_LEARNS.format(sampler=self.sampler.name.value))
         return self
 
     @model_validator(mode="after")

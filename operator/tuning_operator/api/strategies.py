@@ -9,14 +9,16 @@ from typing import Annotated
 from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
+from tuning_operator.api.options import ReductionFactor, Steps
 from tuning_operator.api.parameters import Parameter, ParameterName, ParameterType
-from tuning_operator.api.pruners import Steps, require_order
 from tuning_operator.api.sentences import one_line
 
 Names = Annotated[list[ParameterName], Field(min_length=1, max_length=200)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Population = Annotated[int, Field(ge=1, le=10_000)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
+
+TO_THE_END = "set it to the number of epochs of a whole trial"
 
 
 class ConfigurationSampler(StrEnum):
@@ -37,7 +39,7 @@ class SynchronousHyperbandOptions(ResourceModel):
     """The last step of a trial that is promoted to the end: its number of epochs."""
     min_resource: Steps = 1
     """The first rung of the most merciless bracket is not below this step."""
-    reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 3
+    reduction_factor: ReductionFactor = 3
     """How much farther each rung is than the one before; about one of so many trials goes on."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 1
     """How often all brackets are run, each time with new trials."""
@@ -46,7 +48,10 @@ class SynchronousHyperbandOptions(ResourceModel):
 
     @model_validator(mode="after")
     def _resources_are_in_order(self) -> SynchronousHyperbandOptions:
-        require_order(self.min_resource, self.max_resource)
+        if self.max_resource < self.min_resource:
+            raise ValueError(
+                f"`maxResource` ({self.max_resource}) is below `minResource` ({self.min_resource}); {TO_THE_END}"
+            )
         return self
 
 

@@ -11,15 +11,14 @@ from tuning_operator.api import several_objectives
 from tuning_operator.api.constraints import MAX_CONSTRAINTS, MAX_EXPRESSION
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.api.metric_constraints import MetricConstraint
-from tuning_operator.api.model import CEL_RULES, ResourceModel, cel, list_map
-from tuning_operator.api.named_parameters import BY_RUN_RULES
+from tuning_operator.api.model import CEL_RULES, ResourceModel, list_map
 from tuning_operator.api.names import RESUME_ANNOTATION, STORAGE_ANNOTATION, STUDY_NAME
 from tuning_operator.api.parameters import Parameter
-from tuning_operator.api.samplers import INHERITING
 from tuning_operator.api.scalars import Number
 from tuning_operator.api.search import Search
 from tuning_operator.api.stopping import FailedTrials, Stopping, Suspend, Suspension
-from tuning_operator.api.study_checks import NO_CHECKPOINTS, NOTHING_TO_SEARCH, TWO_JUDGES, why_fields_disagree
+from tuning_operator.api.study_checks import why_fields_disagree
+from tuning_operator.api.study_rules import RULES
 from tuning_operator.api.trial_metrics import MetricName
 from tuning_operator.api.trial_template import Trial
 
@@ -66,33 +65,10 @@ class Objective(ResourceModel):
     """A trial's value from its reports: the Last (default), the Best or the Mean."""
 
 
-_INHERITS = f"(self.search.sampler.name in [{', '.join(repr(name.value) for name in INHERITING)}])"
-
-
 class StudySpec(ResourceModel):
     """What to tune, and how."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            CEL_RULES: [
-                cel(
-                    "self.parallelism <= self.maxTrials",
-                    "`parallelism` is above `maxTrials`; lower it or raise `maxTrials`",
-                    ".parallelism",
-                ),
-                cel(
-                    "self.parameters.all(p, !has(p.when) || self.parameters.exists(q, q.name == p.when.parameter))",
-                    "`when.parameter` names a parameter that is not in `parameters`; add it or correct the name",
-                    ".parameters",
-                ),
-                cel("self.parameters.size() > 0 || self.defineByRun", NOTHING_TO_SEARCH, ".parameters"),
-                *BY_RUN_RULES,
-                cel(f"!{_INHERITS} || has(self.trial.checkpoints)", NO_CHECKPOINTS, ".trial"),
-                cel(f"!{_INHERITS} || self.search.pruner.name in ['None', 'Threshold']", TWO_JUDGES, ".search"),
-                *several_objectives.RULES,
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={CEL_RULES: [*RULES]})
 
     objectives: Annotated[
         list[Objective],

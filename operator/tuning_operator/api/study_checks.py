@@ -1,7 +1,6 @@
 """What the fields of a study's spec must agree upon, each check a sentence about what does not.
 
-What a single field may hold is said where that field is; what the API server can check too stands as rules at
-`StudySpec`.
+What a single field may hold is said where that field is; what the API server can check too stands in `study_rules`.
 """
 
 from __future__ import annotations
@@ -35,6 +34,16 @@ NOTHING_TO_SEARCH = (
 TWO_JUDGES = (
     "`search.sampler` is a strategy that itself decides which trials go on, so that `search.pruner` can only be None "
     "or Threshold; remove it, or take another sampler"
+)
+
+
+PARALLELISM = "`parallelism`{0} is above `maxTrials`{1}; lower it or raise `maxTrials`"
+ENDLESS_BRUTE_FORCE = "BruteForce can't try every value of {parameter}; give it a `step`"
+ENDLESS_GRID = (
+    "Grid can't try every value of {parameter}; give it a `step` on a Linear scale, or the sampler the option `points`"
+)
+NO_NUMBERS = (
+    "CMAES searches only Float and Int parameters that every trial has, and there are none; take another sampler"
 )
 
 
@@ -82,10 +91,7 @@ def _parameters(spec: StudySpec) -> str | None:
 
 def _parallelism(spec: StudySpec) -> str | None:
     if spec.parallelism > spec.max_trials:
-        return (
-            f"`parallelism` ({spec.parallelism}) is above `maxTrials` ({spec.max_trials}); "
-            "lower it or raise `maxTrials`"
-        )
+        return PARALLELISM.format(f" ({spec.parallelism})", f" ({spec.max_trials})")
     return None
 
 
@@ -121,20 +127,17 @@ def _every_value_can_be_tried(spec: StudySpec) -> str | None:
     sampler, options = spec.search.sampler, spec.search.sampler.parsed_options()
     for parameter in spec.parameters:
         if sampler.name is SamplerName.BRUTE_FORCE and parameter.is_continuous:
-            return f"BruteForce can't try every value of `{parameter.name}`; give it a `step`"
+            return ENDLESS_BRUTE_FORCE.format(parameter=f"`{parameter.name}`")
         is_log = parameter.scale is not None and parameter.scale.is_logarithmic
         if isinstance(options, GridOptions) and not options.points and (parameter.is_continuous or is_log):
-            return (
-                f"Grid can't try every value of `{parameter.name}`; give it a `step` on a Linear scale, "
-                "or the sampler the option `points`"
-            )
+            return ENDLESS_GRID.format(parameter=f"`{parameter.name}`")
     return None
 
 
 def _cma_es_has_numbers(spec: StudySpec) -> str | None:
     if spec.search.sampler.name is not SamplerName.CMA_ES or _searched_numbers(spec.parameters):
         return None
-    return "CMAES searches only Float and Int parameters that every trial has, and there are none; take another sampler"
+    return NO_NUMBERS
 
 
 def _searched_numbers(parameters: Sequence[Parameter]) -> list[Parameter]:

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 
 from optuna.study import StudyDirection
 
-from tuning_operator.api.pruners import MAX_STEP, HyperbandOptions, SuccessiveHalvingOptions
+from tuning_contract.reports import MAX_STEP
+from tuning_operator.api.pruners import HyperbandOptions, SuccessiveHalvingOptions
 from tuning_operator.search.curve import Standing
 from tuning_operator.search.verdicts import Judged, TrialPruner, Verdict
 
