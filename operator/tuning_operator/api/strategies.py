@@ -10,7 +10,7 @@ from pydantic import Field, Strict, model_validator
 
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.options import ReductionFactor, Steps
-from tuning_operator.api.parameters import Parameter, ParameterName, ParameterType
+from tuning_operator.api.parameters import Parameter, ParameterName, ParameterType, rounding
 from tuning_operator.api.sentences import one_line
 
 Names = Annotated[list[ParameterName], Field(min_length=1, max_length=200)]
@@ -132,19 +132,40 @@ class RegularizedEvolutionOptions(ResourceModel):
 
 def why_nothing_changes(options: ResourceModel, parameters: Sequence[Parameter]) -> str | None:
     """Return, as a sentence, which parameters a strategy is to change and can't; None: it has some to change."""
+    if isinstance(options, RegularizedEvolutionOptions):
+        return None if any(map(_has_several_values, parameters)) else _NOTHING_TO_CHANGE
     if not isinstance(options, PopulationBasedTrainingOptions | MIHAOptions):
         return None
     searched = {parameter.name: parameter.type for parameter in parameters if _has_several_values(parameter)}
     for name in options.mutate or ():
         if name not in searched:
             return f"`mutate` of the strategy names `{one_line(name)}`, which no trial searches; correct the name"
-    steps = (ParameterType.CATEGORICAL, ParameterType.INT)
-    if isinstance(options, MIHAOptions) and not options.mutate and not any(kind in steps for kind in searched.values()):
-        return "MIHA changes Categorical and Int parameters, and there are none; add one, or name others in `mutate`"
-    return None
+    kinds = {searched[name] for name in options.mutate or searched}
+    if isinstance(options, MIHAOptions):
+        return None if options.mutate or kinds & _STEPPING else _NOTHING_TO_STEP
+    if not kinds:
+        return _NOTHING_TO_CHANGE
+    return _NOTHING_TO_MULTIPLY if options.resample_prob == 0 and kinds == {ParameterType.CATEGORICAL} else None
+
+
+_STEPPING = {ParameterType.CATEGORICAL, ParameterType.INT}
+_NOTHING_TO_STEP = (
+    "MIHA changes Categorical and Int parameters, and there are none; add one, or name others in `mutate`"
+)
+_NOTHING_TO_CHANGE = (
+    "the strategy goes on with changed parameters, and none of `parameters` has several values; add one that has, or "
+    "take another sampler"
+)
+_NOTHING_TO_MULTIPLY = (
+    "with `resampleProb` 0 PopulationBasedTraining changes Float and Int parameters only, and there are none to "
+    "change; raise it, or add one"
+)
 
 
 def _has_several_values(parameter: Parameter) -> bool:
     if parameter.type is ParameterType.CATEGORICAL:
         return len(parameter.choices or ()) > 1
-    return parameter.type is not ParameterType.FIXED and parameter.low != parameter.high
+    low, high, step = parameter.low, parameter.high, parameter.step
+    if low is None or high is None or step is None:
+        return low != high
+    return low + step <= high + rounding(low, high, step)
