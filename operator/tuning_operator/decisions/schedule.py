@@ -30,7 +30,7 @@ class Schedule:
     def cut(self, most: int) -> Schedule:
         """Return what is done of it in the order of the rows when there are no more trials than that."""
         rows, left = [], most
-        for row in self.rows:
+        for row in [*self.rows] * self.times:
             kept = []
             for each in row:
                 kept.append(replace(each, trials=min(each.trials, left)))
