@@ -138,7 +138,7 @@ async def test_other_samplers_try_every_point_once_too_in_a_random_order(
 def test_what_an_enqueued_trial_leaves_out_makes_it_a_point_that_was_not_tried(
     sampler: dict[str, Any], seed: int
 ) -> None:
-    enqueued = [{"layers": 3}, {"layers": 3}, {"optimizer": "adam"}, {"layers": 3}]
+    enqueued = [{"layers": 3}, {"layers": 3}, {"optimizer": "adam"}, {}]
     trials = Drafting(study_spec(SMALL, {"sampler": sampler, "enqueue": enqueued, "seed": seed})).ask(99)
     assert all(given.items() <= trial.items() for given, trial in zip(enqueued, trials, strict=False))
     points = [(trial["layers"], trial["optimizer"]) for trial in trials]
