@@ -135,7 +135,9 @@ async def test_an_objective_of_optuna_s_runs_unchanged_while_the_storage_comes_a
 
 
 async def test_a_name_that_means_two_things_fails_the_trial_with_a_sentence(operator: RunningServer) -> None:
-    twice = OBJECTIVE.replace('"layers", 2, 8, step=2', '"rate", 2, 8')
+    another = 'tuning.optuna_trial().suggest_int("rate", 2, 8'  # which does not know what the first one asked for
+    twice = OBJECTIVE.replace('trial.suggest_int("layers", 2, 8, step=2', another)
+    assert twice != OBJECTIVE
     code, errors = await _run(operator, twice)
     assert code == 1
     assert "the study gives parameter 'rate' no value" in errors
