@@ -21,6 +21,13 @@ def test_a_strategy_plans_epochs_for_each_run_of_the_trials_there_may_be() -> No
     assert planned_epochs(spec()) is None
 
 
+def test_a_strategy_plans_epochs_for_all_iterations_that_its_trials_come_to() -> None:
+    sampler = {"name": "SynchronousHyperband", "options": {"maxResource": 9, "iterations": 3}}
+    fields = trial_fields(checkpoints={"claimName": "c"})
+    for most, epochs in ((100, 3 * 75), (69, 3 * 75), (46, 2 * 75), (23 + 10, 75 + 11), (10, 11)):
+        assert planned_epochs(spec(search={"sampler": sampler}, maxTrials=most, trial=fields)) == epochs
+
+
 def test_no_more_is_planned_than_the_search_has_points_for() -> None:
     assert planned_trainings(spec(maxTrials=10, trial=trial_fields(repeats=3)), size=4) == 12
     assert planned_trainings(spec(maxTrials=10), size=40) == 10

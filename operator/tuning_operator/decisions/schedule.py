@@ -29,14 +29,17 @@ class Schedule:
 
     def cut(self, most: int) -> Schedule:
         """Return what is done of it in the order of the rows when there are no more trials than that."""
-        rows, left = [], most
+        rows: list[list[Round]] = []
+        left = most
         for row in [*self.rows] * self.times:
+            if left == 0:
+                break
             kept = []
             for each in row:
                 kept.append(replace(each, trials=min(each.trials, left)))
                 left -= kept[-1].trials
             rows.append([each for each in kept if each.trials])
-        return Schedule([row for row in rows if row])
+        return Schedule(rows)
 
     @property
     def trials(self) -> int:
