@@ -138,11 +138,11 @@ class Constraints:
 
     def why_violated(self, values: Mapping[str, Any]) -> str:
         """Return which condition a trial with these parameters does not meet; empty: it meets all."""
-        return next((why for each in self._all if (why := each.why_violated(values))), "")
+        return self.violation(values)[0]
 
-    def names_violated(self, values: Mapping[str, Any]) -> Collection[str]:
-        """Return the parameters that the condition is about which `why_violated` returns; none: all are met."""
-        return next((each.names for each in self._all if each.why_violated(values)), ())
+    def violation(self, values: Mapping[str, Any]) -> tuple[str, Collection[str]]:
+        """Return what `why_violated` does, and the parameters that the condition is about."""
+        return next(((why, each.names) for each in self._all if (why := each.why_violated(values))), ("", ()))
 
     def part_violates(self, values: Mapping[str, Any]) -> bool:
         """Return whether a trial with these parameters, and others, does not meet a condition that is about these."""

@@ -35,8 +35,6 @@ TWO_JUDGES = (
     "`search.sampler` is a strategy that itself decides which trials go on, so that `search.pruner` can only be None "
     "or Threshold; remove it, or take another sampler"
 )
-
-
 PARALLELISM = "`parallelism`{0} is above `maxTrials`{1}; lower it or raise `maxTrials`"
 ENDLESS_BRUTE_FORCE = "BruteForce can't try every value of {parameter}; give it a `step`"
 ENDLESS_GRID = (

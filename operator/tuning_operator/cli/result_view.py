@@ -84,8 +84,8 @@ def parameter_lines(parameters: Mapping[str, ParameterValue]) -> list[str]:
 def saved_share(rows: Sequence[TrialRow], steps: Mapping[int, int]) -> float | None:
     """Return the share of the steps that pruned trials left out of what they and the complete ones would have run.
 
-    `steps` are those that trials trained, by number. None when nothing was pruned, or when the complete
-    trials did not all run equally long: nobody knows then how long the pruned ones would have run.
+    `steps` are those that trials trained, by number. None when nothing was pruned, or when the complete trials did not
+    all run equally long: nobody knows then how long the pruned ones would have run.
     """
     complete = {steps.get(row.number, 0) for row in rows if row.state == COMPLETE}
     pruned = [steps.get(row.number, 0) for row in rows if row.state == PRUNED]

@@ -15,7 +15,7 @@ from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.parameters import ParameterType
 from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
-from tuning_operator.search.reverse_log import reversed_value
+from tuning_operator.search.reverse_log import reversed_value, reversed_values
 from tuning_operator.search.seeds import feasible_seed
 from tuning_operator.search.space import Space
 
@@ -47,22 +47,23 @@ class FeasiblePoints:
 
     def has(self, point: Mapping[str, Any]) -> bool:
         """Return whether a trial may have a point, as Optuna stores it; where not, `why_none` counts why."""
+        return not self.names_against(point)
+
+    def names_against(self, point: Mapping[str, Any]) -> Collection[str]:
+        """Return the parameters for whose values `has` refuses a point, and any other one that has them; none: it does
+        not."""
         if self.are_all:
-            return True
-        violated = self._constraints.why_violated(self._space.typed(point))
+            return ()
+        violated, names = self._constraints.violation(self._space.typed(point))
         if violated:
             self._violated[violated] += 1
         else:
             self._violated.clear()
-        return not violated
-
-    def names_against(self, point: Mapping[str, Any]) -> Collection[str]:
-        """Return the parameters for which `has` refuses a point, and any other one with the same values of them."""
-        return self._constraints.names_violated(self._space.typed(point))
+        return names
 
     def may_have(self, part: Mapping[str, Any]) -> bool:
         """Return whether a trial may have some parameters, as samplers see them, as far as these alone say it."""
-        stored = self._space.as_stored(part)
+        stored = reversed_values(part, self._space.reversed)
         values = {
             parameter.name: self._space.value_of(parameter, stored)
             for parameter in self._space.parameters

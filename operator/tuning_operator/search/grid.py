@@ -50,6 +50,19 @@ class Grid:
         """Return a point as Optuna stores it."""
         return {name: self._axes[name][place] for name, place in self._combinations.places(index).items()}
 
+    def differing(self, point: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+        """Return the names of given values that a point of the grid does not have, up to rounding."""
+        places = ((name, self._axes[name].place) for name in given)
+        return [name for name, place in places if name not in point or place(given[name]) != place(point[name])]
+
+    def is_part(self, point: Mapping[str, Any]) -> bool:
+        """Return whether something is missing to a point of the grid."""
+        try:
+            self.index(point)
+        except KeyError:
+            return True
+        return False
+
     def after(self, index: int, names: Collection[str]) -> int:
         """Return the first point behind another one that may have other values of these parameters."""
         return self._combinations.after(index, names)

@@ -100,11 +100,11 @@ class Sampling:
 
     def _use(self, spec: StudySpec) -> None:
         past = self._past(spec)
-        self.suggestions = self._suggestions(replace(past, trials=self._with_what_is_being_named(past.trials)))
+        self.suggestions = self._made_from(replace(past, trials=self._with_what_is_being_named(past.trials)))
         self.spec, self.seed = spec, past.seed
         self.outlook = self._outlook(waits=False)
 
-    def _suggestions(self, past: Past) -> Suggestions:
+    def _made_from(self, past: Past) -> Suggestions:
         process, asked = self._workers.search_process, len(past.trials)
         ahead = partial(ahead_of, past.spec)
         if past.spec.search.sampler.name in APART:

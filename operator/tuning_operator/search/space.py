@@ -73,13 +73,6 @@ class Space:
             values[parameter.name] = self.value_of(parameter, chosen)
         return chosen
 
-    def as_stored(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
-        """Return parameters as Optuna stores them, from what samplers see."""
-        return {
-            name: reversed_value(self.reversed[name], value) if name in self.reversed else value
-            for name, value in sampled.items()
-        }
-
     def stored(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
         """Return given parameters as Optuna has them; those that are not the study's its code may name."""
         declared = {

@@ -55,30 +55,31 @@ class Walk:
 
     def next_with(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue] | None:
         """Return the next new feasible point that has some values already; None: there is none, or none near by."""
-        for place in range(self._place, min(self._grid.size, self._place + _LOOKED_AT)):
-            index = self._index(place)
-            if index in self._tried:
-                continue
-            point = self._grid.point(index)
-            has_them = given.keys() <= point.keys() and self._grid.index({**point, **given}) == index
-            if has_them and self._feasible.has(point):
-                return {**point, **given}
-        return None
+        if not self._grid.is_part(given):
+            return None
+        _, point = self._find(given, _LOOKED_AT)
+        return None if point is None else {**point, **given}
 
     def next(self) -> dict[str, ParameterValue] | None:
         """Return the next new feasible point, again and again until a trial tries it; None: none was found."""
-        skipped = 0
-        while self._place < self._grid.size and skipped < MOST_SKIPPED:
-            index, following = self._index(self._place), self._place + 1
+        self._place, point = self._find({}, MOST_SKIPPED)
+        return point
+
+    def _find(self, given: Mapping[str, ParameterValue], most: int) -> tuple[int, dict[str, ParameterValue] | None]:
+        """Return the place of the next new feasible point with some values, and it; None: so many others come first."""
+        place, others = self._place, 0
+        while place < self._grid.size and others < most:
+            index, following = self._index(place), place + 1
             if index not in self._tried:
                 point = self._grid.point(index)
-                if self._feasible.has(point):
-                    return point
-                skipped += 1
+                against = self._grid.differing(point, given) or self._feasible.names_against(point)
+                if not against:
+                    return place, point
+                others += 1
                 if self._order is None:
-                    following = self._grid.after(index, self._feasible.names_against(point))
-            self._place = following
-        return None
+                    following = self._grid.after(index, against)
+            place = following
+        return place, None
 
     def _index(self, place: int) -> int:
         return place if self._order is None else self._order(place)
