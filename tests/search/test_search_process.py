@@ -14,7 +14,7 @@ from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.api.samplers import SamplerName
 from tuning_operator.errors import SearchUnavailable
-from tuning_operator.search import repository
+from tuning_operator.search import sampling
 from tuning_operator.search.repository import StudyRepository
 from tuning_operator.search.samplers import APART
 from tuning_operator.search.search_process import SearchProcess
@@ -25,7 +25,7 @@ TPE = {"name": "TPE", "options": {"nStartupTrials": 2}}
 @pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """TPE is asked there too: it has no heavy library, so that it starts soon."""
-    monkeypatch.setattr(repository, "APART", {SamplerName.TPE})
+    monkeypatch.setattr(sampling, "APART", {SamplerName.TPE})
 
 
 @pytest.fixture

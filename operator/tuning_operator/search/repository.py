@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from optuna.study import StudyDirection
@@ -47,7 +48,8 @@ from tuning_operator.search.receiving import SUPERSEDED, Receiving, answer_of_fi
 from tuning_operator.search.sampling import Sampling
 from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.space import Space
-from tuning_operator.search.study_record import check_same_search, differences, set_attrs
+from tuning_operator.search.storage import MirroredStorage
+from tuning_operator.search.study_record import StudyRecord, check_same_search, differences, set_attrs
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import (
     TrialEnding,
@@ -76,7 +78,9 @@ class StudyRepository(StudyHistory):
         self._judging = Judging(self._storage, self.reports_uid, workers.writer, workers.clock)
         self._receiving = Receiving(self.reports_uid, self._judging, workers.writer, workers.clock)
         check_same_search(self._record, spec)
-        self._sampling = Sampling(self._past, spec, workers)
+        # A method of this object would tie it into a circle, and it would outlive the study that is closed.
+        past = partial(_past, self.key, self._record, self._storage, self._warm.trials)
+        self._sampling = Sampling(past, spec, workers)
         self._use_pruner(spec)
 
     @property
@@ -126,18 +130,6 @@ class StudyRepository(StudyHistory):
     def _use_pruner(self, spec: StudySpec) -> None:
         pruner = make_pruner(spec.search.pruner, self._directions()[0], self._sampling.seed)
         self._judging.use(pruner, self._frozen(), self._open)
-
-    def _past(self, spec: StudySpec) -> Past:
-        """Return the study as it is stored."""
-        return Past(
-            name=str(self.key),
-            directions=self._directions(),
-            seed=self._record.seed if spec.search.seed is None else spec.search.seed,
-            spec=spec,
-            trials=self._frozen(),
-            notes=self._storage.get_study_system_attrs(self._record.study_id),
-            warm=self._warm.trials,
-        )
 
     def _outlook(self) -> Outlook:
         return self._sampling.outlook
@@ -398,3 +390,18 @@ class StudyRepository(StudyHistory):
             user_attrs={**before.user_attrs, **ending.user_attrs},
             system_attrs={**before.system_attrs, **ending.system_attrs},
         )
+
+
+def _past(
+    key: StudyKey, record: StudyRecord, storage: MirroredStorage, warm: Sequence[FrozenTrial], spec: StudySpec
+) -> Past:
+    """Return a study as it is stored."""
+    return Past(
+        name=str(key),
+        directions=storage.get_study_directions(record.study_id),
+        seed=record.seed if spec.search.seed is None else spec.search.seed,
+        spec=spec,
+        trials=storage.get_all_trials(record.study_id, deepcopy=False),
+        notes=storage.get_study_system_attrs(record.study_id),
+        warm=warm,
+    )
