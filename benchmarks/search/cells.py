@@ -24,7 +24,6 @@ WITHOUT_PRUNER = "-"
 _PRUNED_FUNCTIONS = ("hartmann", "network", "noisy")
 _PRUNED_PARALLELISM = 8
 _POPULATIONS_FUNCTIONS = ("hartmann", "network")
-_GP_FUNCTIONS = ("branin", "rosenbrock", "hartmann", "network", "noisy", "zdt1")
 
 
 @dataclass(frozen=True)
@@ -121,11 +120,10 @@ def all_cells(seeds: Sequence[int]) -> Iterator[Cell]:
         yield from _of_sampler(sampler, seeds, (PRODUCT, LIBRARY))
     yield from _of_pruners(seeds)
     yield from _of_populations(seeds)
-    yield from _of_sampler("Grid", seeds[:1], (PRODUCT, LIBRARY))
+    yield from _of_sampler("Grid", seeds, (PRODUCT, LIBRARY))
     for sampler in ("TPE", "NSGAII", "NSGAIII", "CMAES", "Random"):
         yield from _of_sampler(sampler, seeds, (TWIN,))
-    of_gp = _of_sampler("GP", seeds, SIDES)
-    yield from (cell for cell in of_gp if cell.function in _GP_FUNCTIONS)
+    yield from _of_sampler("GP", seeds, SIDES)
 
 
 def _of_sampler(sampler: str, seeds: Sequence[int], sides: Sequence[str]) -> Iterator[Cell]:

@@ -1,7 +1,7 @@
-"""Makes tables and pictures of results: `python -m benchmarks.search.report results.jsonl … [--page docs/search.md]`.
+"""Makes tables and pictures of results: `python -m benchmarks.search.report results.jsonl … [--docs docs]`.
 
-With `--page` the tables replace what stands in the page between `<!-- measured: NAME -->` and `<!-- end -->`, and the
-pictures are drawn into the folder `images` beside it; without it the tables are printed.
+With `--docs` the tables replace what stands in that folder's pages between `<!-- measured: NAME -->` and
+`<!-- end -->`, and the pictures are drawn into its folder `images`; without it the tables are printed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from benchmarks.search import tables
 from benchmarks.search.cells import read
 from benchmarks.search.methods import EVALUATIONS, GP_EVALUATIONS
 from benchmarks.search.plots import draw_all
+from benchmarks.search.side_by_side import side_by_side
 from benchmarks.search.summary import Summary
+
+_PAGES = ("search.md", "search-beside-optuna.md")
 
 
 def main() -> None:
@@ -26,19 +29,21 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("results", nargs="+", type=Path, metavar="FILE", help="what python -m benchmarks.search wrote")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="the page to put the tables into")
+    parser.add_argument("--docs", type=Path, metavar="FOLDER", help="the folder with the pages to put the tables into")
     options = parser.parse_args()
     summary = Summary(read(options.results))
     made = all_tables(summary)
-    if options.page is None:
+    if options.docs is None:
         print("\n\n".join(f"{name}\n\n{text}" for name, text in made.items()))
         return
-    options.page.write_text(with_tables(options.page.read_text(), made))
-    draw_all(summary, options.page.parent / "images")
+    for name in _PAGES:
+        page = options.docs / name
+        page.write_text(with_tables(page.read_text(), made))
+    draw_all(summary, options.docs / "images")
 
 
 def all_tables(summary: Summary) -> dict[str, str]:
-    """Return the tables by the names that they have in the page."""
+    """Return the tables by the names that they have in the pages."""
     return {
         "regrets": tables.regrets(summary, 8, EVALUATIONS),
         "regrets of few": tables.regrets(summary, 8, GP_EVALUATIONS),
@@ -46,7 +51,9 @@ def all_tables(summary: Summary) -> dict[str, str]:
         "ranks": tables.ranks(summary, EVALUATIONS),
         "beside Optuna": tables.beside_optuna(summary),
         "pruners": tables.pruners(summary, 8),
+        "with the same GPU time": tables.with_the_same_gpu_time(summary, 8),
         "populations": tables.populations(summary, 8),
+        **side_by_side(summary),
     }
 
 

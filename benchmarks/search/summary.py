@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-import numpy as np
+from statistics import median
 
 from benchmarks.search.cells import LIBRARY, PRODUCT, WITHOUT_PRUNER, Cell, Result
 from benchmarks.search.functions import FUNCTIONS
@@ -43,6 +42,31 @@ class Summary:
             pruned = self.of(side, sampler, function, parallelism, pruner)
             shares += [1 - pruned[seed].gpu_seconds / whole[seed].gpu_seconds for seed in set(pruned) & set(whole)]
         return shares
+
+    def beside_whole_trials(
+        self, sampler: str, alone: str, function: str, parallelism: int, pruner: str
+    ) -> list[tuple[float, float]]:
+        """Return how far the best trial is above the minimum with a pruner, and with a sampler alone by the time that
+        it has used as much GPU time, seed by seed, of both sides; all slots are always busy."""
+        pairs = []
+        for side in (PRODUCT, LIBRARY):
+            whole = self.of(side, alone, function, parallelism, PRUNERS[pruner].without)
+            for seed, result in self.of(side, sampler, function, parallelism, pruner).items():
+                if seed in whole:
+                    pairs.append((result.regret, regret_at(whole[seed], result.gpu_seconds / parallelism)))
+        return pairs
+
+    def hours_to_target(self, sampler: str, parallelism: int, pruner: str) -> list[tuple[float, float]]:
+        """Return after how many simulated hours this project's studies were good enough, and Optuna's of the same
+        function and seed; infinite: never."""
+        pairs = []
+        for function in FUNCTIONS.values():
+            sides = [self.of(side, sampler, function.name, parallelism, pruner) for side in (PRODUCT, LIBRARY)]
+            for seed in set(sides[0]) & set(sides[1]):
+                reached = [results[seed].reached(function.target) for results in sides]
+                ours, theirs = (float("inf") if each is None else each[1] / 3600 for each in reached)
+                pairs.append((ours, theirs))
+        return pairs
 
     def samplers(self) -> list[str]:
         """Return the samplers with results, without a pruner."""
@@ -89,6 +113,11 @@ def regret_after(result: Result, evaluations: int) -> float:
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the lower quartile, the median and the upper one; infinite values are the largest."""
-    lower, middle, upper = np.quantile(np.asarray(values, dtype=float), [0.25, 0.5, 0.75], method="closest_observation")
-    return float(lower), float(middle), float(upper)
+    """Return the lower quartile, the median and the upper one; infinite values are the largest.
+
+    The quartiles are the medians of the lower and the upper half, both with the middle value of an odd number (Tukey's
+    hinges): unlike an interpolation they know what to do with infinity.
+    """
+    ordered = sorted(values)
+    half = (len(ordered) + 1) // 2
+    return median(ordered[:half]), median(ordered), median(ordered[-half:])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
+from scipy.stats import binomtest
+
 from benchmarks.search.cells import LIBRARY, PRODUCT, TWIN, WITHOUT_PRUNER, Result
 from benchmarks.search.functions import FUNCTIONS
 from benchmarks.search.methods import NO_PRUNER, NO_PRUNER_OF_FOLDS, POPULATIONS, PRUNERS, SAMPLERS
@@ -35,7 +37,7 @@ def regrets(summary: Summary, parallelism: int, evaluations: int) -> str:
             if results:
                 found[sampler] = quartiles([regret_after(result, evaluations) for result in results])
         best = min((middle for _, middle, _ in found.values()), default=None)
-        rows.append([function.title, *(_spread(found.get(sampler), best) for sampler in samplers)])
+        rows.append([function.title, *(spread(found.get(sampler), best) for sampler in samplers)])
     return table(["function, parameters", *samplers], [*rows, _studies(summary, samplers, parallelism)])
 
 
@@ -91,7 +93,8 @@ def beside_optuna(summary: Summary) -> str:
     methods += [("TPE", pruner, 8) for pruner in PRUNERS if pruner not in (NO_PRUNER, NO_PRUNER_OF_FOLDS)]
     rows = [row for method in methods if (row := _beside_optuna(summary, *method))]
     names = [function.title.partition(",")[0] for function in FUNCTIONS.values()]
-    return table(["method", "in parallel", "seeds", *names, "all together", "same with our random numbers"], rows)
+    headings = ["method", "in parallel", "seeds", *names, "all together", "target sooner / later"]
+    return table([*headings, "same with our random numbers"], rows)
 
 
 def _beside_optuna(summary: Summary, sampler: str, pruner: str, parallelism: int) -> list[str]:
@@ -102,7 +105,17 @@ def _beside_optuna(summary: Summary, sampler: str, pruner: str, parallelism: int
     cells = [_SIGNS[found[function]] if function in found else "" for function in FUNCTIONS]
     seeds = max(len(summary.of(PRODUCT, sampler, function, parallelism, pruner)) for function in FUNCTIONS)
     name = sampler if pruner == WITHOUT_PRUNER else f"{sampler}, {pruner}"
-    return [name, str(parallelism), str(seeds), *cells, _shown(*together(comparisons.values())), _same_numbers(twins)]
+    sooner = _sooner(summary.hours_to_target(sampler, parallelism, pruner))
+    all_together = _shown(*together(comparisons.values()))
+    return [name, str(parallelism), str(seeds), *cells, all_together, sooner, _same_numbers(twins)]
+
+
+def _sooner(pairs: Sequence[tuple[float, float]]) -> str:
+    """Count the studies that were good enough sooner than Optuna's of the same seed, and those that were later."""
+    sooner, later = (sum(first < second for first, second in each) for each in (pairs, [(b, a) for a, b in pairs]))
+    if not sooner + later:
+        return ""
+    return f"{sooner} / {later}, p = {binomtest(sooner, sooner + later).pvalue:.1g}"
 
 
 def _shown(verdict: Verdict, p: float) -> str:
@@ -123,18 +136,26 @@ def _same_numbers(twins: Mapping[str, Comparison]) -> str:
 
 def pruners(summary: Summary, parallelism: int) -> str:
     """Show the GPU time that each pruner saves, and how far the best trial is above the minimum then: medians."""
-    columns = [
-        (sampler, function)
-        for sampler in (RANDOM, "TPE")
-        for function in FUNCTIONS.values()
-        if summary.both(sampler, function.name, parallelism, NO_PRUNER)
-    ]
+    columns = _pruned_columns(summary, parallelism)
     rows = []
     for pruner in PRUNERS:
-        cells = [_pruning(summary, sampler, function.name, parallelism, pruner) for sampler, function in columns]
+        cells = [_pruning(summary, *column, parallelism, pruner) for column in columns]
         rows.append([pruner, *cells, _same_decisions(summary, parallelism, pruner)])
-    names = [f"{sampler}, {function.title.partition(',')[0]}" for sampler, function in columns]
-    return table(["pruner", *names, "stops what Optuna's stops"], rows)
+    return table(["pruner", *(_column_name(*column) for column in columns), "stops what Optuna's stops"], rows)
+
+
+def _pruned_columns(summary: Summary, parallelism: int) -> list[tuple[str, str]]:
+    """Return the samplers and functions that pruners are tried with."""
+    return [
+        (sampler, function)
+        for sampler in (RANDOM, "TPE")
+        for function in FUNCTIONS
+        if summary.both(sampler, function, parallelism, NO_PRUNER)
+    ]
+
+
+def _column_name(sampler: str, function: str) -> str:
+    return f"{sampler}, {FUNCTIONS[function].title.partition(',')[0]}"
 
 
 def _pruning(summary: Summary, sampler: str, function: str, parallelism: int, pruner: str) -> str:
@@ -142,27 +163,73 @@ def _pruning(summary: Summary, sampler: str, function: str, parallelism: int, pr
     if not saved:
         return ""
     results = summary.both(sampler, function, parallelism, pruner)
-    return f"{median(saved):.0%}, {_number(median(result.regret for result in results))} ({len(results)})"
+    return f"{median(saved):.0%}, {number(median(result.regret for result in results))} ({len(results)})"
+
+
+def with_the_same_gpu_time(summary: Summary, parallelism: int) -> str:
+    """Show what is found with each pruner, and what Random and TPE alone have found by the time that they have used as
+    much GPU time: medians, and in how many of the studies the pruner's is better."""
+    functions = [name for name in FUNCTIONS if summary.both(RANDOM, name, parallelism, NO_PRUNER)]
+    rows = []
+    for sampler in (RANDOM, "TPE"):
+        for pruner in PRUNERS:
+            if pruner not in (NO_PRUNER, NO_PRUNER_OF_FOLDS):
+                cells = [_beside_whole_trials(summary, sampler, name, parallelism, pruner) for name in functions]
+                if any(cells):
+                    rows.append([f"{sampler}, {pruner}", *cells])
+    return table(["method", *(FUNCTIONS[name].title for name in functions)], rows)
+
+
+def _beside_whole_trials(summary: Summary, sampler: str, function: str, parallelism: int, pruner: str) -> str:
+    results = summary.both(sampler, function, parallelism, pruner)
+    if not results:
+        return ""
+    found = [number(median(result.regret for result in results))]
+    for alone in (RANDOM, "TPE"):
+        pairs = summary.beside_whole_trials(sampler, alone, function, parallelism, pruner)
+        if pairs:
+            found.append(f"{number(median(other for _, other in pairs))} ({_better(pairs)})")
+    return " / ".join(found)
+
+
+def _better(pairs: Sequence[tuple[float, float]]) -> str:
+    return f"{sum(mine < other for mine, other in pairs)} of {len(pairs)}"
 
 
 def populations(summary: Summary, parallelism: int) -> str:
-    """Show what each strategy finds beside random search with the same GPU time, seed by seed: medians and quartiles,
-    and how often the strategy is better.
+    """Show what each strategy finds beside random search and TPE with the same GPU time, seed by seed: medians and
+    quartiles, and how often the strategy is better.
 
-    Random search is the same whatever its parallelism; of one trial at a time, time is GPU time.
+    Of one trial at a time, time is GPU time. Random search is the same whatever its parallelism; TPE then learns most.
     """
     rows = []
-    for name in POPULATIONS:
+    for name in (*POPULATIONS, "SynchronousHyperband"):
         for function in FUNCTIONS.values():
             found = summary.of(PRODUCT, RANDOM, function.name, parallelism, name)
-            random = summary.of(PRODUCT, RANDOM, function.name, 1)
-            if seeds := sorted(set(found) & set(random)):
-                hours = median(found[seed].gpu_seconds / 3600 for seed in seeds)
-                pairs = [(found[seed].regret, regret_at(random[seed], found[seed].gpu_seconds)) for seed in seeds]
-                columns = [_spread(quartiles(regrets), None) for regrets in zip(*pairs, strict=True)]
-                better = f"{sum(mine < other for mine, other in pairs)} of {len(pairs)}"
-                rows.append([name, function.title, _number(hours), *columns, better])
-    headings = ["strategy", "function, parameters", "GPU hours", "it finds", "Random finds", "it is better in"]
+            hours = [result.gpu_seconds / 3600 for result in found.values()]
+            beside = []
+            for sampler in (RANDOM, "TPE"):
+                whole = summary.of(PRODUCT, sampler, function.name, 1)
+                pairs = [
+                    (result.regret, regret_at(whole[seed], result.gpu_seconds))
+                    for seed, result in found.items()
+                    if seed in whole
+                ]
+                beside += [spread(quartiles([other for _, other in pairs])), _better(pairs)] if pairs else ["", ""]
+            if found:
+                finds = spread(quartiles([result.regret for result in found.values()]))
+                rows.append([name, function.title, number(median(hours)), finds, *beside])
+    better = "it is better in"
+    headings = [
+        "strategy",
+        "function, parameters",
+        "GPU hours",
+        "it finds",
+        "Random finds",
+        better,
+        "TPE finds",
+        better,
+    ]
     return table(headings, rows)
 
 
@@ -187,13 +254,15 @@ def _median_trials(results: Sequence[Result], target: float) -> str:
     return f"{middle:.0f}"
 
 
-def _spread(found: tuple[float, float, float] | None, best: float | None) -> str:
+def spread(found: tuple[float, float, float] | None, best: float | None = None) -> str:
+    """Show (lower quartile, median, upper quartile); the best median is bold."""
     if found is None:
         return ""
-    lower, middle, upper = (_number(value) for value in found)
+    lower, middle, upper = (number(value) for value in found)
     shown = f"**{middle}**" if found[1] == best else middle
     return f"{shown} ({lower} – {upper})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Show two digits, but whole numbers whole."""
     return f"{value:.2g}" if value < 0.0995 else f"{value:.2f}" if value < 9.95 else f"{value:.0f}"

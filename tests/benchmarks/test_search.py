@@ -7,6 +7,7 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from benchmarks.search.plots import draw_all
 from benchmarks.search.report import all_tables, with_tables
 from benchmarks.search.running import run_cell, run_cells
 from benchmarks.search.simulation import Proposal, Values, simulate
-from benchmarks.search.summary import Summary, regret_after, regret_at
+from benchmarks.search.summary import Summary, quartiles, regret_after, regret_at
 from benchmarks.search.training import EPOCH_SECONDS, EPOCHS, FOLDS, START_SECONDS, Reporting, train
 from tests.fakes import FakeClock
 from tuning_operator.api.parameters import Parameter
@@ -388,17 +389,23 @@ def _made_up(seeds: int = 4) -> Summary:
 def test_the_tables_show_medians_and_quartiles_and_the_verdict_on_each_function() -> None:
     made = all_tables(_made_up())
     rows = {row.split(" | ")[0]: row for row in made["regrets"].splitlines()}
-    assert "| **0.60** (0.50 – 0.70) |" in rows["| Beale, 2"]
-    assert "4.10 (4.00 – 4.20)" in rows["| Beale, 2"]
+    assert "| **0.65** (0.55 – 0.75) |" in rows["| Beale, 2"]
+    assert "4.15 (4.05 – 4.25)" in rows["| Beale, 2"]
     assert rows["| studies"].startswith("| studies | 8 | 8 | 8 |")
-    assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | = | = 9 of 9 |" in made["beside Optuna"]
+    assert "| TPE | 8 | 4 | = | = | = | = | = | = | = | = | = | = |  | = 9 of 9 |" in made["beside Optuna"]
     assert "| Median | 60%, 4.15 (8) | 60%, 4.15 (8) | 60%, 4.15 (8) | 60%, 0.65 (8) |" in made["pruners"]
     assert "| SynchronousHyperband | 60%, 4.15 (4) | 60%, 4.15 (4) | 60%, 4.15 (4) |  |  |  |  |" in made["pruners"]
     populations = made["populations"].splitlines()
     assert populations[2].startswith(
-        "| PopulationBasedTraining | Hartmann, 6 | 0.011 | 4.10 (4.00 – 4.20) | inf (inf – inf"
+        "| PopulationBasedTraining | Hartmann, 6 | 0.011 | 4.15 (4.05 – 4.25) | inf (inf – inf"
     )
     assert populations[2].endswith("| 4 of 4 |")
+    assert "| Random, Median | 4.15 / inf (8 of 8) / inf (8 of 8) |" in made["with the same GPU time"]
+    assert (
+        "| 8 | Beale, 2 | 0.65 (0.55 – 0.75) | 0.65 (0.55 – 0.75) | – (0/4) | – (0/4) | – (0/4) | – (0/4) |"
+        in made["TPE side by side"]
+    )
+    assert "| Median | TPE, Hartmann, 6 | 0.011 (0.011 – 0.011) |" in made["pruners side by side"]
     assert made["pruners"].splitlines()[3].endswith("| 12 of 12 |")
     assert made["ranks"].splitlines()[2].startswith("| 1 | 1.0 | 5.0")
 
@@ -409,6 +416,20 @@ def test_a_trial_counts_only_once_it_has_ended() -> None:
 
 def test_what_was_found_by_a_time_is_that_of_the_trials_that_had_ended() -> None:
     assert [regret_at(RESULT, seconds) for seconds in (99, 100, 899, 900)] == [math.inf, 5.0, 5.0, 0.5]
+
+
+def test_the_quartiles_are_the_medians_of_both_halves_and_know_infinity() -> None:
+    assert quartiles([4.0, 1.0, 3.0, 2.0]) == (1.5, 2.5, 3.5)
+    assert quartiles([1.0, 2.0, 3.0]) == (1.5, 2.0, 2.5)
+    assert quartiles([1.0, math.inf, 2.0, math.inf]) == (1.5, math.inf, math.inf)
+    assert quartiles([5.0]) == (5.0, 5.0, 5.0)
+
+
+def test_targets_are_compared_seed_by_seed_and_one_never_reached_is_later() -> None:
+    other = replace(RESULT, cell=replace(RESULT.cell, side=LIBRARY), improvements=[(1, 100.0, 5.0)])
+    ours = replace(RESULT, improvements=[(7, 1800.0, 0.01)])
+    summary = Summary({each.cell: each for each in (ours, other)})
+    assert summary.hours_to_target("TPE", 8, "-") == [(0.5, math.inf)]
 
 
 def test_tables_replace_what_stands_in_the_page_between_their_marks() -> None:
