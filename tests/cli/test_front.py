@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 
 from tests.cli.test_tables import text_of
 from tests.cli.workplace import Workplace, study_document
-from tuning_operator.api.status import read_status
+from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import Objective
 from tuning_operator.cli.front_view import front_view
 from tuning_operator.cli.ranking import Aims
@@ -103,17 +104,32 @@ def test_a_large_front_says_how_many_trials_it_has() -> None:
     assert lines[-1] == "and 37 more, between these"
 
 
-def test_a_status_shows_the_front_and_the_best_of_each_objective() -> None:
-    status = read_status(
-        {
-            "phase": "Running",
-            "trials": {"total": 9, "complete": 9},
-            "front": [{"number": 3, "values": {"score": 0.5, "size": 7.0}, "parameters": {"x": 0.25}}],
-            "frontSize": 12,
-            "objectives": [{"metric": "score", "best": 0.5, "number": 3}, {"metric": "size", "best": 7.0, "number": 3}],
-        }
+def test_a_status_shows_the_front_its_hypervolume_the_goals_and_the_best_of_each_objective() -> None:
+    status = _status(hypervolume=3.21987)
+    assert "front of 12, hypervolume 3.22, best score 0.5000 (trial 3), size 7.0000 (trial 3)" in status_line(
+        FACTS, status
     )
-    assert "front of 12, best score 0.5000 (trial 3), size 7.0000 (trial 3)" in status_line(FACTS, status)
-    seen = "\n".join(text_of(status_view(FACTS, status, 1_800_000_000.0, 100), 100))
-    assert "maximize score, minimize size" in seen
+    with_goal = Objective.model_validate({**OBJECTIVES[0], "goal": 0.98})
+    facts = replace(FACTS, aims=Aims([with_goal, AIMS.objectives[1]]))
+    seen = "\n".join(text_of(status_view(facts, status, 1_800_000_000.0, 100), 100))
+    assert "maximize score until 0.98, minimize size" in seen
     assert "front, 1 of 12" in seen
+    assert "time" not in seen, "how long they took is not known"
+
+
+def test_it_is_said_when_no_trial_keeps_the_bounds() -> None:
+    status = _status(infeasible="size 7 is above 5")
+    told = "no trial keeps all bounds; least beyond them: score 0.5000 (trial 3), size 7.0000 (trial 3)"
+    assert told in status_line(FACTS, status)
+    trial = BestFound(3, 0.5, {"x": 0.5}, "job", "log", {"score": 0.5, "size": 7.0}, infeasible="size 7 is above 5")
+    lines = text_of(front_view(FrontFound(1, [trial]), FACTS, 80), 80)
+    assert lines[0].startswith("☆ no trial keeps all bounds")
+    assert "size 7 is above 5" in lines[-1]
+
+
+def _status(infeasible: str = "", **further: Any) -> StudyStatus:
+    front = {"number": 3, "values": {"score": 0.5, "size": 7.0}, "parameters": {"x": 0.25}, "infeasible": infeasible}
+    objectives = [{"metric": "score", "best": 0.5, "number": 3}, {"metric": "size", "best": 7.0, "number": 3}]
+    trials = {"total": 9, "complete": 9}
+    fixed = {"phase": "Running", "trials": trials, "front": [front], "frontSize": 12, "objectives": objectives}
+    return read_status(fixed | further)

@@ -35,12 +35,24 @@ def test_a_strategys_schedule_and_cost_are_shown(workplace: Workplace) -> None:
     workplace.write(document)
     called = workplace.call("preview", "study.yaml", "--suggestions", "60")
     assert "27 to 1, 9 to 3, 3 to 9, 1 to 27" in called.out
-    assert "70 trials with 375 steps (epochs) in all; maxTrials ends it after 60" in called.out
+    assert "70 trials with 375 steps (epochs) in all" in called.out
+    assert "maxTrials ends it after 60 trials with 195 steps" in called.out
     shown = json.loads(workplace.call("preview", "study.yaml", "--suggestions", "60", "-o", "json").out)
     assert shown["plannedTrainings"] == 60
     assert (shown["schedule"]["trials"], shown["schedule"]["steps"]) == (70, 375)
     assert shown["schedule"]["rows"][3] == [{"trials": 4, "steps": 27}]
     assert len(shown["suggestions"]) == 27 + 12 + 6 + 4, "what depends on no result"
+
+
+def test_a_schedule_counts_the_steps_of_all_runs(workplace: Workplace) -> None:
+    sampler = {"name": "SynchronousHyperband", "options": {"maxResource": 9}}
+    document = study_document(search={"sampler": sampler}, maxTrials=100)
+    document["spec"]["trial"] |= {"checkpoints": {"claimName": "claim"}, "repeats": 2}
+    workplace.write(document)
+    called = workplace.call("preview", "study.yaml", "--suggestions", "0")
+    assert "23 trials with 75 steps (epochs) in all" in called.out
+    assert "150 steps with 2 runs of each trial" in called.out
+    assert json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)["plannedEpochs"] == 150
 
 
 def test_iterations_of_a_schedule_are_shown_once(workplace: Workplace) -> None:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tuning_operator.api.status import FrontTrial, StudyStatus
-from tuning_operator.cli.formats import value_text
+from tuning_operator.cli.formats import plural, value_text
 from tuning_operator.cli.ranking import Aims
 from tuning_operator.cli.study_reader import BestFound, FrontFound, StudyFacts
 from tuning_operator.cli.tables import Shown, trials_table
@@ -19,14 +19,28 @@ from tuning_operator.cli.trial_rows import COMPLETE, TrialRow
 
 def front_view(found: FrontFound, facts: StudyFacts, width: int) -> RenderableType:
     """Return the trials on the front as a table; their parameters in full are in `-o yaml`."""
-    title = Text.assemble(("★ front", BEST), f"  {found.size} trials, none of which is better than another in all of ")
-    title.append(", ".join(objective.metric for objective in facts.aims.objectives), style=BEST)
+    title = _title(found, facts)
     rows = [_row(trial, facts.aims) for trial in found.trials]
     shown = Shown(facts.metric, facts.parameters, width, further=facts.aims.further, notes=True)
     parts: list[RenderableType] = [title, Text(), trials_table(rows, shown)]
     if found.size > len(rows):
         parts.append(Text(f"and {found.size - len(rows)} more, between these", style=FAINT))
     return Group(*parts)
+
+
+def _title(found: FrontFound, facts: StudyFacts) -> Text:
+    if _none_is_feasible(found.trials):
+        return Text.assemble(("☆ no trial keeps all bounds", "yellow"), "  what is least beyond them:")
+    metrics = ", ".join(objective.metric for objective in facts.aims.objectives)
+    title = Text.assemble(("★ front", BEST), f"  {plural(found.size, 'trial')}")
+    if found.size > 1:
+        title.append_text(Text.assemble(", none of which is better than another in all of ", (metrics, BEST)))
+    return title
+
+
+def _none_is_feasible(front: Sequence[BestFound | FrontTrial]) -> bool:
+    """Whether what stands for the front is only nearest to keeping the bounds of metrics; then all of it is."""
+    return all(trial.infeasible for trial in front)
 
 
 def front_document(found: FrontFound, facts: StudyFacts) -> dict[str, Any]:
@@ -48,8 +62,11 @@ def front_document(found: FrontFound, facts: StudyFacts) -> dict[str, Any]:
 
 def front_line(status: StudyStatus) -> str:
     """Return how far several objectives are, on one line."""
-    best = (f"{each.metric} {value_text(each.best)} (trial {each.number})" for each in status.objectives)
-    return f"front of {status.front_size}, best " + ", ".join(best)
+    best = ", ".join(f"{each.metric} {value_text(each.best)} (trial {each.number})" for each in status.objectives)
+    if _none_is_feasible(status.front):
+        return f"no trial keeps all bounds; least beyond them: {best}"
+    volume = "" if status.hypervolume is None else f", hypervolume {status.hypervolume:.4g}"
+    return f"front of {status.front_size}{volume}, best {best}"
 
 
 def front_rows(status: StudyStatus, aims: Aims) -> Sequence[TrialRow]:

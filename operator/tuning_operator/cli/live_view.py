@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.status import Phase
-from tuning_operator.api.study import Direction
+from tuning_operator.api.study import Direction, Objective
 from tuning_operator.cli.columns import Names
 from tuning_operator.cli.formats import decimals_for, seconds_text, value_text
 from tuning_operator.cli.ranking import NO_AIMS, Aims
@@ -124,8 +124,15 @@ def _bar(picture: RunPicture, width: int) -> Text:
 
 def aim_text(aims: Aims, direction: Direction, metric: str) -> str:
     """Return what is optimised, on one line."""
-    of_all = [(objective.direction, objective.metric) for objective in aims.objectives] or [(direction, metric)]
-    return ", ".join(f"{each.value.lower()} {name}" for each, name in of_all)
+    if not aims.objectives:
+        return f"{direction.value.lower()} {metric}"
+    return ", ".join(map(aim_of, aims.objectives))
+
+
+def aim_of(objective: Objective) -> str:
+    """Return what an objective asks for."""
+    goal = "" if objective.goal is None else f" until {objective.goal:g}"
+    return f"{objective.direction.value.lower()} {objective.metric}{goal}"
 
 
 def best_text(picture: RunPicture) -> Text:

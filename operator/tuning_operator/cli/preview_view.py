@@ -15,10 +15,11 @@ from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.api.pruners import HyperbandOptions, Pruner
 from tuning_operator.api.search import Search
-from tuning_operator.api.study import Objective, StudySpec
+from tuning_operator.api.study import StudySpec
 from tuning_operator.api.when import When
 from tuning_operator.cli.columns import GAP, cell, parameter_columns
 from tuning_operator.cli.formats import parameter_text, plural
+from tuning_operator.cli.live_view import aim_of
 from tuning_operator.cli.schedule_view import schedule_document, schedule_facts
 from tuning_operator.cli.tables import pairs_table
 from tuning_operator.cli.theme import FAINT
@@ -61,7 +62,7 @@ def preview_view(
     name: str, spec: StudySpec, suggestions: Sequence[TrialRow], size: int | None, warm_start: str, width: int
 ) -> RenderableType:
     """Return the preview for people."""
-    title = Text.assemble((name, "bold"), (f"  {'; '.join(map(_aim, spec.objectives))}", FAINT))
+    title = Text.assemble((name, "bold"), (f"  {', '.join(map(aim_of, spec.objectives))}", FAINT))
     facts = pairs_table(_facts(spec, size, warm_start))
     parts: list[RenderableType] = [Text(), title, Text(), facts]
     if spec.parameters:
@@ -71,11 +72,6 @@ def preview_view(
     if suggestions and spec.parameters:
         parts += [Text(), _suggestions(spec, suggestions, width)]
     return Group(*parts)
-
-
-def _aim(objective: Objective) -> str:
-    goal = "" if objective.goal is None else f", until {objective.goal:g}"
-    return f"{objective.direction.value.lower()} {objective.metric}{goal}"
 
 
 def _bounds(constraints: Sequence[MetricConstraint]) -> dict[str, str]:

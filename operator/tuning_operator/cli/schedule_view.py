@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.planned_trainings import planned_epochs
 from tuning_operator.decisions.schedule import Round, Schedule, schedule_of
 
 _MOST_ROUNDS = 8
@@ -19,7 +20,10 @@ def schedule_document(spec: StudySpec) -> dict[str, Any]:
     if schedule is None:
         return {}
     rows = [[asdict(each) for each in row] for row in schedule.rows]
-    return {"schedule": {"trials": schedule.trials, "steps": schedule.steps, "rows": rows, "times": schedule.times}}
+    return {
+        "schedule": {"trials": schedule.trials, "steps": schedule.steps, "rows": rows, "times": schedule.times},
+        "plannedEpochs": planned_epochs(spec),
+    }
 
 
 def schedule_facts(spec: StudySpec) -> dict[str, str]:
@@ -29,9 +33,13 @@ def schedule_facts(spec: StudySpec) -> dict[str, str]:
         return {}
     rows = [_row_text(row) for row in schedule.rows]
     times = [f"x {schedule.times:,}"] if schedule.times > 1 else []
-    total = f"{schedule.trials:,} trials with {schedule.steps:,} steps (epochs) in all"
-    cut = f"; maxTrials ends it after {spec.max_trials:,}" if spec.max_trials < schedule.trials else ""
-    return {"schedule": "\n".join([*rows, *times, f"{total}{cut}"])}
+    totals = [f"{schedule.trials:,} trials with {schedule.steps:,} steps (epochs) in all"]
+    if spec.max_trials < schedule.trials:
+        cut = schedule.cut(spec.max_trials)
+        totals.append(f"maxTrials ends it after {cut.trials:,} trials with {cut.steps:,} steps")
+    if spec.trial.runs > 1:
+        totals.append(f"{planned_epochs(spec):,} steps with {spec.trial.runs} runs of each trial")
+    return {"schedule": "\n".join([*rows, *times, *totals])}
 
 
 def _schedule(spec: StudySpec) -> Schedule | None:

@@ -71,7 +71,8 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
         table.add_column(metric.heading, justify="right", no_wrap=True)
     if shown.running:
         table.add_column("", min_width=TREND, no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
+    if _are_timed(rows):
+        table.add_column("time", justify="right", no_wrap=True)
     for name in lineage:
         table.add_column(name, justify="right", no_wrap=True)
     for column in columns:
@@ -84,8 +85,14 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
         table.add_column("", overflow="ellipsis", no_wrap=True, max_width=max(1, room))
     for row in rows:
         cells = [*(lineage_cells(row) if lineage else ()), *(cell(row, column.name) for column in columns)]
-        table.add_row(*_first_cells(row, shown, decimals, metrics), *cells, *([_note(row)] if notes else []))
+        time = [Text(seconds_text(row.seconds), style=FAINT)] if _are_timed(rows) else []
+        table.add_row(*_first_cells(row, shown, decimals, metrics), *time, *cells, *([_note(row)] if notes else []))
     return table
+
+
+def _are_timed(rows: Sequence[TrialRow]) -> bool:
+    """Whether it is known how long any of them took; of a front it is not."""
+    return any(row.seconds is not None for row in rows)
 
 
 def _first_cells(row: TrialRow, shown: Shown, decimals: int | None, metrics: Sequence[MetricColumn]) -> list[Text]:
@@ -101,7 +108,7 @@ def _first_cells(row: TrialRow, shown: Shown, decimals: int | None, metrics: Seq
     cells += [value, *(Text(column.cell(row), style=value.style) for column in metrics)]
     if shown.running:
         cells.append(Text(sparkline(row.trend, TREND), style=BAR))
-    return [*cells, Text(seconds_text(row.seconds), style=FAINT)]
+    return cells
 
 
 def _value(row: TrialRow, decimals: int | None) -> str:
@@ -122,8 +129,8 @@ def _fixed_width(rows: Sequence[TrialRow], shown: Shown, decimals: int | None) -
     state = 1 if shown.width < NARROW else max(len(f"{sign} {state}") for state, sign in STATE_SIGNS.items())
     values = [len(_value(row, decimals)) for row in rows]
     value = max(*(len(line) for line in _value_heading(shown.metric).split("\n")), *values, 1)
-    time = max([4, *(len(seconds_text(row.seconds)) for row in rows)])
-    widths = [number, state, value, time, *([4, TREND] if shown.running else [])]
+    time = [max(4, *(len(seconds_text(row.seconds)) for row in rows))] if _are_timed(rows) else []
+    widths = [number, state, value, *time, *([4, TREND] if shown.running else [])]
     return sum(widths) + GAP * len(widths) + (lineage_width(rows, GAP) if shown.notes else 0)
 
 
