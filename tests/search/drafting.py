@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from optuna.study import StudyDirection
+from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning_contract.environment import ParameterValue
@@ -66,13 +67,19 @@ class Drafting:
         value: float | None,
         state: TrialState = TrialState.COMPLETE,
         values: Mapping[int, float] | None = None,
+        excesses: Sequence[float] = (),
         **attributes: Any,
     ) -> None:
-        """End a trial, which reported its value at step 1, or what is given by step, with more user attributes."""
+        """End a trial, which reported its value at step 1, or what is given by step, with more user attributes.
+
+        `excesses` are what its metrics are beyond their bounds.
+        """
         told = copy.copy(self.trials[number])
         told.state, told.datetime_complete = state, STARTED_AT
         told.values = None if value is None or state is TrialState.FAIL else [value]
         told.intermediate_values = dict(values or ({} if value is None else {1: value}))
+        beyond = {f"{_CONSTRAINTS_KEY}:bound {index}": excess for index, excess in enumerate(excesses)}
+        told.system_attrs = {**told.system_attrs, **beyond}
         told.user_attrs = {**told.user_attrs, TOLD_AFTER: len(self.trials), **attributes}
         self.trials[number] = told
         self._ended.append(told)

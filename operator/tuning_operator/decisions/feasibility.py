@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from tuning_operator.api.metric_constraints import MetricConstraint
 
@@ -26,7 +27,12 @@ def excesses(values: Mapping[str, float], constraints: Sequence[MetricConstraint
 
 def violation_of(values: Mapping[str, float], constraints: Sequence[MetricConstraint]) -> float:
     """Return the sum of what a trial's metrics are beyond their bounds, as Optuna's samplers compare it; 0: nothing."""
-    return sum(max(0.0, excess) for excess in excesses(values, constraints).values())
+    return total_violation(excesses(values, constraints).values())
+
+
+def total_violation(excesses: Iterable[float]) -> float:
+    """Return the same of what is known to be beyond each bound; what is no number is infinitely far beyond."""
+    return sum(math.inf if math.isnan(excess) else max(0.0, excess) for excess in excesses)
 
 
 def why_infeasible(values: Mapping[str, float], constraints: Sequence[MetricConstraint]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.trial import FrozenTrial
 
 from tuning_operator.decisions.actions import Outcome
-from tuning_operator.decisions.feasibility import excesses
+from tuning_operator.decisions.feasibility import excesses, total_violation
 from tuning_operator.decisions.trial_value import known_values
 from tuning_operator.decisions.trials import EndState
 from tuning_operator.search.open_trial import TrialProgress
@@ -32,7 +33,13 @@ def constraint_attrs(outcome: Outcome, trial: TrialProgress) -> dict[str, float]
 
 def keeps_bounds(trial: FrozenTrial) -> bool:
     """Return whether a complete trial is within all bounds of metrics."""
-    return all(excess <= 0 for name, excess in trial.system_attrs.items() if name.startswith(_PREFIX))
+    return violation_in(trial) == 0
+
+
+def violation_in(trial: FrozenTrial) -> float:
+    """Return how far a trial that has ended is beyond the bounds of metrics, all added up; 0: it keeps them."""
+    stored = (excess for name, excess in trial.system_attrs.items() if name.startswith(_PREFIX))
+    return total_violation(excess if isinstance(excess, int | float) else math.nan for excess in stored)
 
 
 def without_constraints(system_attrs: Mapping[str, Any]) -> dict[str, Any]:

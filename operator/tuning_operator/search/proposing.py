@@ -12,6 +12,7 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Direction
 from tuning_operator.decisions.trials import EndState
 from tuning_operator.search.attributes import SEED, trial_attributes
+from tuning_operator.search.feasibility import violation_in
 from tuning_operator.search.lineage import lineage_of, written_lineage
 from tuning_operator.search.seeds import strategy_random
 from tuning_operator.search.strategies import Answer, Nothing, PastTrial, Strategy
@@ -118,4 +119,5 @@ class Proposing:
             past,
             scores=tuple(self._sign * value for _, value in curve),
             score=self._sign * trial.values[0] if state is EndState.COMPLETE and trial.values else None,
+            violation=violation_in(trial),
         )

@@ -8,6 +8,7 @@ drawn there, is defined here: the weights of the fitter, and each changed parame
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import numpy as np
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.strategies import MIHAOptions
 from tuning_operator.decisions.trials import EndState, Lineage
+from tuning_operator.search.strategies.ranking import ranked
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Stored
 from tuning_operator.search.strategies.variation import Variation
 
@@ -36,8 +38,8 @@ class _Stage(NamedTuple):
 class MIHA:
     """Proposes a run-up, the cycles, and an end.
 
-    An individual that fails is a loser. If all of a cycle do, the net goes on unchanged; if the run-up fails, nothing
-    can go on.
+    An individual that fails, or ends with a value that is not finite, is a loser. If all of a cycle are, the net goes
+    on unchanged; if the run-up fails, nothing can go on.
     """
 
     def __init__(self, options: MIHAOptions, variation: Variation) -> None:
@@ -60,10 +62,10 @@ class MIHA:
             chosen = _of(trials, _Stage(cycle, _CHOSEN))
             if any(trial.state is None for trial in (*individuals, *chosen)):
                 return Nothing.WAIT
-            ranked = sorted(filter(_is_complete, individuals), key=partial(_rank, net))
+            fittest = ranked(individuals, partial(_fitness, net))
             if not chosen:
-                return self._choice(cycle, net, ranked, random)
-            net = next(filter(_is_complete, (*chosen, *ranked)), net)
+                return self._choice(cycle, net, fittest, random)
+            net = next((trial for trial in (*chosen, *fittest) if _last(trial) is not None), net)
         if _of(trials, _Stage(options.cycles + 1, _CHOSEN)):
             return Nothing.FINISHED
         return _going_on(_Stage(options.cycles + 1, _CHOSEN), net, net.parameters, options.runup_epochs, "")
@@ -89,15 +91,17 @@ class MIHA:
         value = self._variation.stepped(name, parameters[name], self._options.largest_step, random)
         return self._variation.fitting({**parameters, name: value})
 
-    def _choice(self, cycle: int, net: PastTrial, ranked: Sequence[PastTrial], random: np.random.Generator) -> Proposal:
+    def _choice(
+        self, cycle: int, net: PastTrial, best_first: Sequence[PastTrial], random: np.random.Generator
+    ) -> Proposal:
         """Return the net that the cycle leads to."""
-        if not ranked:
+        if not best_first:
             return self._fixing(cycle, net, net.parameters, "no individual was complete")
-        fittest = ranked[0]
+        fittest = best_first[0]
         why = f"trial {fittest.number} was the fittest"
-        if len(ranked) == 1 or not self._options.crossover:
+        if len(best_first) == 1 or not self._options.crossover:
             return self._fixing(cycle, fittest, fittest.parameters, why)
-        second = ranked[1]
+        second = best_first[1]
         child = self._variation.fitting(_crossed(net.parameters, fittest.parameters, second.parameters, random))
         crossed = f"{why}, crossed with trial {second.number}: {self._variation.changes(fittest.parameters, child)}"
         return self._fixing(cycle, fittest, child, crossed)
@@ -126,16 +130,25 @@ def _is_complete(trial: PastTrial) -> bool:
     return trial.state is EndState.COMPLETE
 
 
-def _rank(net: PastTrial, trial: PastTrial) -> tuple[float, int]:
-    """The fittest first, of equally fit ones the earlier.
+def _last(trial: PastTrial) -> float | None:
+    """Return what a trial was worth in the end; None: it is not complete, or has diverged."""
+    last = trial.scores[-1] if trial.scores else trial.score
+    return last if _is_complete(trial) and last is not None and math.isfinite(last) else None
+
+
+def _fitness(net: PastTrial, trial: PastTrial) -> float | None:
+    """Return how fit an individual is; None: it is a loser.
 
     With the loss L after the first and the last epoch of an individual its fitness is (L_1 - L_n) - L_n: how fast it
     learned, plus how good it is. L_1 is at most the net's own loss before, for an individual that was ruined by its
     change has not learned when it gets over that. A score is the loss with another sign, whatever the direction.
     """
-    first, last = (trial.scores[0], trial.scores[-1]) if trial.scores else (trial.score or 0.0, trial.score or 0.0)
-    before = first if net.score is None else max(first, net.score)
-    return -((last - before) + last), trial.number
+    last = _last(trial)
+    if last is None:
+        return None
+    first = trial.scores[0] if trial.scores else last
+    known = [score for score in (first, net.score) if score is not None and math.isfinite(score)]
+    return last - max(known, default=last) + last
 
 
 def _crossed(net: Stored, fittest: Stored, second: Stored, random: np.random.Generator) -> dict[str, ParameterValue]:

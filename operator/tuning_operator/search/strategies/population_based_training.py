@@ -13,6 +13,7 @@ import numpy as np
 
 from tuning_operator.api.strategies import PopulationBasedTrainingOptions
 from tuning_operator.decisions.trials import Lineage
+from tuning_operator.search.strategies.ranking import ranked
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Stored
 from tuning_operator.search.strategies.variation import Variation
 
@@ -49,14 +50,14 @@ class PopulationBasedTraining:
         """Return how a member goes on after the generation before."""
         if any(trial.state is None for trial in before):
             return Nothing.WAIT
-        ranked = sorted((trial for trial in before if trial.score is not None), key=_rank)
-        if not ranked:
+        best_first = ranked(before)
+        if not best_first:
             return Nothing.FINISHED
-        cut = min(max(1, int(self._options.truncation * len(before))), len(ranked) // 2)
-        staying = ranked[: len(ranked) - cut]
+        cut = min(max(1, int(self._options.truncation * len(before))), len(best_first) // 2)
+        staying = best_first[: len(best_first) - cut]
         if before[member] in staying:
             return _going_on(before[member], before[member].parameters, lineage, "")
-        best = ranked[int(random.integers(max(1, cut)))]
+        best = best_first[int(random.integers(max(1, cut)))]
         changed = self._variation.fitting(self._explored(best.parameters, random))
         why = f"a copy of trial {best.number} replaces trial {before[member].number}"
         return _going_on(best, changed, lineage, f"{why}: {self._variation.changes(best.parameters, changed)}")
@@ -74,9 +75,3 @@ class PopulationBasedTraining:
 def _going_on(parent: PastTrial, parameters: Stored, lineage: Lineage, note: str) -> Proposal:
     descended = Lineage(parent=parent.number, generation=lineage.generation, budget=lineage.budget, note=note)
     return Proposal(descended, parameters)
-
-
-def _rank(trial: PastTrial) -> tuple[float, int]:
-    """The best first, of equal trials the earlier."""
-    assert trial.score is not None
-    return -trial.score, trial.number

@@ -6,13 +6,13 @@ differs by one mutation; here each parameter may differ, and one does at least.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from tuning_operator.api.strategies import OnFailure, RegularizedEvolutionOptions
 from tuning_operator.decisions.trials import EndState, Lineage
+from tuning_operator.search.strategies.ranking import Rank, rank_of
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Stored
 from tuning_operator.search.strategies.variation import Variation
 
@@ -38,7 +38,7 @@ class RegularizedEvolution:
         if len(population) < self._options.sample_size:
             return Nothing.WAIT
         drawn = random.integers(len(population), size=self._options.sample_size)
-        return self._child(max((population[index] for index in drawn), key=_fitness), random)
+        return self._child(min((population[index] for index in drawn), key=_rank), random)
 
     def _is_member(self, trial: PastTrial) -> bool:
         if trial.state is EndState.FAILED:
@@ -60,6 +60,5 @@ class RegularizedEvolution:
         return {**parameters, **{name: self._variation.redrawn(name, parameters[name], random) for name in mutated}}
 
 
-def _fitness(trial: PastTrial) -> tuple[float, int]:
-    """Of equal trials the earlier is the better."""
-    return (-math.inf if trial.score is None else trial.score, -trial.number)
+def _rank(trial: PastTrial) -> Rank:
+    return rank_of(trial, trial.score)

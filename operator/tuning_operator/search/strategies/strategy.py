@@ -29,6 +29,8 @@ class PastTrial:
     """What it was worth after each step that it reported, the larger the better; only once it has ended."""
     score: float | None = None
     """What it is worth, the larger the better; None: it is not complete."""
+    violation: float = 0.0
+    """By how much its metrics are beyond their bounds, all added up; 0: it keeps them."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from tuning_operator.api.strategies import SynchronousHyperbandOptions
 from tuning_operator.decisions.schedule import Round, brackets
 from tuning_operator.decisions.trials import Lineage
+from tuning_operator.search.strategies.ranking import ranked
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal
 
 Rung = list[PastTrial]
@@ -52,11 +53,9 @@ def _next_of(rounds: Sequence[Round], rungs: Sequence[Rung]) -> Answer:
         if any(trial.state is None for trial in rungs[rung - 1]):
             return Nothing.WAIT
         # All of a rung are ranked, and promoted from the first on.
-        complete = [(-trial.score, trial.number) for trial in rungs[rung - 1] if trial.score is not None]
-        promoted = len(rungs[rung])
-        if promoted < min(rounds[rung].trials, len(complete)):
-            _, number = sorted(complete)[promoted]
-            return _promotion(next(t for t in rungs[rung - 1] if t.number == number), rounds[rung].steps)
+        best, promoted = ranked(rungs[rung - 1]), len(rungs[rung])
+        if promoted < min(rounds[rung].trials, len(best)):
+            return _promotion(best[promoted], rounds[rung].steps)
     return Nothing.FINISHED
 
 
