@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
@@ -60,6 +62,31 @@ def test_each_individual_is_the_net_with_exactly_one_parameter_changed() -> None
         assert trial.user_attrs["tuning:seed"] == study.trials[0].user_attrs["tuning:seed"]
     assert names == {"optimizer", "activation_1", "batch_size"}
     assert len({str(trial.params) for trial in study.trials[1:]}) == 12
+
+
+LAYERS = tuple({**NET[2], "name": f"activation_{layer}"} for layer in (1, 2, 3, 12))
+
+
+@pytest.mark.parametrize("lacking", [None, "batch_size", "activation", "optimizer"])
+def test_optimizer_activation_and_batch_size_are_changed_equally_often_however_many_layers_there_are(
+    lacking: str | None,
+) -> None:
+    """Where the net lacks one, the others share its chances; each layer is as likely as the other."""
+    space = tuple(each for each in (NET[1], NET[3], *LAYERS) if not lacking or not each["name"].startswith(lacking))
+    changed: Counter[str] = Counter()
+    studies = 240
+    for seed in range(studies):
+        study = Drafting(inheriting_spec("MIHA", {}, space, "Minimize", seed=seed))
+        study.ask(1)
+        study.tell_trial(0, 1.0)
+        study.ask(1)
+        changed[lineages(study)[1].note.split(" was changed")[0]] += 1
+    of_layers = [count for name, count in changed.items() if name.startswith("activation")]
+    counts = [sum(of_layers), changed["optimizer"], changed["batch_size"]]
+    expected = studies / (2 if lacking else 3)
+    assert all(0.75 * expected < count < 1.25 * expected for count in counts if count)
+    assert counts.count(0) == (1 if lacking else 0)
+    assert lacking == "activation" or min(of_layers) > 0.1 * sum(of_layers)
 
 
 def test_the_first_individual_may_be_the_net_as_it_was() -> None:

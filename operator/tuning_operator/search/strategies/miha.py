@@ -1,7 +1,8 @@
 """MIHA: one net, whose parameters are changed while it trains.
 
-In each cycle the net goes on in several individuals, each with exactly one parameter changed; the fittest of them,
-maybe crossed with the second, becomes the net. Where the published code compares training losses that grow with the
+In each cycle the net goes on in several individuals, each with exactly one parameter changed: by one of the operators
+optimizer, activation of a layer and batch size, as likely as each other. The fittest of them, maybe crossed with the
+second, becomes the net. Where the published code compares training losses that grow with the
 batch size, here the study's own objective is compared; individuals have the same seed; and crossover, which is only
 drawn there, is defined here: the weights of the fitter, and each changed parameter from either with equal chances.
 """
@@ -9,6 +10,7 @@ drawn there, is defined here: the weights of the fitter, and each changed parame
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -84,9 +86,10 @@ class MIHA:
         return _going_on(_Stage(cycle, _INDIVIDUAL), net, changed, self._options.epochs_per_individual, note)
 
     def _mutated(self, parameters: Stored, random: np.random.Generator) -> Stored:
-        names = self._variation.changeable(parameters)
-        if not names:
+        operators = _operators(self._variation.changeable(parameters))
+        if not operators:
             return parameters
+        names = operators[random.integers(len(operators))]
         name = names[random.integers(len(names))]
         value = self._variation.stepped(name, parameters[name], self._options.largest_step, random)
         return self._variation.fitting({**parameters, name: value})
@@ -108,6 +111,19 @@ class MIHA:
 
     def _fixing(self, cycle: int, parent: PastTrial, parameters: Stored, note: str) -> Proposal:
         return _going_on(_Stage(cycle, _CHOSEN), parent, parameters, self._options.fixing_epochs, note)
+
+
+def _operators(names: Sequence[str]) -> list[list[str]]:
+    """Return the mutations that there are, as the parameters of which each changes one.
+
+    They are equally likely: an optimizer, a batch size, and an activation, of whichever layer. Parameters whose names
+    differ in nothing but their numbers are those of layers; any other one is a mutation of its own. Where there is no
+    such parameter, the other mutations share its chances.
+    """
+    operators: dict[str, list[str]] = {}
+    for name in names:
+        operators.setdefault(re.sub("[0-9]+", "#", name), []).append(name)
+    return [*operators.values()]
 
 
 def _of(trials: Sequence[PastTrial], stage: _Stage) -> list[PastTrial]:
