@@ -89,6 +89,25 @@ def test_optimizer_activation_and_batch_size_are_changed_equally_often_however_m
     assert lacking == "activation" or min(of_layers) > 0.1 * sum(of_layers)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_individuals_are_distinct_where_there_are_just_enough_others(seed: int) -> None:
+    """Two other optimizers, two other activations, and nine other batch sizes."""
+    net = (*NET[1:3], {"name": "batch_size", "type": "Int", "low": 1, "high": 10})
+    study = Drafting(inheriting_spec("MIHA", {"populationSize": 13}, net, "Minimize", seed=seed))
+    study.ask(1)
+    study.tell_trial(0, 1.0)
+    study.ask(13)
+    assert len({str(trial.params) for trial in study.trials}) == 14
+
+
+def test_individuals_are_alike_where_the_space_has_too_few_others() -> None:
+    study = Drafting(inheriting_spec("MIHA", {"populationSize": 3}, NET[1:2], "Minimize"))
+    study.ask(1)
+    study.tell_trial(0, 1.0)
+    assert len(study.ask(3)) == 3
+    assert len({str(trial.params) for trial in study.trials}) == 3
+
+
 def test_the_first_individual_may_be_the_net_as_it_was() -> None:
     study = after_runup(keepUnchanged=True)
     assert study.trials[1].params == START

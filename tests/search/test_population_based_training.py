@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
@@ -97,6 +98,45 @@ def test_only_the_named_parameters_change() -> None:
         assert {**child.params, "rate": 0} == {**parent, "rate": 0}
         factor = child.params["rate"] / parent["rate"]
         assert lineage.parent != lineage.generation or factor == 1 or factor > 0
+
+
+OPTIMIZERS = ({"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd", "rmsprop", "lion"]},)
+
+
+def members(study: Drafting, generation: int) -> list[tuple[int | None, str]]:
+    """Return from whom each member of a generation goes on, and with which optimizer."""
+    of = zip(study.trials, lineages(study), strict=True)
+    return [(line.parent, trial.params["optimizer"]) for trial, line in of if line.generation == generation]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_copy_is_like_its_parent_or_another_copy_also_after_a_restart(seed: int) -> None:
+    """Three copies of three parents, of which each has three others; a Categorical stays in three of four draws."""
+    options = {"populationSize": 6, "interval": 1, "generations": 4, "truncation": 0.5}
+    study = Drafting(inheriting_spec("PopulationBasedTraining", options, OPTIMIZERS, seed=seed))
+    restarted = Drafting(inheriting_spec("PopulationBasedTraining", options, OPTIMIZERS, seed=seed))
+    for generation in range(4):
+        study.ask(6)
+        for _ in range(6):
+            restarted.ask(1)
+            restarted.restart()
+        for each in (study, restarted):
+            end(each, range(6 * generation, 6 * generation + 6))
+        assert members(study, generation) == members(restarted, generation)
+        assert generation == 0 or len(set(members(study, generation))) == 6
+
+
+def test_a_space_with_too_few_values_for_distinct_copies_has_some_alike() -> None:
+    """The only member that is left has one other optimizer for five copies."""
+    options = {"populationSize": 6, "interval": 1, "generations": 2}
+    few = ({**OPTIMIZERS[0], "choices": ["adam", "sgd"]},)
+    study = Drafting(inheriting_spec("PopulationBasedTraining", options, few))
+    study.ask(6)
+    for number in range(6):
+        study.tell_trial(number, 0.5, TrialState.COMPLETE if number == 0 else TrialState.FAIL)
+    assert len(study.ask(6)) == 6
+    assert {parent for parent, _ in members(study, 1)} == {0}
+    assert {optimizer for _, optimizer in members(study, 1)} == {"adam", "sgd"}
 
 
 def test_it_ends_after_its_generations() -> None:

@@ -22,12 +22,10 @@ from tuning_operator.api.strategies import MIHAOptions
 from tuning_operator.decisions.trials import EndState, Lineage
 from tuning_operator.search.strategies.ranking import ranked
 from tuning_operator.search.strategies.strategy import Answer, Nothing, PastTrial, Proposal, Stored
-from tuning_operator.search.strategies.variation import Variation
+from tuning_operator.search.strategies.variation import Variation, first_new
 
 _INDIVIDUAL, _CHOSEN = range(2)
 """Rungs of a cycle."""
-_TRIES = 20
-"""How often an individual is drawn that should be another one than those of its cycle."""
 
 
 class _Stage(NamedTuple):
@@ -78,10 +76,10 @@ class MIHA:
         """Return a variant of the net with one parameter changed, not one that the cycle has already if possible."""
         changed: Stored = net.parameters
         if others or not self._options.keep_unchanged:
-            for _ in range(_TRIES):
-                changed = self._mutated(net.parameters, random)
-                if all(changed != other.parameters for other in others):
-                    break
+            changed = first_new(
+                lambda: self._mutated(net.parameters, random),
+                lambda mutated: all(mutated != other.parameters for other in others),
+            )
         note = self._variation.changes(net.parameters, changed)
         return _going_on(_Stage(cycle, _INDIVIDUAL), net, changed, self._options.epochs_per_individual, note)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -16,10 +16,26 @@ from tuning_operator.search.reverse_log import reversed_value
 from tuning_operator.search.space import Space
 from tuning_operator.search.strategies.strategy import Stored
 
+Variant = TypeVar("Variant")
+
 _DRAWS = 100
 """How often a value is drawn that must be another one: of two equally likely ones, that fails less than ever."""
 _FACTORS = (0.8, 1.2)
 """By which numbers are perturbed, as in the paper on population-based training (Jaderberg et al., 2017)."""
+
+
+_VARIANTS = 100
+"""How often a variant is drawn that should be another one than there are."""
+
+
+def first_new(draw: Callable[[], Variant], is_new: Callable[[Variant], bool]) -> Variant:
+    """Return the first of what is drawn that is new; where a space has too few values for one, the last that is not."""
+    variant = draw()
+    for _ in range(_VARIANTS):
+        if is_new(variant):
+            break
+        variant = draw()
+    return variant
 
 
 class Variation:
