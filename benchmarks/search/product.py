@@ -77,7 +77,7 @@ class Product:
             for trial in new:
                 self._world.jobs.start(_job(trial.number))
                 lineage = trial.lineage
-                proposals.append(Proposal(trial.number, trial.parameters, lineage.parent, lineage.budget))
+                proposals.append(Proposal(trial.number, trial.parameters, lineage.source, lineage.budget))
             spec = self._world.resource.spec
             full = len(known.open) >= spec.parallelism or known.total >= spec.max_trials or known.exhausted
             looks_again = due is not None and due <= self.clock.now()

@@ -63,6 +63,13 @@ def test_a_child_goes_on_from_its_parents_directory_as_long_as_its_own_is_empty(
     assert child["TUNING_BUDGET"] == "27"
 
 
+def test_a_child_that_inherits_nothing_starts_afresh_and_then_goes_on_from_its_own_directory() -> None:
+    lineage = Lineage(parent=3, inherits=False)
+    assert "TUNING_RESUME_FROM" not in variables(pod(CHECKPOINTS, lineage=lineage))
+    again = variables(pod(CHECKPOINTS, attempt=2, lineage=lineage))
+    assert again["TUNING_RESUME_FROM"] == again["TUNING_CHECKPOINT_DIR"]
+
+
 def test_a_parent_that_began_anew_left_its_checkpoints_under_another_name() -> None:
     child = variables(pod(CHECKPOINTS, lineage=Lineage(parent=3, parent_attempt=4)))
     assert child["TUNING_RESUME_FROM"] == "/data/checkpoints/team-a/digits-11112222/3-4"

@@ -105,16 +105,17 @@ async def test_where_trials_go_on_from_others_all_stay_until_there_is_nothing_mo
     assert folders.unneeded(trials, (), may_be_parents=True) == [tmp_path / "0"]
 
 
-async def test_the_parents_of_open_trials_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inherits", [True, False])
+async def test_the_parents_of_open_trials_stay_where_these_go_on_from_them(tmp_path: Path, inherits: bool) -> None:
     """Nothing more is to be tried once the last child was asked for, but it has yet to start, or may be retried."""
     trials = FakeTrialRepository(spec(parallelism=2))
-    trials.points, trials.lineages = 3, {2: Lineage(parent=0)}
+    trials.points, trials.lineages = 3, {2: Lineage(parent=0, inherits=inherits)}
     await trials.ask(2)
     await trials.tell([Outcome(number, EndState.COMPLETE, number, "Complete", "", 1.0) for number in (0, 1)])
     await trials.ask(1)
     folders = CheckpointFolders(tmp_path)
     (tmp_path / "0").mkdir()
-    assert folders.unneeded(trials, (), may_be_parents=True) == []
+    assert folders.unneeded(trials, (), may_be_parents=True) == ([] if inherits else [tmp_path / "0"])
     await trials.tell([Outcome(2, EndState.COMPLETE, 2.0, "Complete", "", 1.0)])
     assert folders.unneeded(trials, (), may_be_parents=True) == [tmp_path / "0"]
 

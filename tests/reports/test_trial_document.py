@@ -58,7 +58,12 @@ def test_a_strategys_trial_says_where_it_comes_from() -> None:
         "rung": 1,
         "budget": 9,
         "note": "trial 1 was promoted",
+        "inherits": True,
     }
+    bred = OpenTrial(number=4, parameters={}, lineage=Lineage(parent=1, inherits=False, generation=1))
+    shown = trial_document(bred)["lineage"]
+    assert shown is not None
+    assert (shown["parent"], shown["inherits"]) == (1, False)
 
 
 def test_an_open_trial_says_how_far_it_is() -> None:

@@ -33,6 +33,8 @@ ANOTHER = replace(KEY, uid="another-uid")
         ("parent", 1),
         ("parent", "0"),
         ("parent_attempt", -1),
+        ("inherits", 0),
+        ("inherits", None),
         ("bracket", 2**31),
         ("rung", 0.5),
         ("generation", None),

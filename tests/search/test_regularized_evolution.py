@@ -22,7 +22,10 @@ def drafting(**options: Any) -> Drafting:
 
 def parent_of(study: Drafting, number: int) -> int:
     """Return whose child a trial is."""
-    return int(lineages(study)[number].note.split("child of trial ")[1].split(":")[0])
+    parent = lineages(study)[number].parent
+    assert parent is not None
+    assert lineages(study)[number].note.startswith(f"child of trial {parent}: ")
+    return parent
 
 
 def run(study: Drafting, trials: int) -> None:
@@ -37,7 +40,18 @@ def test_it_begins_with_random_trials_and_goes_on_with_children_that_start_afres
     run(study, 30)
     assert [lineage.generation for lineage in lineages(study)[:10]] == [0] * 10
     assert all((lineage.generation or 0) > 0 for lineage in lineages(study)[10:])
-    assert {(lineage.parent, lineage.budget) for lineage in lineages(study)} == {(None, None)}
+    assert {(lineage.source, lineage.budget) for lineage in lineages(study)} == {(None, None)}
+
+
+def test_a_child_shows_its_parent_and_has_a_seed_of_its_own() -> None:
+    study = drafting()
+    run(study, 12)
+    assert [lineage.parent for lineage in lineages(study)[:10]] == [None] * 10
+    for child in study.trials[10:]:
+        parent = study.trials[parent_of(study, child.number)]
+        assert child.user_attrs["tuning:parent"] == parent.number
+        assert child.user_attrs["tuning:inherits"] is False
+        assert child.user_attrs["tuning:seed"] != parent.user_attrs["tuning:seed"]
 
 
 def test_a_child_differs_in_one_parameter_at_least_and_says_in_which() -> None:

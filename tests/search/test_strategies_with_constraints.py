@@ -17,6 +17,8 @@ PARAMETERS: tuple[Mapping[str, Any], ...] = (
 )
 
 
+NO_CHANGE = "no change that was drawn meets `constraints`"
+
 STRATEGY = pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -63,7 +65,7 @@ def test_where_no_change_meets_them_the_net_goes_on_unchanged() -> None:
     study.tell_trial(0, 0.5)
     assert len(study.ask(4)) == 4
     assert all(trial.params == start for trial in study.trials)
-    assert lineages(study)[1].note == "no change that was drawn meets `constraints`"
+    assert lineages(study)[1].note == NO_CHANGE
     assert (lineages(study)[1].parent, lineages(study)[1].budget) == (0, 5)
     assert study.trials[1].user_attrs["tuning:seed"] == study.trials[0].user_attrs["tuning:seed"]
 
@@ -75,3 +77,4 @@ def test_where_no_child_meets_them_a_random_trial_is_run() -> None:
         study.ask(1)
         study.tell_trial(number, 0.5)
     assert all(trial.params["a"] == trial.params["b"] for trial in study.trials)
+    assert {(lineage.parent, lineage.note) for lineage in lineages(study)[2:]} == {(None, NO_CHANGE)}

@@ -131,7 +131,7 @@ def _labels(study: StudyKey, trial: OpenTrial) -> dict[str, str]:
 
 
 def _parent_label(trial: OpenTrial) -> dict[str, str]:
-    return {} if trial.lineage.parent is None else {PARENT_LABEL: str(trial.lineage.parent)}
+    return {} if trial.lineage.source is None else {PARENT_LABEL: str(trial.lineage.source)}
 
 
 def _queue_labels(queue: Queue | None) -> dict[str, str]:

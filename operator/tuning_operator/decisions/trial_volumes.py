@@ -26,8 +26,8 @@ def checkpoint_dir(study: StudyKey, spec: StudySpec, trial: OpenTrial) -> str | 
 def resume_from(study: StudyKey, spec: StudySpec, trial: OpenTrial) -> str | None:
     """Return where a trial goes on from whose own directory is empty: from its parent, in every attempt."""
     lineage = trial.lineage
-    if lineage.parent is not None:
-        return _directory(study, spec, lineage.parent, lineage.parent_attempt)
+    if lineage.source is not None:
+        return _directory(study, spec, lineage.source, lineage.parent_attempt)
     return checkpoint_dir(study, spec, trial) if trial.attempt > trial.earlier.first else None
 
 

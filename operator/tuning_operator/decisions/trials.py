@@ -49,7 +49,9 @@ class Lineage:
     """Where a trial of a strategy comes from, and how far it goes."""
 
     parent: int | None = None
-    """The trial from whose checkpoint it goes on; None: it starts afresh."""
+    """The trial that it descends from; None: it has new parameters."""
+    inherits: bool = True
+    """Whether it goes on from its parent's checkpoint; else it starts afresh, with parameters like its parent's."""
     parent_attempt: int = 1
     """The parent's first attempt, which its directory is named after."""
     generation: int | None = None
@@ -60,6 +62,11 @@ class Lineage:
     """Its last step, those of its ancestors counted; None: the trainer decides."""
     note: str = ""
     """How it differs from its parent, as a sentence."""
+
+    @property
+    def source(self) -> int | None:
+        """The trial from whose checkpoint it goes on; None: it starts afresh."""
+        return self.parent if self.inherits else None
 
 
 NO_LINEAGE = Lineage()

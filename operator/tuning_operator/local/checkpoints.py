@@ -46,7 +46,7 @@ class CheckpointFolders:
             return []
         best = history.best
         needed = {job.trial for job in jobs if job.is_active} | ({best.number} if best else set())
-        needed |= {trial.lineage.parent for trial in history.open if trial.lineage.parent is not None}
+        needed |= {trial.lineage.source for trial in history.open if trial.lineage.source is not None}
         numbers = [int(path.name) for path in self._root.glob("[0-9]*") if path.name.isdecimal()]
         return [self.of(trial) for trial in numbers if trial not in needed and trials.finished(trial) is not None]
 

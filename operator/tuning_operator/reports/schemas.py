@@ -169,7 +169,8 @@ _TRIAL_PAGE = _object(
 
 _LINEAGE = _object(
     {
-        "parent": {"type": ["integer", "null"], "description": "The trial from whose checkpoint it goes on."},
+        "parent": {"type": ["integer", "null"], "description": "The trial that it descends from."},
+        "inherits": {"type": "boolean", "description": "Whether it goes on from its parent's checkpoint."},
         "generation": {"type": ["integer", "null"]},
         "bracket": {"type": ["integer", "null"]},
         "rung": {"type": ["integer", "null"]},

@@ -62,7 +62,7 @@ def _lineage(lineage: Lineage) -> Document | None:
     if lineage == NO_LINEAGE:
         return None
     names = ("parent", "generation", "bracket", "rung", "budget", "note")
-    return {name: getattr(lineage, name) for name in names}
+    return {**{name: getattr(lineage, name) for name in names}, "inherits": lineage.source is not None}
 
 
 def _ending(trial: FinishedTrial) -> Document:

@@ -214,6 +214,14 @@ def text(attrs: Mapping[str, Any], name: str, default: str | None = None) -> str
     return value
 
 
+def flag(attrs: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    """Return whether something is so; raises `Unreadable`."""
+    value = attrs.get(name, default)
+    if not isinstance(value, bool):
+        raise _unreadable(name, value)
+    return value
+
+
 def seconds(attrs: Mapping[str, Any], name: str, default: float | None = None) -> float:
     """Return a time or a number of seconds; raises `Unreadable`."""
     value = attrs.get(name, default)

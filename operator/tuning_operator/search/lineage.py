@@ -9,7 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from tuning_operator.decisions.trials import NO_LINEAGE, Lineage
-from tuning_operator.search.attributes import MOST_ATTEMPTS, text, whole
+from tuning_operator.search.attributes import MOST_ATTEMPTS, flag, text, whole
 
 _LARGEST = 2**31 - 1
 _PREFIX = "tuning:"
@@ -28,6 +28,7 @@ def lineage_of(trial: FrozenTrial) -> Lineage:
     attrs = trial.user_attrs
     return Lineage(
         parent=_number(attrs, "parent", trial.number - 1),
+        inherits=flag(attrs, _PREFIX + "inherits", default=True),
         parent_attempt=_number(attrs, "parent_attempt", MOST_ATTEMPTS) or 1,
         note=text(attrs, _PREFIX + _NOTE, ""),
         **{name: _number(attrs, name, _LARGEST) for name in _NUMBERS},

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import Direction
-from tuning_operator.decisions.trials import EndState
+from tuning_operator.decisions.trials import EndState, Lineage
 from tuning_operator.search.attributes import SEED, trial_attributes
 from tuning_operator.search.feasibility import violation_in
 from tuning_operator.search.lineage import lineage_of, written_lineage
@@ -90,10 +90,10 @@ class Proposing:
         lineage = proposal.lineage
         if proposal.configuration is not None:
             return self._configuration(proposal.configuration, written_lineage(lineage))
-        if lineage.parent is None:
-            anything = Descent({}, written_lineage(replace(lineage, note=_NO_CHANGE)))
-            return Descent(proposal.parameters, written_lineage(lineage), anything)
-        parent = self._trials[lineage.parent]
+        if lineage.source is None:
+            anything = Lineage(generation=lineage.generation, budget=lineage.budget, note=_NO_CHANGE)
+            return Descent(proposal.parameters, written_lineage(lineage), Descent({}, written_lineage(anything)))
+        parent = self._trials[lineage.source]
         known = trial_attributes(parent.user_attrs)
         lineage = replace(lineage, parent_attempt=known.earlier.first)
         unchanged = {**written_lineage(replace(lineage, note=_NO_CHANGE)), SEED: known.seed}

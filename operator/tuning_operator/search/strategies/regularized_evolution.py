@@ -20,6 +20,7 @@ from tuning_operator.search.strategies.variation import Variation
 class RegularizedEvolution:
     """Starts with random trials and goes on with children of those that have ended; there is no barrier after that.
 
+    A child has its parent's parameters but for those that were mutated, and trains from the beginning.
     A pruned trial is a member of the population, the worst one.
     """
 
@@ -49,7 +50,8 @@ class RegularizedEvolution:
         child = self._variation.fitting(self._mutated(parent.parameters, random))
         assert parent.lineage.generation is not None
         note = f"child of trial {parent.number}: {self._variation.changes(parent.parameters, child)}"
-        return Proposal(Lineage(generation=parent.lineage.generation + 1, note=note), child)
+        lineage = Lineage(parent=parent.number, inherits=False, generation=parent.lineage.generation + 1, note=note)
+        return Proposal(lineage, child)
 
     def _mutated(self, parameters: Stored, random: np.random.Generator) -> Stored:
         names = self._variation.changeable(parameters)
