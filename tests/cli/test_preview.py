@@ -55,6 +55,15 @@ def test_a_schedule_counts_the_steps_of_all_runs(workplace: Workplace) -> None:
     assert json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)["plannedEpochs"] == 150
 
 
+def test_enqueued_trials_that_are_not_planned_are_named(workplace: Workplace) -> None:
+    enqueue = [{"x": 0.1 * number} for number in range(3)]
+    workplace.write(study_document(search={"enqueue": enqueue}, maxTrials=2, parallelism=1))
+    called = workplace.call("preview", "study.yaml", "--suggestions", "0")
+    assert "3 trials" in called.out
+    assert "`search.enqueue[2]` is not planned to be run" in called.out
+    assert json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)["enqueuedPlanned"] == 2
+
+
 def test_iterations_of_a_schedule_are_shown_once(workplace: Workplace) -> None:
     options = {"maxResource": 9, "iterations": 1000}
     document = study_document(search={"sampler": {"name": "SynchronousHyperband", "options": options}})

@@ -24,6 +24,7 @@ from tuning_operator.cli.schedule_view import schedule_document, schedule_facts
 from tuning_operator.cli.tables import pairs_table
 from tuning_operator.cli.theme import FAINT
 from tuning_operator.cli.trial_rows import TrialRow
+from tuning_operator.decisions.enqueued import planned_enqueued, warnings_of_enqueued
 from tuning_operator.decisions.gpus import gpus_of_trial, gpus_requested
 from tuning_operator.decisions.planned_trainings import planned_trainings, planned_trials
 from tuning_operator.search.feasible_points import SAMPLE, feasible_share
@@ -51,6 +52,7 @@ def preview_document(
         **schedule_document(spec),
         "parameters": [parameter.to_document() for parameter in spec.parameters],
         "defineByRun": spec.define_by_run,
+        "enqueuedPlanned": planned_enqueued(spec),
         "constraints": spec.constraints,
         "feasibleShare": feasible_share(spec) if spec.constraints else 1.0,
         "warmStart": warm_start,
@@ -94,9 +96,14 @@ def _facts(spec: StudySpec, size: int | None, warm_start: str) -> dict[str, str 
         **_brackets(search.pruner.parsed_options()),
         **_constraints(spec),
         "seed": "none: each study differs" if search.seed is None else str(search.seed),
-        "enqueued": plural(len(search.enqueue), "trial") if search.enqueue else "none",
+        "enqueued": _enqueued(spec),
         **({"warm start": warm_start.replace("; ", "\n")} if warm_start else {}),
     }
+
+
+def _enqueued(spec: StudySpec) -> str:
+    count = len(spec.search.enqueue)
+    return "\n".join([plural(count, "trial"), *warnings_of_enqueued(spec)]) if count else "none"
 
 
 def _trainings(spec: StudySpec, size: int | None) -> str:

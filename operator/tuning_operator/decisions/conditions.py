@@ -10,6 +10,7 @@ from typing import Literal
 
 from tuning_operator.api.status import Condition, ConditionType, Phase
 from tuning_operator.api.stopping import Suspension
+from tuning_operator.decisions.enqueued import warnings_of_enqueued
 from tuning_operator.decisions.hold_ups import held_up_jobs
 from tuning_operator.decisions.planned_trainings import warnings_of_cost
 from tuning_operator.decisions.snapshot import Snapshot
@@ -109,7 +110,11 @@ def _accepted(snapshot: Snapshot) -> Claim:
     if snapshot.refusal:
         return Claim(False, "InvalidSpec", snapshot.refusal)
     known = f"; warm start: {snapshot.history.warm_start}" if snapshot.history.warm_start else ""
-    warnings = [*snapshot.warnings, *warnings_of_cost(snapshot.spec, snapshot.history.size)]
+    warnings = [
+        *snapshot.warnings,
+        *warnings_of_cost(snapshot.spec, snapshot.history.size),
+        *warnings_of_enqueued(snapshot.spec),
+    ]
     if warnings:
         return Claim(True, "ValidWithWarnings", "; ".join(warnings) + known)
     return Claim(True, "Valid", f"the study can be run as it is written{known}")
