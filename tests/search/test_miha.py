@@ -165,7 +165,7 @@ def test_failed_individuals_are_losers_and_without_any_other_the_net_goes_on_unc
         study.tell_trial(number, None, TrialState.FAIL)
     study.ask(1)
     chosen = lineages(study)[5]
-    assert (chosen.parent, chosen.budget, chosen.note) == (0, 7, "no individual was complete")
+    assert (chosen.parent, chosen.budget, chosen.note) == (0, 7, "no individual was complete with a finite value")
     assert study.trials[5].params == START
 
 

@@ -97,7 +97,7 @@ class MIHA:
     ) -> Proposal:
         """Return the net that the cycle leads to."""
         if not best_first:
-            return self._fixing(cycle, net, net.parameters, "no individual was complete")
+            return self._fixing(cycle, net, net.parameters, "no individual was complete with a finite value")
         fittest = best_first[0]
         why = f"trial {fittest.number} was the fittest"
         if len(best_first) == 1 or not self._options.crossover:
