@@ -26,6 +26,8 @@ OBJECTIVES = (
     {"metric": "size", "direction": "Minimize", "reduce": "Mean"},
 )
 
+UNITS = {"name": "units", "type": "Float", "low": 0, "high": 100}
+
 
 def _spec(sampler: str = "Random", constraints: tuple[dict[str, Any], ...] = (), **fields: Any) -> StudySpec:
     return StudySpec.model_validate(
@@ -153,6 +155,27 @@ async def test_samplers_search_by_several_objectives_and_constraints_the_same_af
     without = await _search(sqlite_world, KEY, spec, restarts=False)
     assert len({str(parameters) for parameters in without}) > 10
     assert await _search(sqlite_world, replace(KEY, uid="another"), spec, restarts=True) == without
+
+
+async def test_gp_tells_bounds_apart_in_a_study_that_is_loaded_anew(sqlite_world: DatabaseWorld) -> None:
+    pytest.importorskip("torch", reason="GP needs PyTorch")
+    bounds = ({"metric": "size", "max": 30}, {"metric": "latency", "max": 5})
+    document = {**_spec("GP", bounds, options={"nStartupTrials": 4}).to_document(), "parameters": [UNITS]}
+    document["objectives"] = document["objectives"][:1]
+    spec = StudySpec.model_validate(document)
+    suggested = []
+    for loaded_anew in (False, True):
+        key = replace(KEY, uid=f"uid-{loaded_anew}")
+        repository = await sqlite_world.repositories.open(key, spec)
+        for number in range(5):
+            if loaded_anew and number == 3:  # as after a restart, with the same search process: PyTorch takes seconds
+                await sqlite_world.repositories.close(key.uid)
+                repository = await sqlite_world.repositories.open(key, spec)
+            (trial,) = await repository.ask(1)
+            units = float(trial.parameters["units"])
+            await _complete(repository, number, {"accuracy": units, "size": units, "latency": units / 20})
+        suggested.append([trial.parameters for trial in repository.trials(-1, 9)])
+    assert suggested[0] == suggested[1]
 
 
 async def _search(world: DatabaseWorld, key: StudyKey, spec: StudySpec, restarts: bool) -> list[dict[str, Any]]:

@@ -132,7 +132,9 @@ class Asking:
         strategy, direction = make_strategy(search.sampler, self._space), spec.objective.direction
         self._proposing = None if strategy is None else Proposing(strategy, self._enqueued, direction, self._seed)
         warm = [as_first_generation(trial, self._sampler) for trial in past.warm]
-        self._seen = SeenTrials(past.name, past.directions, past.notes, self._space.reversed, warm)
+        self._seen = SeenTrials(
+            past.name, past.directions, past.notes, self._space.reversed, warm, spec.metric_constraints
+        )
         self._study = optuna.load_study(study_name=past.name, storage=self._seen, sampler=self._sampler)
         self._unseen: list[tuple[int, int, FrozenTrial]] = []
         """Trials that have ended, by the first one that may know of it, and their own numbers: a heap."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.trial import FrozenTrial
 
+from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.feasibility import excesses, total_violation
 from tuning_operator.decisions.trial_value import known_values
@@ -40,6 +41,16 @@ def violation_in(trial: FrozenTrial) -> float:
     """Return how far a trial that has ended is beyond the bounds of metrics, all added up; 0: it keeps them."""
     stored = (excess for name, excess in trial.system_attrs.items() if name.startswith(_PREFIX))
     return total_violation(excess if isinstance(excess, int | float) else math.nan for excess in stored)
+
+
+def in_order(system_attrs: Mapping[str, Any], constraints: Sequence[MetricConstraint]) -> dict[str, Any]:
+    """Return a trial's system attributes with its excesses in the order of the study's bounds.
+
+    GP tells bounds apart by their place alone, and databases return attributes in any order.
+    """
+    names = [f"{_PREFIX}{bound}" for bound in excesses({}, constraints)]
+    ordered = {name: system_attrs[name] for name in names if name in system_attrs}
+    return {name: value for name, value in system_attrs.items() if name not in ordered} | ordered
 
 
 def without_constraints(system_attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.search.attributes import complete_runs_mean
-from tuning_operator.search.feasibility import without_constraints
+from tuning_operator.search.feasibility import in_order, without_constraints
 from tuning_operator.search.reverse_log import ReversedRange, backwards, forwards
 
 _STUDY_ID = 0
@@ -21,9 +22,10 @@ _STUDY_ID = 0
 class SeenTrials(InMemoryStorage):
     """A storage for Optuna with one study, in which a sampler makes trials that nobody has asked for yet.
 
-    What is stored and what is seen differ in three ways: a trial that ended runs until its result is told here,
-    parameters on a reverse scale run backwards, and a trial that was pruned when some of its runs were complete has
-    their mean as its value. Trials that the database has keep their ids, those that are made here have negative ones.
+    What is stored and what is seen differ in four ways: a trial that ended runs until its result is told here,
+    parameters on a reverse scale run backwards, bounds of metrics are in the order of the study, and a trial that was
+    pruned when some of its runs were complete has their mean as its value. Trials that the database has keep their ids,
+    those that are made here have negative ones.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class SeenTrials(InMemoryStorage):
         notes: Mapping[str, Any],
         ranges: Mapping[str, ReversedRange],
         warm: Sequence[FrozenTrial] = (),
+        bounds: Sequence[MetricConstraint] = (),
     ) -> None:
         """`notes` are the study's system attributes; `ranges` run backwards, by parameter, as samplers see them.
 
@@ -43,6 +46,7 @@ class SeenTrials(InMemoryStorage):
         self._study = self._studies[_STUDY_ID]
         self._study.system_attrs = dict(notes)
         self._ranges = ranges
+        self._bounds = bounds
         self._new_notes: dict[str, Any] = {}
         self._first = 0
         for trial in warm:
@@ -113,9 +117,11 @@ class SeenTrials(InMemoryStorage):
     def _seen(self, trial: FrozenTrial) -> FrozenTrial:
         seen = backwards(trial, self._ranges)
         mean = complete_runs_mean(trial.user_attrs) if trial.state is TrialState.PRUNED else None
-        if self._first or mean is not None:
+        if self._first or self._bounds or mean is not None:
             seen = copy.copy(seen)
             seen.number += self._first
+        if self._bounds:
+            seen.system_attrs = in_order(seen.system_attrs, self._bounds)
         if mean is not None:
             seen.state, seen.values = TrialState.COMPLETE, [mean]
         return seen
