@@ -60,15 +60,6 @@ def _metrics(spec: StudySpec) -> str | None:
     return None
 
 
-def _metric_constraints(spec: StudySpec) -> str | None:
-    if spec.search.sampler.name is SamplerName.GP and spec.search.warm_start and spec.metric_constraints:
-        return (
-            "GP can't learn from `search.warmStart` with `metricConstraints`, for which those trials have no "
-            "values; take TPE, NSGAII or NSGAIII, or remove one of the two"
-        )
-    return None
-
-
 def _objectives(spec: StudySpec) -> str | None:
     return why_not_together(len(spec.objectives), spec.search, spec.stopping)
 
@@ -184,7 +175,6 @@ def _repeated(names: Iterable[str]) -> str | None:
 
 _CHECKS: Sequence[Callable[[StudySpec], str | None]] = (
     _metrics,
-    _metric_constraints,
     _objectives,
     _something_to_search,
     _parameters,

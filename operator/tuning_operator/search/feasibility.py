@@ -32,6 +32,11 @@ def constraint_attrs(outcome: Outcome, trial: TrialProgress) -> dict[str, float]
     return {f"{_PREFIX}{bound}": excess for bound, excess in excesses(values, constraints).items()}
 
 
+def attr_names(constraints: Sequence[MetricConstraint]) -> list[str]:
+    """Return the names of the system attributes of a trial's excesses, in the order of the bounds."""
+    return [f"{_PREFIX}{bound}" for bound in excesses({}, constraints)]
+
+
 def keeps_bounds(trial: FrozenTrial) -> bool:
     """Return whether a complete trial is within all bounds of metrics."""
     return violation_in(trial) == 0
@@ -48,8 +53,7 @@ def in_order(system_attrs: Mapping[str, Any], constraints: Sequence[MetricConstr
 
     GP tells bounds apart by their place alone, and databases return attributes in any order.
     """
-    names = [f"{_PREFIX}{bound}" for bound in excesses({}, constraints)]
-    ordered = {name: system_attrs[name] for name in names if name in system_attrs}
+    ordered = {name: system_attrs[name] for name in attr_names(constraints) if name in system_attrs}
     return {name: value for name, value in system_attrs.items() if name not in ordered} | ordered
 
 

@@ -77,9 +77,9 @@ class StudyHistory:
                 self._open[trial.number] = self._progress(trial)
         self._tally = Tally(self._record.objectives, self._record.metric_constraints)
         self._tally.add_all(finished)
-        self._warm = warm_trials(
-            self._storage.get_study_system_attrs(study_id).get(WARM_START), self._space, len(self._record.objectives)
-        )
+        known = self._storage.get_study_system_attrs(study_id).get(WARM_START)
+        record = self._record
+        self._warm = warm_trials(known, self._space, len(record.objectives), record.metric_constraints)
         self._active = active_time(self._storage.get_study_user_attrs(study_id))
         stored = StoredReports(self.reports_uid)
         with self._database.reading() as connection:

@@ -17,6 +17,7 @@ from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.search.naming import as_sent, is_same_kind
 from tuning_operator.search.space import distribution
+from tuning_operator.search.warm_bounds import Bounds
 from tuning_operator.search.warm_sources import Result, cell_value, finite
 
 _SHOWN_REASONS = 3
@@ -32,14 +33,17 @@ class FittingTrial:
     """Of the study's objectives."""
     named: Mapping[str, tuple[NamedParameter, ParameterValue]]
     """What the study's code may name besides, as it was in the trial, with its value."""
+    excesses: Sequence[float] = ()
+    """Beyond the study's bounds of metrics."""
 
 
 class Fitting:
     """Takes trials of a source into a space, and counts what keeps the others out."""
 
-    def __init__(self, parameters: Sequence[Parameter], *, is_text: bool, by_run: bool) -> None:
+    def __init__(self, parameters: Sequence[Parameter], bounds: Bounds, *, is_text: bool, by_run: bool) -> None:
         self._parameters = parameters
         self._own = {parameter.name for parameter in parameters}
+        self._bounds = bounds
         self._is_text = is_text
         self._by_run = by_run
         self._nameable: dict[tuple[str, int], tuple[NamedParameter | None, BaseDistribution]] = {}
@@ -60,7 +64,7 @@ class Fitting:
         if problem:
             self._problems[problem] += 1
             return None
-        return FittingTrial(fitting, list(values), named)
+        return FittingTrial(fitting, list(values), named, self._bounds.excesses(result, values))
 
     def _fitting(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         """Return a trial's parameters in this space, and which of them does not fit."""
@@ -104,7 +108,7 @@ class Fitting:
         if self._unknown:
             names = ", ".join(f"`{str(name)[:64]}`" for name in sorted(self._unknown, key=str)[:_SHOWN_REASONS])
             parts.append(f" (not a parameter here: {names}{' …' if len(self._unknown) > _SHOWN_REASONS else ''})")
-        return "".join(parts)
+        return "".join([*parts, self._bounds.report()])
 
 
 def named_parameter(name: str, kind: BaseDistribution) -> NamedParameter | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from tuning_operator.api.warm_start import WarmStart
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.search import tables
-from tuning_operator.search.attributes import created_at
+from tuning_operator.search.attributes import METRICS, created_at
 from tuning_operator.search.custody import goes_with_its_object, owner_of
 from tuning_operator.search.loading import load_trials, study_attrs
 from tuning_operator.search.space import Space
@@ -42,6 +42,10 @@ class Result:
     """Parameters as Optuna has them."""
     kinds: Mapping[str, BaseDistribution] = field(default_factory=dict)
     """What these could have been; a table says nothing of that."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """What is known of the metrics that have bounds in the study that reads."""
+    excesses: Mapping[str, float] = field(default_factory=dict)
+    """How far it was beyond constraints of its own study, by their names; Optuna numbers those that have none."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,11 @@ def _may_read(name: str, system_attrs: Mapping[str, Any], study: StudyKey, owner
     return is_near and not goes_with_its_object(system_attrs)
 
 
-def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
-    """Read a study; `key` is whose sake it is read for. Raises `StorageDamaged`."""
+def read_study(connection: Connection, study_id: int, key: StudyKey, bounded: Collection[str] = ()) -> Source:
+    """Read a study; `key` is whose sake it is read for, `bounded` that one's metrics with bounds.
+
+    Raises `StorageDamaged`.
+    """
     attrs = study_attrs(connection, tables.study_system_attributes, study_id)
     columns = tables.study_directions.c
     query = select(columns.direction).where(columns.study_id == study_id).order_by(columns.objective)
@@ -93,7 +100,7 @@ def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
     space = Space(read_record(key, study_id, attrs).parameters) if is_tuning_study(attrs) else None
     try:
         trials = [
-            _result(trial, space)
+            _result(trial, space, metrics or (), bounded)
             for trial in load_trials(connection, study_id, _before_newest(connection, study_id), curves=False)
             if trial.state is TrialState.COMPLETE and len(trial.values or ()) == len(directions)
         ]
@@ -104,11 +111,24 @@ def read_study(connection: Connection, study_id: int, key: StudyKey) -> Source:
     return Source(metrics, directions, trials)
 
 
-def _result(trial: FrozenTrial, space: Space | None) -> Result:
-    """Return a trial of a TuningStudy, whose space is given, or of somebody else's."""
+def _result(trial: FrozenTrial, space: Space | None, metrics: Sequence[str], bounded: Collection[str]) -> Result:
+    """Return a trial of a TuningStudy, whose space is given, or of somebody else's.
+
+    Notebooks keep what else they measure in user attributes, and what code calls a constraint is a metric here.
+    """
     stored = trial.params
     parameters = stored if space is None else {**space.typed(stored), **space.undeclared(stored)}
-    return Result(parameters, trial.values, stored, trial.distributions)
+    if not bounded:
+        return Result(parameters, trial.values, stored, trial.distributions)
+    said, kept = _numbers(trial.constraints), trial.user_attrs.get(METRICS)
+    values = dict(zip(metrics, trial.values, strict=bool(metrics)))
+    measured = {**trial.user_attrs, **said, **(kept if isinstance(kept, dict) else {}), **values}
+    known = _numbers({name: measured[name] for name in bounded if name in measured})
+    return Result(parameters, trial.values, stored, trial.distributions, known, said)
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items() if type(value) in (int, float)}
 
 
 def _before_newest(connection: Connection, study_id: int) -> int:
@@ -119,8 +139,11 @@ def _before_newest(connection: Connection, study_id: int) -> int:
     return -1 if oldest is None else oldest
 
 
-def read_csv(text: str, metrics: Sequence[str]) -> Source:
-    """Read a table; `metrics` are the objectives. Raises `ValueError` with the rest of a sentence."""
+def read_csv(text: str, metrics: Sequence[str], bounded: Collection[str] = ()) -> Source:
+    """Read a table; `metrics` are the objectives, `bounded` metrics with bounds.
+
+    Raises `ValueError` with the rest of a sentence.
+    """
     try:
         header, *rows = csv.reader(text.strip().splitlines() or [""], skipinitialspace=True)
     except csv.Error as error:
@@ -131,10 +154,12 @@ def read_csv(text: str, metrics: Sequence[str]) -> Source:
     missing = [metric for metric in metrics if metric not in columns]
     if missing:
         raise ValueError(f"has no column `{missing[0]}`, which is the objective; its first line names the columns")
-    return Source(metrics, [], list(_rows(columns, rows, metrics)))
+    return Source(metrics, [], list(_rows(columns, rows, metrics, bounded)))
 
 
-def _rows(columns: Sequence[str], rows: Sequence[Sequence[str]], metrics: Sequence[str]) -> Iterator[Result]:
+def _rows(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], metrics: Sequence[str], bounded: Collection[str]
+) -> Iterator[Result]:
     for number, row in enumerate(rows, 2):
         if not row:
             continue
@@ -147,7 +172,11 @@ def _rows(columns: Sequence[str], rows: Sequence[Sequence[str]], metrics: Sequen
             values = [float(cells.pop(metric)) for metric in metrics]
         except (KeyError, ValueError):
             raise ValueError(f"has no number as the objective in line {number}") from None
-        yield Result(cells, values)
+        try:
+            known = {metric: float(cells.pop(metric)) for metric in bounded if metric in cells}
+        except ValueError:
+            raise ValueError(f"has no number as a metric with bounds in line {number}") from None
+        yield Result(cells, values, metrics=known)
 
 
 def finite(values: Sequence[float]) -> bool:

@@ -6,7 +6,7 @@ They are no trials of the study: they have no number, and only its sampler sees 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.named_parameters import NamedParameter
 from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
@@ -21,12 +22,16 @@ from tuning_operator.api.warm_start import WarmStart
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.search.database import Database
+from tuning_operator.search.feasibility import attr_names
 from tuning_operator.search.space import Space, distribution, stored_values
+from tuning_operator.search.warm_bounds import Bounds
 from tuning_operator.search.warm_fitting import Fitting, FittingTrial, of_one_kind
 from tuning_operator.search.warm_sources import MAX_TRIALS, Source, find_source, finite, read_csv, read_study
 
 WARM_START = "tuning:warm_start"
 """A system attribute of a study."""
+_EXCESSES = "excesses"
+"""Of that: how far each trial is beyond each bound of metrics, in the study's order."""
 
 _FIRST_ID = -(10**9)
 """Samplers note ids of trials: these stay the same over restarts and are nobody else's."""
@@ -62,13 +67,15 @@ def read_warm_start(database: Database, study: StudyKey, owner: str, spec: Study
         return None
     taken: list[FittingTrial] = []
     report = []
+    objectives = [objective.metric for objective in spec.objectives]
     for index, warm_start in enumerate(spec.search.warm_start):
         try:
-            source = _read(database, warm_start, study, owner, [objective.metric for objective in spec.objectives])
+            source = _read(database, warm_start, study, owner, spec)
             values_of = _picked(source, spec)
         except ValueError as problem:
             raise InvalidStudy([f"`search.warmStart[{index}]`: {warm_start} {problem}"]) from None
-        fitting = Fitting(spec.parameters, is_text=warm_start.csv is not None, by_run=spec.define_by_run)
+        bounds = Bounds(objectives, spec.metric_constraints)
+        fitting = Fitting(spec.parameters, bounds, is_text=warm_start.csv is not None, by_run=spec.define_by_run)
         found = (fitting.taken(result, values_of(result.values)) for result in source.trials)
         some = [trial for trial in found if trial is not None]
         report.append(f"{len(some)} of {len(source.trials)} complete trials of {warm_start} are used{fitting.report()}")
@@ -92,11 +99,16 @@ def _written(trials: Sequence[FittingTrial]) -> dict[str, Any]:
         if trial.named:
             lines[-1].append([[places[id(parameter)], value] for parameter, value in trial.named.values()])
     named = [parameter.to_document() for parameter in parameters.values()]
-    return {"trials": lines, **({"named": named} if named else {})}
+    excesses = [trial.excesses for trial in trials]
+    return {
+        "trials": lines,
+        **({"named": named} if named else {}),
+        **({_EXCESSES: excesses} if any(excesses) else {}),
+    }
 
 
-def warm_trials(stored: Any, space: Space, count: int) -> WarmTrials:
-    """Return what an attribute holds, for a study of `count` objectives.
+def warm_trials(stored: Any, space: Space, count: int, constraints: Sequence[MetricConstraint] = ()) -> WarmTrials:
+    """Return what an attribute holds, for a study of `count` objectives and these bounds of metrics.
 
     Raises
     ------
@@ -112,7 +124,20 @@ def warm_trials(stored: Any, space: Space, count: int) -> WarmTrials:
     trials = [_frozen(number, line, space, named) for number, line in enumerate(stored["trials"])]
     if any(len(trial.values) != count or not finite(trial.values) for trial in trials):
         raise ValueError(f"a trial of `{WARM_START}` has not {count} finite values")
+    for trial, excesses in zip(trials, _excesses(stored, len(trials), constraints), strict=True):
+        trial.system_attrs = excesses
     return WarmTrials(trials, stored["report"])
+
+
+def _excesses(
+    stored: Mapping[str, Any], trials: int, constraints: Sequence[MetricConstraint]
+) -> list[dict[str, float]]:
+    """Return each trial's attributes of its bounds; earlier versions took all trials to keep them, and wrote none."""
+    names = attr_names(constraints)
+    lists = [[float(excess) for excess in each] for each in stored.get(_EXCESSES, [[0.0] * len(names)] * trials)]
+    if not all(map(finite, lists)):
+        raise ValueError(f"an excess of `{WARM_START}` is not finite")
+    return [dict(zip(names, each, strict=True)) for each in lists]
 
 
 def _frozen(
@@ -142,14 +167,15 @@ def _frozen(
     return trial
 
 
-def _read(database: Database, warm_start: WarmStart, study: StudyKey, owner: str, metrics: Sequence[str]) -> Source:
+def _read(database: Database, warm_start: WarmStart, study: StudyKey, owner: str, spec: StudySpec) -> Source:
+    bounded = [constraint.metric for constraint in spec.metric_constraints]
     if warm_start.csv is not None:
-        return read_csv(warm_start.csv, metrics)
+        return read_csv(warm_start.csv, [objective.metric for objective in spec.objectives], bounded)
     with database.reading() as connection:
         study_id = find_source(connection, warm_start, study, owner)
         if study_id is None:
             raise ValueError("is not in the storage, or not for this namespace; correct the name, or remove it")
-        return read_study(connection, study_id, study)
+        return read_study(connection, study_id, study, bounded)
 
 
 def _picked(source: Source, spec: StudySpec) -> Any:
