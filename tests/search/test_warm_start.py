@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -235,44 +234,12 @@ async def test_values_without_names_must_have_the_same_directions(sqlite_world: 
     assert "has no values of `accuracy` but of loss" in unknown
 
 
-async def test_a_table_as_optuna_writes_it_is_read(sqlite_world: DatabaseWorld) -> None:
-    table = (
-        "number,value,params_x,params_y,params_units,params_kind,state\n"
-        "0,0.5,0.25,0.5,3.0,a,COMPLETE\n1,0.6,0.25,0.5,3,True,COMPLETE\n2,0.7,0.25,0.5,3,true,COMPLETE\n"
-        "3,,0.25,0.5,3,a,FAIL\n4,0.7,0.25,0.5,3,1,COMPLETE\n"
-    )
-    sqlite_world.spec = _spec({"csv": table})
-    study = await sqlite_world.open()
-    assert study.history().warm_start == (
-        "3 of 4 complete trials of the CSV are used (left out: `kind` lies outside of its values in 1) "
-        "(not a parameter here: `number`)"
-    )
-    assert [study._space.typed(trial.params)["kind"] for trial in study._warm.trials] == ["a", True, 1]
-
-
 async def test_a_gaussian_process_gets_no_more_than_it_can_bear(sqlite_world: DatabaseWorld) -> None:
     header, *rows = CSV.splitlines()
     sqlite_world.spec = _spec({"csv": "\n".join([header, *rows * 30])}, sampler={"name": "GP"})
     study = await sqlite_world.open()
     assert len(study._warm.trials) == 500
     assert study.history().warm_start.endswith("only the newest 500 of them all, for more would make asking slow")
-
-
-@pytest.mark.parametrize(
-    ("table", "problem"),
-    [
-        ("x,y\n1,2\n", "has no column `accuracy`"),
-        ("x,accuracy\n1,2,3\n", "has 3 cells in line 2 and 2 names of columns"),
-        ("x,accuracy\n1,good\n", "has no number as the objective in line 2"),
-        ("x,accuracy\n1,\n", "has no number as the objective in line 2"),
-        (" ", "has no column `accuracy`"),
-        ('x,accuracy\n"1,2\n', "has"),
-    ],
-)
-async def test_a_table_that_is_none_is_refused(sqlite_world: DatabaseWorld, table: str, problem: str) -> None:
-    refusal = await _refusal(sqlite_world, {"csv": CSV}, {"csv": table})
-    assert refusal.startswith("`search.warmStart[1]`: the CSV ")
-    assert re.search(problem, refusal)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tuning_operator.api.parameters import Parameter, ParameterType, Scale
 from tuning_operator.search.naming import as_sent, is_same_kind
 from tuning_operator.search.space import distribution
 from tuning_operator.search.warm_bounds import Bounds
-from tuning_operator.search.warm_sources import Result, cell_value, finite
+from tuning_operator.search.warm_sources import Result, finite
 
 _SHOWN_REASONS = 3
 
@@ -40,11 +40,10 @@ class FittingTrial:
 class Fitting:
     """Takes trials of a source into a space, and counts what keeps the others out."""
 
-    def __init__(self, parameters: Sequence[Parameter], bounds: Bounds, *, is_text: bool, by_run: bool) -> None:
+    def __init__(self, parameters: Sequence[Parameter], bounds: Bounds, *, by_run: bool) -> None:
         self._parameters = parameters
         self._own = {parameter.name for parameter in parameters}
         self._bounds = bounds
-        self._is_text = is_text
         self._by_run = by_run
         self._nameable: dict[tuple[str, int], tuple[NamedParameter | None, BaseDistribution]] = {}
         """By name and identity of Optuna's distribution, which trials share."""
@@ -72,20 +71,13 @@ class Fitting:
         for parameter in self._parameters:
             if not parameter.is_active(fitting):
                 continue
-            value = self._value(parameter, given)
+            value = given.get(parameter.name, parameter.value)  # a source knows nothing of what is Fixed here
             if value is None:
                 return fitting, f"`{parameter.name}` is missing"
             if not parameter.contains(value):
                 return fitting, f"`{parameter.name}` lies outside of its values"
             fitting[parameter.name] = int(value) if parameter.type is ParameterType.INT else value
         return fitting, ""
-
-    def _value(self, parameter: Parameter, given: Mapping[str, Any]) -> Any:
-        value = given.get(parameter.name, parameter.value)  # a source knows nothing of what is Fixed here
-        if self._is_text and isinstance(value, str):
-            choices = [parameter.value] if parameter.value is not None else parameter.choices
-            return cell_value(value, choices, parameter.type is ParameterType.INT)
-        return value
 
     def _named(self, result: Result) -> dict[str, tuple[NamedParameter, ParameterValue]]:
         """Return those of a trial's other parameters that code can ask for, with their values."""

@@ -1,4 +1,4 @@
-"""Reads other studies' complete trials, and tables, for a study that starts with their results.
+"""Reads other studies' complete trials for a study that starts with their results.
 
 A namespace is a border: of other namespaces' TuningStudies, and of those of other operators that share the database,
 nothing can be read, not even that they exist.
@@ -6,9 +6,8 @@ nothing can be read, not even that they exist.
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +15,6 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, select
 
-from tuning_contract.environment import ParameterValue
 from tuning_operator.api.warm_start import WarmStart
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import StorageDamaged
@@ -139,61 +137,6 @@ def _before_newest(connection: Connection, study_id: int) -> int:
     return -1 if oldest is None else oldest
 
 
-def read_csv(text: str, metrics: Sequence[str], bounded: Collection[str] = ()) -> Source:
-    """Read a table; `metrics` are the objectives, `bounded` metrics with bounds.
-
-    Raises `ValueError` with the rest of a sentence.
-    """
-    try:
-        header, *rows = csv.reader(text.strip().splitlines() or [""], skipinitialspace=True)
-    except csv.Error as error:
-        raise ValueError(f"can't be read: {error}") from None
-    columns = [name.strip().removeprefix("params_") for name in header]
-    if len(metrics) == 1 and metrics[0] not in columns:
-        columns = [metrics[0] if name == "value" else name for name in columns]
-    missing = [metric for metric in metrics if metric not in columns]
-    if missing:
-        raise ValueError(f"has no column `{missing[0]}`, which is the objective; its first line names the columns")
-    return Source(metrics, [], list(_rows(columns, rows, metrics, bounded)))
-
-
-def _rows(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], metrics: Sequence[str], bounded: Collection[str]
-) -> Iterator[Result]:
-    for number, row in enumerate(rows, 2):
-        if not row:
-            continue
-        if len(row) != len(columns):
-            raise ValueError(f"has {len(row)} cells in line {number} and {len(columns)} names of columns")
-        cells = {name: cell.strip() for name, cell in zip(columns, row, strict=True) if cell.strip()}
-        if cells.pop("state", "COMPLETE") != "COMPLETE":
-            continue
-        try:
-            values = [float(cells.pop(metric)) for metric in metrics]
-        except (KeyError, ValueError):
-            raise ValueError(f"has no number as the objective in line {number}") from None
-        try:
-            known = {metric: float(cells.pop(metric)) for metric in bounded if metric in cells}
-        except ValueError:
-            raise ValueError(f"has no number as a metric with bounds in line {number}") from None
-        yield Result(cells, values, metrics=known)
-
-
 def finite(values: Sequence[float]) -> bool:
     """Return whether a sampler can learn from values."""
     return all(map(math.isfinite, values))
-
-
-def cell_value(text: str, choices: Sequence[ParameterValue] | None, is_int: bool) -> Any:
-    """Return the value of a cell as its parameter has it, and the text itself where it is none."""
-    if choices is not None:
-        return next((choice for choice in choices if _text(choice) == text), text)
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if is_int and number.is_integer() else number
-
-
-def _text(value: ParameterValue) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

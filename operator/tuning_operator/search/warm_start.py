@@ -26,7 +26,8 @@ from tuning_operator.search.feasibility import attr_names
 from tuning_operator.search.space import Space, distribution, stored_values
 from tuning_operator.search.warm_bounds import Bounds
 from tuning_operator.search.warm_fitting import Fitting, FittingTrial, of_one_kind
-from tuning_operator.search.warm_sources import MAX_TRIALS, Source, find_source, finite, read_csv, read_study
+from tuning_operator.search.warm_sources import MAX_TRIALS, Source, find_source, finite, read_study
+from tuning_operator.search.warm_table import read_table
 
 WARM_START = "tuning:warm_start"
 """A system attribute of a study."""
@@ -75,7 +76,7 @@ def read_warm_start(database: Database, study: StudyKey, owner: str, spec: Study
         except ValueError as problem:
             raise InvalidStudy([f"`search.warmStart[{index}]`: {warm_start} {problem}"]) from None
         bounds = Bounds(objectives, spec.metric_constraints)
-        fitting = Fitting(spec.parameters, bounds, is_text=warm_start.csv is not None, by_run=spec.define_by_run)
+        fitting = Fitting(spec.parameters, bounds, by_run=spec.define_by_run)
         found = (fitting.taken(result, values_of(result.values)) for result in source.trials)
         some = [trial for trial in found if trial is not None]
         report.append(f"{len(some)} of {len(source.trials)} complete trials of {warm_start} are used{fitting.report()}")
@@ -170,7 +171,8 @@ def _frozen(
 def _read(database: Database, warm_start: WarmStart, study: StudyKey, owner: str, spec: StudySpec) -> Source:
     bounded = [constraint.metric for constraint in spec.metric_constraints]
     if warm_start.csv is not None:
-        return read_csv(warm_start.csv, [objective.metric for objective in spec.objectives], bounded)
+        objectives = [objective.metric for objective in spec.objectives]
+        return read_table(warm_start.csv, spec.parameters, objectives, bounded)
     with database.reading() as connection:
         study_id = find_source(connection, warm_start, study, owner)
         if study_id is None:
