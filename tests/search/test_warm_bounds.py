@@ -133,6 +133,18 @@ async def test_tpe_keeps_away_from_what_breaks_bounds(sqlite_world: DatabaseWorl
     assert with_bounds < 0.6 < without
 
 
+@pytest.mark.parametrize("separable", [False, True])
+async def test_cma_es_begins_at_the_best_of_those_within_the_bounds(
+    sqlite_world: DatabaseWorld, separable: bool
+) -> None:
+    document = _spec({"csv": CSV.replace("size", "size, y").replace(", 20,", ", 20, 0.5,")}).to_document()
+    document["parameters"] = [{**SPACE[0], "name": name} for name in ("x", "y")]
+    document["search"]["sampler"] = {"name": "CMAES", "options": {"useSeparableCma": separable}}
+    sqlite_world.spec = StudySpec.model_validate(document)
+    trials = await (await sqlite_world.open()).ask(16)
+    assert abs(mean(float(trial.parameters["x"]) for trial in trials) - 0.5) < 0.1
+
+
 async def test_gp_learns_from_a_warm_start_with_bounds_the_same_when_it_is_loaded_anew(
     sqlite_world: DatabaseWorld,
 ) -> None:

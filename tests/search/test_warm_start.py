@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
 from typing import Any
 
 import optuna
@@ -121,6 +122,41 @@ async def test_a_sampler_learns_from_them_and_a_restart_changes_no_suggestion(
         again.append(dict(trial.parameters))
         await uninterrupted.tell([outcome(number, 0.5)])
     assert again == suggested[0]
+
+
+@pytest.mark.parametrize("variant", [{}, {"useSeparableCma": True}, {"withMargin": True}, {"lrAdapt": True}], ids=str)
+async def test_cma_es_begins_where_the_best_results_are(sqlite_world: DatabaseWorld, variant: dict[str, bool]) -> None:
+    space = tuple({"name": name, "type": "Float", "low": 0, "high": 1} for name in ("x", "y"))
+    table = "x,y,accuracy\n" + "".join(f"{0.05 * n},{1 - 0.05 * n},{1 - abs(n - 17)}\n" for n in range(20))
+    sampler = {"name": "CMAES", "options": variant}
+    sqlite_world.spec = _spec({"csv": table}, sampler=sampler, space=space)
+    trials = await (await sqlite_world.open()).ask(16)
+    for name, best in (("x", 0.85), ("y", 0.15)):
+        values = [float(trial.parameters[name]) for trial in trials]
+        assert abs(mean(values) - best) < 0.1
+        assert 0.03 < stdev(values) < 0.15
+
+
+@pytest.mark.parametrize("separable", [False, True])
+async def test_a_cma_es_that_began_at_results_is_the_same_after_restarts(
+    sqlite_world: DatabaseWorld, separable: bool
+) -> None:
+    sampler = {"name": "CMAES", "options": {"popsize": 4, "useSeparableCma": separable}}
+    suggested = []
+    for restarts in (False, True):
+        key = StudyKey("default", "digits", f"uid-{restarts}")
+        sqlite_world.spec = _spec({"csv": CSV}, sampler=sampler)
+        study = await sqlite_world.repositories.open(key, sqlite_world.spec)
+        asked = []
+        for number in range(14):
+            (trial,) = await study.ask(1)
+            asked.append(dict(trial.parameters))
+            await study.tell([outcome(number, float(trial.parameters["x"]))])
+            if restarts:
+                await sqlite_world.restart()
+                study = await sqlite_world.repositories.open(key, sqlite_world.spec)
+        suggested.append(asked)
+    assert suggested[0] == suggested[1]
 
 
 async def test_they_are_read_once_whatever_becomes_of_their_study(sqlite_world: DatabaseWorld) -> None:

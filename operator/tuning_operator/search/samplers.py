@@ -40,6 +40,7 @@ from tuning_operator.api.samplers import (
     TPEOptions,
 )
 from tuning_operator.errors import InvalidStudy
+from tuning_operator.search.feasibility import keeps_bounds
 from tuning_operator.search.genetic import nsga_ii, nsga_iii
 from tuning_operator.search.tpe import TabularTPESampler
 
@@ -179,11 +180,13 @@ def _cma_es(options: ResourceModel, circumstances: Circumstances) -> BaseSampler
         and not isinstance(distribution, CategoricalDistribution)
         and not distribution.single()
     }
-    sources = [_only(trial, numeric) for trial in circumstances.warm]
-    source_trials = sources * math.ceil(_BEST_TENTH / len(sources)) if sources else None
+    warm = [*filter(keeps_bounds, circumstances.warm)] or circumstances.warm
+    sources = [_only(trial, numeric) for trial in warm]
     usual_popsize = 4 + int(3 * math.log(max(1, len(numeric))))
     return CheckedCmaEsSampler(
         numeric,
+        # The first generation is spread over the best of them (Nomura et al., Warm Starting CMA-ES, 2021).
+        sources * math.ceil(_BEST_TENTH / max(1, len(sources))),
         n_startup_trials=options.n_startup_trials,
         popsize=options.popsize or max(usual_popsize, circumstances.parallelism // _ROUNDS_AT_ONCE),
         consider_pruned_trials=options.consider_pruned_trials,
@@ -191,8 +194,6 @@ def _cma_es(options: ResourceModel, circumstances: Circumstances) -> BaseSampler
         with_margin=options.with_margin,
         lr_adapt=options.lr_adapt,
         warn_independent_sampling=False,
-        # The first generation is spread over the best of them (Nomura et al., Warm Starting CMA-ES, 2021).
-        source_trials=None if options.use_separable_cma else source_trials,
     )
 
 
