@@ -30,6 +30,14 @@ def test_the_result_fits_into_80_columns() -> None:
     assert "and 10 more complete trials" in lines
 
 
+def test_metrics_with_bounds_stand_beside_the_best_value() -> None:
+    values = {"val_accuracy": 0.95, "latency": 12.5, "memory": 3e9}
+    best = BestFound(19, 0.95, {"x": 0.1}, "job", "log", values)
+    lines = text_of(result_view(Result(picture(phase=Phase.COMPLETE), "ended", [], best, {}), 80), 80)
+    place = next(number for number, line in enumerate(lines) if line.startswith("★ best  trial 19"))
+    assert lines[place + 1] == "  latency 12.5  memory 3e+09"
+
+
 def test_a_study_without_a_complete_trial_has_no_table() -> None:
     lines = text_of(result_view(Result(picture(phase=Phase.FAILED), "all failed", [], None, {}), 80), 80)
     assert "all failed" in lines

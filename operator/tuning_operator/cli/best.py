@@ -63,6 +63,7 @@ def _show_best(found: BestFound | None, facts: StudyFacts, output: Output) -> No
         "metric": facts.metric,
         "number": found.number,
         "value": found.value,
+        "values": dict(found.values),
         "infeasible": found.infeasible,
         "std": found.std,
         "parameters": dict(found.parameters),

@@ -68,6 +68,9 @@ def best_view(best: BestFound, facts: StudyFacts) -> RenderableType:
     title = Text.assemble(("★ best", BEST), f"  trial {best.number}  ", value, _spread(best))
     if best.infeasible:
         title.append(f"  {best.infeasible}", style="yellow")
+    further = {metric: value for metric, value in best.values.items() if metric != facts.metric}
+    if further:
+        title.append("\n  " + "  ".join(f"{metric} {value:.6g}" for metric, value in further.items()))
     block = Text("\n".join(f"  {line}" for line in parameter_lines(best.parameters)))
     return Group(title, block, Text(f"  # log: {best.log}", style=FAINT, overflow="fold"))
 
