@@ -57,6 +57,8 @@ class World:
     clock: Clock
     metrics: StudyMetrics
     fair_use: FairUse
+    room: int | None = None
+    """How many Jobs of a study there is room for at a time; None: the cluster says."""
 
 
 class StudyEngine:
@@ -150,6 +152,7 @@ class StudyEngine:
             problem=self._trouble.problem,
             refusal=self._refusal,
             blocked_until=self._trouble.blocked_until,
+            room=self._world.room,
             allowance=self._world.fair_use.allowance(self._study),
             warnings=self._warnings,
         )

@@ -42,3 +42,15 @@ def test_a_trial_that_waits_to_be_launched_holds_up_a_deterministic_study() -> N
     plan = decide(snapshot(trial(0), complete=2, best=finished(2), **IN_ORDER))
     assert [launch.trial.number for launch in plan.launches] == [0]
     assert plan.ask == 0
+
+
+def test_no_more_jobs_run_than_there_is_room_for() -> None:
+    assert decide(snapshot(room=2, parallelism=3)).ask == 2
+    assert decide(snapshot(reported(0), jobs=(job(0),), room=2, parallelism=3)).ask == 1
+    assert decide(snapshot(reported(0), jobs=(job(0),), room=9, parallelism=3)).ask == 2
+
+
+def test_a_deterministic_study_with_less_room_still_waits_for_no_more_than_it_must() -> None:
+    ahead = {"complete": 2, "best": finished(1)}
+    assert decide(snapshot(reported(1), jobs=(job(1),), room=2, **ahead, **IN_ORDER)).ask == 1
+    assert decide(snapshot(reported(0), jobs=(job(0),), room=2, **ahead, **IN_ORDER)).ask == 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.cli.workplace import study_document
 from tests.cluster_api.trial_jobs_suite import until
 from tests.local.processes import is_running
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
+from tuning_contract.environment import ParameterValue
 from tuning_operator.api.status import StudyStatus
 from tuning_operator.api.validation import parse_study
 from tuning_operator.decisions.snapshot import StudyKey
@@ -27,6 +28,13 @@ from tuning_operator.local.places import NAMESPACE, AlreadyRunning, Places
 from tuning_operator.local.runner import LocalRun, Observer
 from tuning_operator.ports import TrialRepository
 from tuning_operator.search import StudyRepositories, connections
+
+REPORTING = """
+import tuning_trainer as tuning
+
+trial = tuning.current_trial()
+trial.report({"score": trial.parameters["x"]}, step=1)
+"""
 
 
 @pytest.fixture
@@ -96,10 +104,27 @@ async def test_a_trainer_that_does_not_report_the_objective_is_told_so(places: P
     assert seen[-1] == status
 
 
-async def test_the_machines_cpus_bound_the_parallelism(places: Places) -> None:
-    run = LocalRun(document("pass", maxTrials=2, parallelism=2), places, parallelism=10_000)
-    await run.run()
-    assert run._object["spec"]["parallelism"] == min(2, len(os.sched_getaffinity(0)))
+async def test_the_machines_cpus_bound_what_runs_at_a_time_and_not_what_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = {"sampler": {"name": "TPE", "options": {"nStartupTrials": 1}}, "seed": 1, "deterministic": True}
+    study = document(REPORTING, maxTrials=7, search=search)
+
+    async def tried_with(cpus: int) -> list[Mapping[str, ParameterValue]]:
+        monkeypatch.setattr(runner, "cpus", lambda: cpus)
+        at_once: list[int] = []
+        seen: list[TrialRepository] = []
+        observer = Observer(
+            on_start=lambda _, trials: seen.append(trials),
+            on_status=lambda status: at_once.append(status.trials.pending + status.trials.running),
+        )
+        await LocalRun(study, Places(tmp_path / f"{cpus}"), parallelism=3, observer=observer).run()
+        assert max(at_once) <= cpus
+        return [trial.parameters for trial in seen[0].trials(-1, 100)]
+
+    tried = await tried_with(cpus=1)
+    assert len(tried) == 7
+    assert await tried_with(cpus=2) == tried
 
 
 async def test_the_lock_of_a_dead_runner_is_free(places: Places) -> None:

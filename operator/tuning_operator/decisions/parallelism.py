@@ -6,9 +6,13 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.history import History
 
 
-def free_slots(spec: StudySpec, occupied: int) -> int:
-    """Return how many Jobs may be created beside those that are there; lowering `parallelism` never kills."""
-    return max(0, spec.parallelism - occupied)
+def free_slots(spec: StudySpec, occupied: int, room: int | None = None) -> int:
+    """Return how many Jobs may be created beside those that are there; lowering `parallelism` never kills.
+
+    `room` limits what runs, and nothing else: what a trial is suggested with follows from `parallelism` on any machine.
+    """
+    at_once = spec.parallelism if room is None else min(spec.parallelism, room)
+    return max(0, at_once - occupied)
 
 
 def trials_to_ask(spec: StudySpec, history: History, slots: int) -> int:

@@ -152,7 +152,7 @@ def _starts(
     silent = [trial for trial in jobless if trial.first_report_at is None and trial.number not in staying_jobs]
     waiting = [trial for trial in silent if is_due(trial, snapshot.now)]
     # One that waits for its retry keeps its slot.
-    slots = free_slots(snapshot.spec, occupied=len(staying) + retrying - len(waiting))
+    slots = free_slots(snapshot.spec, len(staying) + retrying - len(waiting), snapshot.room)
     if snapshot.problem:  # one Job shows whether it is over; all at once would be refused together
         slots = min(slots, 1)
     launches = tuple(Launch(trial, "it has no Job") for trial in waiting[:slots])

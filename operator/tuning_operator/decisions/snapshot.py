@@ -68,6 +68,8 @@ class Snapshot:
     """What is wrong with a newer spec than this one; empty when there is none."""
     blocked_until: float | None = None
     """When creating Jobs may be tried again after a problem; seconds since 1970."""
+    room: int | None = None
+    """How many Jobs there is room for at a time, whatever `parallelism` says; None: no limit is known."""
     allowance: Allowance = UNLIMITED
     """How many trials the operator's caps let the study ask for."""
     held_back: str = ""

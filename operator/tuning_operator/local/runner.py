@@ -61,7 +61,8 @@ class LocalRun:
     """The TuningStudy object, as read from its file."""
     places: Places = field(default_factory=Places)
     parallelism: int | None = None
-    """Instead of the study's own; both are limited by the number of CPUs, of which each run of a trial takes one."""
+    """Instead of the study's own. Of either no more run at a time than there are CPUs, of which each run of a trial
+    takes one."""
     new: bool = False
     """Start a new history instead of resuming the last one."""
     observer: Observer = field(default_factory=Observer)
@@ -138,7 +139,7 @@ class LocalRun:
         status = LocalStatus(shown)
         checkpoints = CheckpointFolders(self.places.checkpoints(key))
         unneeded = partial(checkpoints.unneeded, may_be_parents=spec.search.sampler.name.inherits_checkpoints)
-        async with self._started(key, spec.trial.runs_at_once, repositories, status, checkpoints) as (tasks, jobs):
+        async with self._started(key, spec, repositories, status, checkpoints) as (tasks, jobs):
             self.observer.on_start(key, trials)
             self._tasks = tasks
             tasks.study_changed(self._wanted_object())
@@ -175,15 +176,16 @@ class LocalRun:
     async def _started(
         self,
         key: StudyKey,
-        runs_at_once: int,
+        spec: StudySpec,
         repositories: StudyRepositories,
         status: LocalStatus,
         checkpoints: CheckpointFolders,
     ) -> AsyncIterator[tuple[StudyTasks, LocalTrialJobs]]:
         secret = await repositories.secret_key()
         clock = SystemClock()
-        at_once = max(1, cpus() // self._object["spec"]["parallelism"])
-        threads = max(1, at_once // runs_at_once)
+        room = max(1, cpus() // spec.trial.runs_at_once)
+        at_once = max(1, cpus() // min(self._object["spec"]["parallelism"], room))
+        threads = max(1, at_once // spec.trial.runs_at_once)
         jobs = LocalTrialJobs(self.places.logs(key), checkpoints, clock, lambda uid: tasks.wake(uid), threads, at_once)
         server = ReportServer(repositories, secret, wake=lambda uid: tasks.wake(uid))
         port = await server.start()
@@ -191,7 +193,8 @@ class LocalRun:
         settings = Settings(status_seconds=0.5, coalesce_seconds=0.005)
         logs = LogReadings(LogFiles(jobs.log_file).read, lambda uid: tasks.wake(uid))
         fair_use = FairUse(settings, lambda uid: tasks.wake(uid))
-        world = World(jobs, logs, status, LocalEvents(self.observer.on_event), addresses, clock, Metrics(), fair_use)
+        events = LocalEvents(self.observer.on_event)
+        world = World(jobs, logs, status, events, addresses, clock, Metrics(), fair_use, room)
         tasks = StudyTasks(world, repositories, settings)
         try:
             yield tasks, jobs
@@ -214,9 +217,8 @@ class LocalRun:
         return mine[-1] if mine else StudyKey(NAMESPACE, name, str(uuid.uuid4()))
 
     def _as_object(self, key: StudyKey, spec: StudySpec) -> dict[str, Any]:
-        """Return the study as an API server would show it, with the parallelism that this machine has."""
-        room = max(1, cpus() // spec.trial.runs_at_once)
-        parallelism = min(self.parallelism or spec.parallelism, room, spec.max_trials)
+        """Return the study as an API server would show it."""
+        parallelism = min(self.parallelism or spec.parallelism, spec.max_trials)
         return {
             **self.document,
             "metadata": {
