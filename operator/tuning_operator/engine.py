@@ -17,7 +17,9 @@ from tuning_operator.api.status import StudyStatus, read_status
 from tuning_operator.api.study import TuningStudy
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.events import announcements
+from tuning_operator.decisions.history import History
 from tuning_operator.decisions.hold_ups import hold_ups
+from tuning_operator.decisions.in_order import NONE_COUNTED, in_order
 from tuning_operator.decisions.job_trouble import AWAY_SECONDS, NO_TROUBLE
 from tuning_operator.decisions.log_reading import logs_to_read
 from tuning_operator.decisions.plan import decide
@@ -76,6 +78,8 @@ class StudyEngine:
         self._created_at = _seconds(resource.metadata.creation_timestamp)
         self._trouble = NO_TROUBLE
         self._first_attempts: Mapping[int, int] = {}
+        self._counted = NONE_COUNTED
+        self._counted_for: tuple[int, TrialRepository] | None = None
         self._warnings: tuple[str, ...] = ()
         self._checked_generation = -1
         self._refusal, self._refused_generation = "", 0
@@ -128,7 +132,7 @@ class StudyEngine:
         return replace(snapshot, held_back=plan.held_back, problem=self._trouble.problem), plan
 
     def _observe(self, resource: TuningStudy, trials: TrialRepository) -> Snapshot:
-        history = trials.history()
+        history = self._history(resource, trials)
         jobs, strays = told_apart(self._creations.and_seen(self._world.jobs.observed(self._study)), history)
         self._first_attempts = first_attempts(self._first_attempts, strays)
         leaving = {job.trial for job in jobs if job.is_active}
@@ -158,6 +162,14 @@ class StudyEngine:
         )
         self._world.logs.follow(self._study, resource.spec, logs_to_read(snapshot), trials)
         return snapshot
+
+    def _history(self, resource: TuningStudy, trials: TrialRepository) -> History:
+        """Return the trials, and what counts of them; that is kept until the spec or the repository is another."""
+        counted_for = resource.metadata.generation, trials
+        known = self._counted if counted_for == self._counted_for else NONE_COUNTED
+        history = in_order(trials.history(), trials.finished, resource.spec, known)
+        self._counted, self._counted_for = history.in_order or NONE_COUNTED, counted_for
+        return history
 
     async def _check_template(self, resource: TuningStudy, trials: TrialRepository) -> None:
         """Try the first Job once per generation: a template that can't run is refused before anything starts."""

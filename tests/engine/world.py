@@ -76,7 +76,7 @@ class FakeMetrics:
 class EngineInAWorld:
     """One study's engine and all that it sees."""
 
-    def __init__(self, caps: dict[str, Any] | None = None, **fields: Any) -> None:
+    def __init__(self, caps: dict[str, Any] | None = None, room: int | None = None, **fields: Any) -> None:
         self.clock = FakeClock()
         self.jobs = FakeTrialJobs(self.clock)
         self.logs = FakeTrialLogs()
@@ -87,7 +87,7 @@ class EngineInAWorld:
         self.trials = FakeTrialRepository(self.resource.spec, self.clock)
         self.fair_use = FairUse(Settings(**(caps or {})), lambda _uid: None)
         ports = (self.jobs, self.logs, self.status, self.events, FakeAddresses(), self.clock, self.metrics)
-        self.world = World(*ports, self.fair_use)
+        self.world = World(*ports, self.fair_use, room)
         self.engine = self.new_engine()
 
     def new_engine(self) -> StudyEngine:

@@ -18,6 +18,7 @@ from tuning_operator.cli.local_status import local_status
 from tuning_operator.cli.study_object import require_trial
 from tuning_operator.cli.study_reader import BestFound, FrontFound, StudyFacts, facts_of
 from tuning_operator.decisions.feasibility import why_infeasible
+from tuning_operator.decisions.in_order import in_order
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trial_value import known_values
 from tuning_operator.decisions.trials import FinishedTrial, OpenTrial
@@ -98,9 +99,9 @@ class LocalReader:
     def _status(self, history: StudyHistory) -> StudyStatus:
         running = self._places.runner_of(self._study.metadata.name) is not None
         way_on = f"tuning run {self._path}"
-        return local_status(
-            history.key, self._study.spec, history.history(), running=running, now=time.time(), way_on=way_on
-        )
+        spec = self._study.spec
+        trials = in_order(history.history(), history.finished, spec)
+        return local_status(history.key, spec, trials, running=running, now=time.time(), way_on=way_on)
 
     def _log(self, history: StudyHistory, number: int, run: int) -> LocalLog:
         require_trial(self._study.metadata.name, number, history.history().total)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tuning_operator.decisions.front import NO_FRONT, Front
@@ -31,6 +32,18 @@ class ActiveTime:
     def seconds_at(self, now: float) -> float:
         """Return what it shows."""
         return self.seconds + (max(0.0, now - self.since) if self.since is not None else 0.0)
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """Trials that ended, in the order of their numbers."""
+
+    counted: History
+    """What trials 0 to total-1 came to, all of which have ended."""
+    ahead: Mapping[int, FinishedTrial] = field(default_factory=dict)
+    """Those after them that ended, by number."""
+    stop: int | None = None
+    """The last one counted, if a rule holds with it; None: none does."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,8 @@ class History:
     """When the first trial was asked for."""
     last_ended_at: float | None = None
     """When the last of the finished trials ended."""
+    in_order: InOrder | None = None
+    """What stop rules look at in a deterministic study; None: at all that has ended."""
 
     @property
     def exhausted(self) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuning_operator.api.retries import FailureClass
+from tuning_operator.api.stopping import Suspension
 from tuning_operator.decisions.actions import Deletion, Launch, NewAttempt, Outcome, Plan
 from tuning_operator.decisions.active_time import active_time_after
 from tuning_operator.decisions.history import History
+from tuning_operator.decisions.in_order import with_ends
 from tuning_operator.decisions.parallelism import free_slots, trials_to_ask
 from tuning_operator.decisions.pod_time import attempt_seconds, pod_times_to_keep
 from tuning_operator.decisions.retrying import is_due, put_off, retry_of
@@ -35,9 +37,9 @@ def decide(snapshot: Snapshot) -> Plan:
     usage = usage_of(snapshot)
     then = after(snapshot.history, outcomes, snapshot)
     verdict = verdict_of(snapshot.spec, then, usage)
-    if verdict is not None and verdict.early:
+    if verdict is not None and verdict.mode is not None:
         outcomes, retries = _outcomes(snapshot, jobs), ()
-        outcomes += _given_up(snapshot, jobs, outcomes, verdict)
+        outcomes += _given_up(snapshot, jobs, outcomes, verdict.mode, verdict.reason)
     settled = {outcome.number for outcome in outcomes} | {retry.number for retry in retries}
     staying = [trial for trial in snapshot.history.open if trial.number not in settled]
     new_attempts = retries + _suspended(snapshot, jobs, staying)
@@ -60,12 +62,13 @@ def decide(snapshot: Snapshot) -> Plan:
 def after(history: History, outcomes: tuple[Outcome, ...], snapshot: Snapshot) -> History:
     """Return the history as it will be once the outcomes are told, as far as the stop rules look at it."""
     told = {outcome.number: outcome for outcome in outcomes}
+    ended = [_finished(trial, told[trial.number], snapshot) for trial in history.open if trial.number in told]
     tally = Tally.of(history, snapshot.spec)
-    for trial in history.open:
-        if trial.number in told:
-            tally.add(_finished(trial, told[trial.number], snapshot))
+    for trial in ended:
+        tally.add(trial)
     still_open = tuple(trial for trial in history.open if trial.number not in told)
-    return replace(history, open=still_open, **tally.sums())
+    in_order = None if history.in_order is None else with_ends(history.in_order, ended, snapshot.spec)
+    return replace(history, open=still_open, in_order=in_order, **tally.sums())
 
 
 def _finished(trial: OpenTrial, outcome: Outcome, snapshot: Snapshot) -> FinishedTrial:
@@ -111,13 +114,15 @@ def _ends(snapshot: Snapshot, jobs: Jobs) -> tuple[tuple[Outcome, ...], tuple[Ne
     return tuple(outcomes), tuple(retries)
 
 
-def _given_up(snapshot: Snapshot, jobs: Jobs, outcomes: tuple[Outcome, ...], verdict: Verdict) -> tuple[Outcome, ...]:
+def _given_up(
+    snapshot: Snapshot, jobs: Jobs, outcomes: tuple[Outcome, ...], mode: Suspension, reason: str
+) -> tuple[Outcome, ...]:
     told = {outcome.number for outcome in outcomes}
     with_jobs = [(trial, jobs.get((trial.number, trial.attempt))) for trial in snapshot.history.open]
     return tuple(
-        given_up(trial, job, snapshot, verdict.reason)
+        given_up(trial, job, snapshot, reason)
         for trial, job in with_jobs
-        if trial.number not in told and gives_way(trial, job, verdict.mode)
+        if trial.number not in told and gives_way(trial, job, mode)
     )
 
 
@@ -143,7 +148,7 @@ def _starts(
 ) -> tuple[int, tuple[Launch, ...]]:
     """Return how many new trials may start, and which of those that are there do."""
     blocked = snapshot.blocked_until is not None and snapshot.now < snapshot.blocked_until
-    if blocked or snapshot.spec.suspend.enabled or (verdict is not None and verdict.early):
+    if blocked or snapshot.spec.suspend.enabled or (verdict is not None and verdict.mode is not None):
         return 0, ()
     jobless = [trial for trial in staying if (trial.number, trial.attempt) not in jobs]
     # Two pods of one trial would share its checkpoints: the attempt before must have been told to leave.

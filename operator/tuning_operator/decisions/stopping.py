@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.stopping import Suspension
 from tuning_operator.api.study import Direction, Objective, StudySpec
 from tuning_operator.decisions.best_trial import reaches_goal
 from tuning_operator.decisions.feasibility import why_infeasible
-from tuning_operator.decisions.history import History
+from tuning_operator.decisions.history import History, InOrder
+from tuning_operator.decisions.parallelism import most_trials
 from tuning_operator.decisions.trial_value import known_values, objective_values
 from tuning_operator.decisions.trials import FinishedTrial
 from tuning_operator.decisions.usage import Usage
@@ -26,14 +27,33 @@ class Verdict:
     """Whether the rule ends the study before all its trials: `mode` says what becomes of running ones."""
     reason: str
     message: str
-    mode: Suspension = Suspension.DRAIN
+    mode: Suspension | None = None
+    """What becomes of trials that have not ended; None: they go on, retries included."""
 
 
 def verdict_of(spec: StudySpec, history: History, usage: Usage) -> Verdict | None:
     """Return the first rule that holds."""
-    early = _stopped(spec) or _goal_reached(spec, history) or _too_many_failed(spec, history)
-    early = early or _budget_used(spec, usage) or _plateau(spec, history)
+    if history.in_order is not None:
+        early = _stopped(spec) or _stopped_in_order(spec, history, history.in_order) or _budget_used(spec, usage)
+    else:
+        early = _stopped(spec) or _goal_reached(spec, history) or _too_many_failed(spec, history)
+        early = early or _budget_used(spec, usage) or _plateau(spec, history)
     return early or _all_asked(spec, history) or _exhausted(spec, history)
+
+
+def rule_on_results(spec: StudySpec, history: History) -> Verdict | None:
+    """Return the first rule that holds for what trials came to."""
+    return _goal_reached(spec, history) or _too_many_failed(spec, history) or _plateau(spec, history)
+
+
+def _stopped_in_order(spec: StudySpec, history: History, in_order: InOrder) -> Verdict | None:
+    """In a deterministic study the trials that may start without the result that ends it are tried whenever it came."""
+    verdict = None if in_order.stop is None else rule_on_results(spec, in_order.counted)
+    if verdict is None or verdict.mode is Suspension.TERMINATE:
+        return verdict
+    if history.total < most_trials(spec, history) and not history.exhausted:
+        return None
+    return replace(verdict, mode=None)
 
 
 def _early(spec: StudySpec, reason: str, message: str, *, failed: bool = False) -> Verdict:
