@@ -174,6 +174,47 @@ def test_a_local_study_that_runs_is_told_from_one_that_was_left(workplace: Workp
     assert "`tuning run study.yaml` goes on with it" in called.out
 
 
+GRID = {"sampler": {"name": "Grid", "options": {"points": 2}}}
+"""Of four points."""
+
+
+def _shown(workplace: Workplace, kind: str) -> tuple[str, str]:
+    """Return the phase of the local study, and the reason of a condition."""
+    shown = json.loads(workplace.call("status", "study.yaml", "-o", "json").out)
+    return shown["phase"], next(each["reason"] for each in shown["conditions"] if each["type"] == kind)
+
+
+def test_a_local_study_whose_search_is_exhausted_has_ended(workplace: Workplace) -> None:
+    workplace.write(study_document(maxTrials=9, search=GRID))
+    assert workplace.call("run", "study.yaml").status == 0
+    assert _shown(workplace, "Complete") == ("Complete", "Exhausted")
+    workplace.write(study_document(maxTrials=99, search=GRID))
+    assert _shown(workplace, "Complete") == ("Complete", "Exhausted")
+    workplace.write(study_document(maxTrials=3, search=GRID))
+    assert _shown(workplace, "Complete") == ("Complete", "MaxTrialsReached")
+
+
+def test_an_exhausted_local_study_goes_on_with_another_search(workplace: Workplace) -> None:
+    workplace.write(study_document(maxTrials=6, search=GRID))
+    workplace.call("run", "study.yaml")
+    workplace.write(study_document(maxTrials=6))
+    assert _shown(workplace, "Suspended") == ("Suspended", "NotRunning")
+    assert workplace.call("run", "study.yaml").status == 0
+    assert _shown(workplace, "Complete") == ("Complete", "MaxTrialsReached")
+    workplace.write(study_document(maxTrials=7))
+    assert _shown(workplace, "Suspended") == ("Suspended", "NotRunning")
+
+
+def test_a_local_study_without_a_feasible_point_has_failed_until_its_constraint_is_mended(workplace: Workplace) -> None:
+    workplace.write(study_document(maxTrials=2, constraints=["x > 2.0"]))
+    assert workplace.call("run", "study.yaml").status == 1
+    assert _shown(workplace, "Failed") == ("Failed", "NoFeasiblePoint")
+    workplace.write(study_document(maxTrials=2, constraints=["x > 0.2"]))
+    assert _shown(workplace, "Suspended") == ("Suspended", "NotRunning")
+    assert workplace.call("run", "study.yaml").status == 0
+    assert _shown(workplace, "Complete") == ("Complete", "MaxTrialsReached")
+
+
 def test_a_local_study_that_never_ran_is_told(workplace: Workplace) -> None:
     workplace.write(study_document())
     called = workplace.call("status", "study.yaml")

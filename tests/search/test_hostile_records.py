@@ -121,6 +121,17 @@ async def test_a_studys_clock_makes_the_history_damaged(world: DatabaseWorld, va
 
 
 @pytest.mark.parametrize(
+    "value", [math.nan, "all", None, {}, *({"search": "", "infeasible": "", "size": size} for size in (-1, "3", 0.5))]
+)
+async def test_a_searchs_outlook_makes_the_history_damaged(world: DatabaseWorld, value: Any) -> None:
+    await (await world.open()).ask(1)
+    _set_study_attr(world, "user", "tuning:outlook", value)
+    with pytest.raises(StorageDamaged, match=r"`tuning:outlook` is .*; mend them there"):
+        await world.reopen()
+    await _another_study_is_well(world)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("seed", math.inf), ("seed", "7"), ("search", math.nan), ("search", {"objective": []}), ("reports_uid", 5)],
 )

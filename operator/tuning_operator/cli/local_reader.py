@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,9 +98,10 @@ class LocalReader:
 
     def _status(self, history: StudyHistory) -> StudyStatus:
         running = self._places.runner_of(self._study.metadata.name) is not None
-        way_on = f"tuning run {self._path}"
-        spec = self._study.spec
-        trials = in_order(history.history(), history.finished, spec)
+        spec, way_on = self._study.spec, f"tuning run {self._path}"
+        left = history.outlook_left(spec)
+        known = replace(history.history(), size=left.size, infeasible=left.infeasible)
+        trials = in_order(known, history.finished, spec)
         return local_status(history.key, spec, trials, running=running, now=time.time(), way_on=way_on)
 
     def _log(self, history: StudyHistory, number: int, run: int) -> LocalLog:

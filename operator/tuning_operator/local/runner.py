@@ -147,6 +147,9 @@ class LocalRun:
                 await self._next_change()
                 await asyncio.to_thread(remove, unneeded(trials, jobs.observed(key)))
         await asyncio.to_thread(remove, unneeded(trials, ()))
+        async with self._bounded():
+            with suppress(StorageUnavailable):  # then its status says that it can be run again, as it can
+                await trials.keep_outlook()
         return status.latest
 
     async def _next_change(self) -> None:

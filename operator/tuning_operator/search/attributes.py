@@ -40,16 +40,28 @@ TOLD_AFTER = "tuning:told_after"
 """User attribute of a finished trial: how many trials had been asked for when its result was told."""
 COMPLETE_RUNS_MEAN = "tuning:complete_runs_mean"
 """User attribute of a trial that was pruned when some of its runs were complete: the mean of their values."""
-NAMESPACE, NAME, UID, CREATED, ACTIVE_TIME = (
-    f"tuning:{name}" for name in ("namespace", "name", "uid", "created", "active_time")
+NAMESPACE, NAME, UID, CREATED, ACTIVE_TIME, OUTLOOK = (
+    f"tuning:{name}" for name in ("namespace", "name", "uid", "created", "active_time", "outlook")
 )
-"""User attributes of a study; `CREATED` is in seconds since 1970."""
+"""User attributes of a study; `CREATED` is in seconds since 1970, `OUTLOOK` is there once a local run has ended."""
 
 _LARGEST = 1e11
 """No time and no number of seconds is above this, the year 5138: sums and products of such numbers stay finite."""
 MOST_ATTEMPTS = 10**8
 """The label of a Job, and a column of the database, have room for so many."""
 _LARGEST_SEED = 2**63
+
+
+@dataclass(frozen=True)
+class KeptOutlook:
+    """What a study's search could still do when a run of it ended."""
+
+    search: str
+    """Fingerprint of that search; what another one can do is not known."""
+    size: Annotated[int, Field(ge=0)] | None
+    """How many trials it can have; None: endlessly many, or not known."""
+    infeasible: str
+    """Why constraints leave no further trial, as a sentence; empty: they do not."""
 
 
 class Unreadable(ValueError):
@@ -87,7 +99,7 @@ def from_json(text: str) -> Any:
         return None
 
 
-def written(value: EarlierAttempts | PodTime | ActiveTime) -> dict[str, Any]:
+def written(value: EarlierAttempts | PodTime | ActiveTime | KeptOutlook) -> dict[str, Any]:
     """Return the attribute's value, as JSON."""
     return asdict(value)
 
@@ -187,6 +199,11 @@ def active_time(study_attrs: Mapping[str, Any]) -> ActiveTime | None:
     return _read(_clock, ACTIVE_TIME, study_attrs[ACTIVE_TIME]) if ACTIVE_TIME in study_attrs else None
 
 
+def kept_outlook(study_attrs: Mapping[str, Any]) -> KeptOutlook | None:
+    """Return what a study's search could do when a run ended; None: none has ended yet. Raises `Unreadable`."""
+    return _read(_outlook, OUTLOOK, study_attrs[OUTLOOK]) if OUTLOOK in study_attrs else None
+
+
 def created_at(study_attrs: Mapping[str, Any]) -> float:
     """Return when a study was created, in seconds since 1970, to list studies by their age.
 
@@ -247,6 +264,7 @@ _pod_time: TypeAdapter[PodTime] = TypeAdapter(Annotated[PodTime, AfterValidator(
 _numbers = TypeAdapter(dict[Annotated[int, Field(ge=0)], float])
 _metrics = TypeAdapter(dict[str, Annotated[float, Field(allow_inf_nan=False)]])
 _clock: TypeAdapter[ActiveTime] = TypeAdapter(Annotated[ActiveTime, AfterValidator(_plausible)])
+_outlook = TypeAdapter(KeptOutlook)
 
 
 def _read(adapter: TypeAdapter[Any], name: str, value: Any) -> Any:

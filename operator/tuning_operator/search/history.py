@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning_contract.environment import ParameterValue
+from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.history import ActiveTime, History
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trials import EndState, FinishedTrial, OpenTrial
 from tuning_operator.ports import StoredReport
-from tuning_operator.search.attributes import active_time, trial_attributes
+from tuning_operator.search.attributes import active_time, kept_outlook, trial_attributes
 from tuning_operator.search.damage import check_trials, readable
 from tuning_operator.search.database import Database
 from tuning_operator.search.lineage import lineage_of
@@ -24,7 +25,7 @@ from tuning_operator.search.open_trial import TrialProgress
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
 from tuning_operator.search.stored_reports import StoredReports
-from tuning_operator.search.study_record import check_directions, read_record
+from tuning_operator.search.study_record import check_directions, read_record, search_fingerprint
 from tuning_operator.search.warm_start import WARM_START, warm_trials
 
 _END_STATES = {
@@ -80,7 +81,8 @@ class StudyHistory:
         known = self._storage.get_study_system_attrs(study_id).get(WARM_START)
         record = self._record
         self._warm = warm_trials(known, self._space, len(record.objectives), record.metric_constraints)
-        self._active = active_time(self._storage.get_study_user_attrs(study_id))
+        attrs = self._storage.get_study_user_attrs(study_id)
+        self._active, self._kept_outlook = active_time(attrs), kept_outlook(attrs)
         stored = StoredReports(self.reports_uid)
         with self._database.reading() as connection:
             stored.restore(connection, self._open, self._newest_completion())
@@ -107,6 +109,13 @@ class StudyHistory:
             active=ActiveTime(since=started_at) if self._active is None else self._active,
             **tally.sums(),
         )
+
+    def outlook_left(self, spec: StudySpec) -> Outlook:
+        """Return what the last run found that the search can still do; nothing where this spec's search is another."""
+        kept = self._kept_outlook
+        if kept is None or kept.search != search_fingerprint(spec):
+            return Outlook()
+        return Outlook(kept.size, kept.infeasible)
 
     def finished(self, number: int) -> FinishedTrial | None:
         """Return a finished trial, None for an open or unknown one."""

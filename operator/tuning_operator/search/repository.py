@@ -29,8 +29,10 @@ from tuning_operator.search.attributes import (
     ACTIVE_TIME,
     ATTEMPT,
     EARLIER_ATTEMPTS,
+    OUTLOOK,
     POD_TIME,
     RUNGS,
+    KeptOutlook,
     asked_attributes,
     written,
     written_pod_time,
@@ -49,7 +51,13 @@ from tuning_operator.search.sampling import Sampling
 from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
-from tuning_operator.search.study_record import StudyRecord, check_same_search, differences, set_attrs
+from tuning_operator.search.study_record import (
+    StudyRecord,
+    check_same_search,
+    differences,
+    search_fingerprint,
+    set_attrs,
+)
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import (
     TrialEnding,
@@ -180,6 +188,19 @@ class StudyRepository(StudyHistory):
             self._active = active
 
         study_id, attrs = self._record.study_id, {ACTIVE_TIME: written(active)}
+        await self._workers.writer.run(
+            lambda connection: set_attrs(connection, tables.study_user_attributes, study_id, attrs), keep
+        )
+
+    async def keep_outlook(self) -> None:
+        """Store what the search can still do, for whoever shows the study without searching."""
+        outlook = self._outlook()
+        kept = KeptOutlook(search_fingerprint(self._sampling.spec), outlook.size, outlook.infeasible)
+
+        def keep(_: None) -> None:
+            self._kept_outlook = kept
+
+        study_id, attrs = self._record.study_id, {OUTLOOK: written(kept)}
         await self._workers.writer.run(
             lambda connection: set_attrs(connection, tables.study_user_attributes, study_id, attrs), keep
         )

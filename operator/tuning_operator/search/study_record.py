@@ -217,6 +217,12 @@ def same_template(system_attrs: Mapping[str, Any], spec: StudySpec) -> bool:
     return system_attrs.get(_TEMPLATE) == fingerprint(spec.trial.template)
 
 
+def search_fingerprint(spec: StudySpec) -> str:
+    """Return a text that two specs share only if they search the same space in the same way."""
+    document = spec.to_document()
+    return fingerprint({name: document.get(name) for name in ("search", "parameters", "constraints")})
+
+
 def _search_attrs(spec: StudySpec) -> dict[str, Any]:
     first, *further = _without_goals(spec.objectives)
     search: dict[str, Any] = {
