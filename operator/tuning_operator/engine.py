@@ -29,7 +29,7 @@ from tuning_operator.decisions.stray_jobs import first_attempts, told_apart
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.trial_job import sample_trial, trial_job
 from tuning_operator.decisions.trials import FinishedTrial
-from tuning_operator.errors import JobRefused, TuningError
+from tuning_operator.errors import JobRefused, SearchFailed, TuningError
 from tuning_operator.fair_use import FairUse
 from tuning_operator.fault_points import Defect, Point, has, reach, twin
 from tuning_operator.job_creations import JobCreations
@@ -114,7 +114,12 @@ class StudyEngine:
         snapshot, plan = self._decide(resource, trials)
         dues: list[float | None] = []
         if not plan.is_empty:
-            done = await self._apply(plan, snapshot, trials, woken_at)
+            try:
+                done = await self._apply(plan, snapshot, trials, woken_at)
+            except SearchFailed:
+                # The trials that run go on. When the last of them ends, nothing more happens that could show it.
+                await self._show(self._observe(resource, trials), at_once=True)
+                raise
             snapshot, plan = self._decide(resource, trials)
             if not plan.is_empty:
                 dues.append(self._world.clock.now() + (0 if done else AWAY_SECONDS))
@@ -150,6 +155,7 @@ class StudyEngine:
             strays=strays,
             ended={number: trial for number, trial in ended if trial is not None},
             storage_trouble=trials.trouble,
+            search_failure=trials.search_failure,
             vanished=self._world.jobs.vanished(self._study),
             read_logs=self._world.logs.read(self._study),
             status=self._shown,
@@ -266,13 +272,13 @@ class StudyEngine:
         fields = self._fields(trial.number)
         log.info("trial %d starts, for %s: %s", trial.number, launch.reason, dict(trial.parameters), extra=fields)
 
-    async def _show(self, snapshot: Snapshot) -> float | None:
+    async def _show(self, snapshot: Snapshot, *, at_once: bool = False) -> float | None:
         """Write the status if it changed: transitions at once, counters now and then; return when it is due."""
         status = study_status(snapshot, self._world.addresses.read_token(self._study))
         self._world.metrics.trials_held_up(self._study, hold_ups(snapshot))
         due = min(self._shown_at, snapshot.now) + self._status_seconds  # the clock may have been set back
         changed = status.model_copy(update={"usage": self._shown.usage}) != self._shown  # usage rides along
-        if changed and (_is_transition(self._shown, status) or snapshot.now >= due):
+        if changed and (at_once or _is_transition(self._shown, status) or snapshot.now >= due):
             await self.write(status)
             return None
         self._world.metrics.study_shown(self._study, status)

@@ -8,6 +8,7 @@ TuningError
 │   ├── ClusterUnavailable  the Kubernetes API server
 │   ├── StorageUnavailable  the database
 │   └── SearchUnavailable   the process that asks slow samplers
+├── SearchFailed            a sampler raises what it should not; asking it again may not help
 ├── StorageDamaged          the database answers, but its content is not what this version can use
 ├── StorageMismatch         the database is another one than a study's trials are in
 ├── NotFound                a study or trial that somebody asked for does not exist
@@ -61,6 +62,10 @@ class StorageUnavailable(Unavailable):
 
 class SearchUnavailable(Unavailable):
     """The process that asks samplers died."""
+
+
+class SearchFailed(TuningError):
+    """A sampler, or the library that it is from, has a defect; the message names both."""
 
 
 class StorageDamaged(TuningError):

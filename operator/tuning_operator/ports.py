@@ -195,6 +195,10 @@ class TrialRepository(Protocol):
     def trouble(self) -> str:
         """Why the storage took no write the last time that anybody tried, as a sentence; empty: it did."""
 
+    @property
+    def search_failure(self) -> str:
+        """Why the sampler failed when it was asked last, as a sentence; empty: it did not."""
+
     def history(self) -> History:
         """Return the trials; costs no more than the number of open ones."""
 
@@ -213,6 +217,13 @@ class TrialRepository(Protocol):
         Fewer (or none) come once the space is exhausted, which `history().exhausted` then says, and while a strategy
         waits for other trials, which `history().waits` says once none came; fewer, but at least one, when the sampler
         is slow. They begin with attempt 1 where `first_attempts` has no other for a number.
+
+        Raises
+        ------
+        SearchFailed
+            The sampler has a defect; nothing was asked for.
+        StorageUnavailable, SearchUnavailable
+            Try again later.
         """
 
     async def start_attempt(self, new: NewAttempt) -> bool:
@@ -269,7 +280,7 @@ class TrialRepository(Protocol):
             The study has no such trial or attempt, or it is over.
         ParameterRefused
             Trials of this study may name none, or not this one.
-        StorageUnavailable, SearchUnavailable
+        StorageUnavailable, SearchUnavailable, SearchFailed
             Nothing was stored; the sender must ask again.
         """
 
@@ -292,6 +303,8 @@ class TrialRepositories(Protocol):
             Try again later.
         StorageDamaged
             The history can't be read.
+        SearchFailed
+            The sampler has a defect.
         InvalidStudy
             The stored history has another search space, or what was to be resumed another template too.
         """

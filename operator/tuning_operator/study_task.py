@@ -11,7 +11,15 @@ from tuning_operator.decisions.conditions import degradation
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.study_status import refused_status, unusable_status
 from tuning_operator.engine import StudyEngine, World
-from tuning_operator.errors import InvalidStudy, LeaseLost, StorageDamaged, StorageMismatch, StudyGone, TuningError
+from tuning_operator.errors import (
+    InvalidStudy,
+    LeaseLost,
+    SearchFailed,
+    StorageDamaged,
+    StorageMismatch,
+    StudyGone,
+    TuningError,
+)
 from tuning_operator.ports import TrialRepositories, TrialRepository
 from tuning_operator.settings import Settings
 
@@ -143,7 +151,7 @@ class StudyTask:
 
     async def _failed(self, error: TuningError) -> float:
         """Say in the status what is away or wrong; nothing is lost, for the next step decides anew."""
-        log.warning("%s", error, extra=log_fields(self.study))
+        log.warning("%s", error, exc_info=isinstance(error, SearchFailed), extra=log_fields(self.study))
         self._world.fair_use.wait_no_more(self.study)
         now = self._world.clock.now()
         generation = self.resource.metadata.generation

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.cli.workplace import Workplace, study_document
+from tests.search.broken_sampler import break_samplers
 
 
 def test_a_study_runs_to_its_end_and_is_printed_again_afterwards(workplace: Workplace) -> None:
@@ -129,6 +130,34 @@ def test_a_damaged_history_is_a_sentence(workplace: Workplace) -> None:
         assert called.status == 1
         assert "SQLite" in called.err
         assert "Traceback" not in called.err
+
+
+def test_a_sampler_with_a_defect_ends_the_run_once_its_trials_have_ended(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace.write(study_document(parallelism=1))
+    with monkeypatch.context() as broken:
+        break_samplers(broken, first=2)
+        called = workplace.call("run", "study.yaml")
+    assert called.status == 1
+    assert called.err.startswith("error: the sampler Random failed with ZeroDivisionError: division by zero; ")
+    assert "[2/5] trial 1" in called.out
+    assert "Traceback" not in called.out + called.err
+    (log,) = workplace.path.glob(".tuning/logs/*/run.log")
+    assert "Traceback" in log.read_text()
+    resumed = workplace.call("run", "study.yaml")
+    assert resumed.status == 0
+    assert resumed.out.startswith("resuming: 2 of 5 trials are done")
+
+
+def test_a_sampler_that_fails_at_once_is_a_sentence_too(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    workplace.write(study_document())
+    break_samplers(monkeypatch, first=0)
+    called = workplace.call("run", "study.yaml")
+    assert called.status == 1
+    assert called.err.count("\n") == 1
+    (log,) = workplace.path.glob(".tuning/logs/*/run.log")
+    assert "Traceback" in log.read_text()
 
 
 @pytest.mark.parametrize("parallelism", ["1", "2"])

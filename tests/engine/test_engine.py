@@ -8,7 +8,7 @@ from tests.fakes import FakeTrialRepository
 from tuning_contract import FinalState, Report, ReportBatch, TrialEnd
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.actions import NewAttempt
-from tuning_operator.errors import ClusterUnavailable, JobRefused, StorageUnavailable
+from tuning_operator.errors import ClusterUnavailable, JobRefused, SearchFailed, StorageUnavailable
 
 
 def name(number: int, attempt: int = 1) -> str:
@@ -253,6 +253,37 @@ async def test_a_study_whose_trials_reports_cannot_be_stored_says_so_until_they_
     world.trials.trouble = ""
     world.clock.advance(10)
     await world.step()
+    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    assert degraded["status"] == "False"
+
+
+async def test_a_sampler_that_fails_degrades_the_study_whose_trials_go_on() -> None:
+    world = EngineInAWorld(maxTrials=9, parallelism=2)
+    await world.step()
+    world.trials.search_failure = "the sampler TPE failed"
+    for number in range(2):
+        await world.report(number, end="Complete")
+        with pytest.raises(SearchFailed):
+            await world.step()
+        assert world.shown["trials"]["complete"] == number + 1, "nothing else happens that could show it"
+        degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+        assert (degraded["status"], degraded["reason"]) == ("True", "SearchFailed")
+        assert degraded["message"] == "the sampler TPE failed"
+    world.trials.search_failure = ""
+    world.clock.advance(10)
+    await world.step()
+    assert name(2) in world.job_names()
+    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    assert degraded["status"] == "False"
+
+
+async def test_a_study_that_has_ended_needs_no_sampler() -> None:
+    world = EngineInAWorld(maxTrials=1, parallelism=1)
+    await world.step()
+    world.trials.search_failure = "the sampler TPE failed"
+    await world.report(0, end="Complete")
+    await world.step()
+    assert world.shown["phase"] == "Complete"
     degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
     assert degraded["status"] == "False"
 

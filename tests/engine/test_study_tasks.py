@@ -16,7 +16,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.clock import SystemClock
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
-from tuning_operator.errors import ClusterUnavailable, LeaseLost, StorageDamaged, StorageUnavailable
+from tuning_operator.errors import ClusterUnavailable, LeaseLost, SearchFailed, StorageDamaged, StorageUnavailable
 from tuning_operator.fair_use import FairUse
 from tuning_operator.settings import Settings
 from tuning_operator.study_tasks import StudyTasks
@@ -299,6 +299,18 @@ async def test_a_defect_in_one_study_stops_neither_it_nor_others(
     await cluster.until(lambda: cluster.shown.get("phase") == "Running")
     assert "this is a defect" in caplog.text
     assert cluster.tasks.alive
+
+
+async def test_a_sampler_that_fails_is_told_and_logged_and_asked_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tuning_operator.study_task.RETRY_SECONDS", (0.01,))
+    cluster.repositories.fail_next_open(SearchFailed("the sampler TPE failed"))
+    cluster.tasks.study_changed(study_document())
+    await cluster.until(lambda: cluster.shown.get("phase") == "Running")
+    assert cluster.events.reasons[0] == "SearchFailed"
+    assert "the sampler TPE failed" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 async def test_a_study_that_is_gone_when_its_status_is_written_ends_quietly(cluster: Cluster) -> None:

@@ -31,7 +31,7 @@ from tuning_operator.decisions.trials import (
     OpenTrial,
     PodTime,
 )
-from tuning_operator.errors import InvalidStudy, NotFound, ParameterRefused
+from tuning_operator.errors import InvalidStudy, NotFound, ParameterRefused, SearchFailed
 from tuning_operator.ports import (
     NO_ATTEMPTS,
     Clock,
@@ -112,6 +112,8 @@ class FakeTrialRepository:
         self._named: dict[str, NamedParameter] = {}
         """What code has named, by name."""
         self.trouble = ""
+        self.search_failure = ""
+        """Why asking for trials fails; empty: it does not."""
 
     def history(self) -> History:
         """Return the trials, counted anew at each call."""
@@ -145,6 +147,8 @@ class FakeTrialRepository:
     async def ask(self, count: int, first_attempts: Mapping[int, int] = NO_ATTEMPTS) -> Sequence[OpenTrial]:
         """Ask for trials."""
         self._fail()
+        if self.search_failure:
+            raise SearchFailed(self.search_failure)
         end = len(self._trials) + count if self.points is None else min(len(self._trials) + count, self.points)
         asked = [self._suggest(number, first_attempts.get(number, 1)) for number in range(len(self._trials), end)]
         self._trials.extend(_Trial(trial) for trial in asked)

@@ -20,8 +20,10 @@ from tuning_operator.cli.local_reader import LocalReader
 from tuning_operator.cli.result_view import Result, saved_share
 from tuning_operator.cli.run_monitor import RunMonitor
 from tuning_operator.cli.run_screen import Screen
+from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.local.places import Places
 from tuning_operator.local.runner import LocalRun
+from tuning_operator.ports import TrialRepository
 
 REFRESH_SECONDS = 0.2
 """Between two pictures."""
@@ -57,7 +59,8 @@ class RunSession:
 
     async def run(self, parallelism: int | None, new: bool) -> RunEnd:
         """Run the study to its end, or until it was stopped; raises as `LocalRun.run` does."""
-        run = LocalRun(self._document, self._places, parallelism, new, self._monitor.observer)
+        observer = replace(self._monitor.observer, on_start=self._started)
+        run = LocalRun(self._document, self._places, parallelism, new, observer)
         self._take_signals(run)
         task = asyncio.create_task(run.run())
         with self._screen as screen, self._log:
@@ -68,6 +71,10 @@ class RunSession:
         status = task.result()
         result = await asyncio.to_thread(self._result, status)
         return RunEnd(self._exit_status_of(status), status, result)
+
+    def _started(self, study: StudyKey, trials: TrialRepository) -> None:
+        self._log.enter_context(_engines_log(self._places.logs(study) / "run.log"))
+        self._monitor.observer.on_start(study, trials)
 
     def _take_signals(self, run: LocalRun) -> None:
         loop = asyncio.get_running_loop()
@@ -113,7 +120,6 @@ class RunSession:
     def _say_start(self, screen: Screen) -> None:
         facts, key = self._monitor.facts, self._monitor.key
         assert key is not None
-        self._log.enter_context(_engines_log(self._places.logs(key) / "run.log"))
         done, total = self._monitor.resumed, facts.max_trials
         if done >= total:
             screen.say(f"all {total} trials of {facts.name} are done already; --new starts a new history")

@@ -42,7 +42,7 @@ def claims_of(snapshot: Snapshot, verdict: Verdict | None) -> Claims:
         ConditionType.SUSPENDED: _suspended(snapshot, ended),
         ConditionType.COMPLETE: _ended(snapshot, ConditionType.COMPLETE, ended),
         ConditionType.FAILED: _ended(snapshot, ConditionType.FAILED, ended),
-        ConditionType.DEGRADED: _degraded(snapshot),
+        ConditionType.DEGRADED: _degraded(snapshot, ended),
     }
 
 
@@ -142,9 +142,11 @@ def _suspended(snapshot: Snapshot, ended: Verdict | None) -> Claim:
     return Claim(True, "Suspended", f"no trial is started, and running ones {running}: `suspend.enabled` is true")
 
 
-def _degraded(snapshot: Snapshot) -> Claim:
+def _degraded(snapshot: Snapshot, ended: Verdict | None) -> Claim:
     if snapshot.storage_trouble:
         return Claim(True, "StorageUnavailable", snapshot.storage_trouble)
+    if snapshot.search_failure and ended is None:
+        return Claim(True, "SearchFailed", snapshot.search_failure)
     if snapshot.problem:
         return Claim(True, "JobNotCreated", snapshot.problem)
     if snapshot.held_back:

@@ -62,6 +62,8 @@ class Snapshot:
     """The status that was written last."""
     storage_trouble: str = ""
     """Why trials' reports can't be stored now; empty when they can."""
+    search_failure: str = ""
+    """Why the sampler failed when it was asked last; empty when it did not."""
     problem: str = ""
     """Why no Job can be created (the API server's words on the dry run); empty when there is none."""
     refusal: str = ""

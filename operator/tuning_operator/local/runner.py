@@ -20,7 +20,7 @@ from tuning_operator.decisions.pod_time import attempt_seconds
 from tuning_operator.decisions.retrying import put_off
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.engine import World
-from tuning_operator.errors import InvalidStudy, JobRefused, StorageUnavailable
+from tuning_operator.errors import InvalidStudy, JobRefused, SearchFailed, StorageUnavailable
 from tuning_operator.fair_use import FairUse
 from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.local.checkpoints import CheckpointFolders, remove
@@ -83,6 +83,8 @@ class LocalRun:
             The document is wrong, or the stored history has another search space.
         JobRefused
             No trial can be started (any more).
+        SearchFailed
+            The sampler has a defect, and no trial is left that runs.
         AlreadyRunning
             Another process runs the study.
         StorageUnavailable, StorageDamaged
@@ -173,6 +175,9 @@ class LocalRun:
         degraded = status.condition(ConditionType.DEGRADED)
         if drained and degraded is not None and (degraded.status, degraded.reason) == ("True", "JobNotCreated"):
             raise JobRefused(degraded.message)  # nobody but the user can change that
+        is_idle = drained and not status.trials.waiting
+        if is_idle and degraded is not None and (degraded.status, degraded.reason) == ("True", "SearchFailed"):
+            raise SearchFailed(degraded.message)
         return self._stops > 0 and drained and status.observed_generation == self._generation
 
     @asynccontextmanager

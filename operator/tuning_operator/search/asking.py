@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from tuning_contract.environment import ParameterValue
 from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
 from tuning_operator.api.study import StudySpec
+from tuning_operator.errors import SearchFailed, TuningError
 from tuning_operator.search.feasible_points import FeasiblePoints
 from tuning_operator.search.genetic import as_first_generation
 from tuning_operator.search.grid import Grid, is_finite
@@ -35,6 +37,9 @@ from tuning_operator.search.walk import Walk
 
 _DRAWS = 100
 """How often a point is drawn that must be new; after that, one that is left is taken in a random order."""
+
+_MOST_LETTERS = 500
+"""Of what a library says about its own failure: some show whole arrays."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,11 @@ class Suggester(Protocol):
 
         `ended` are trials that came to their ends since the last call. The same trials give the same suggestions,
         whatever was asked in one call, and whichever process asks.
+
+        Raises
+        ------
+        SearchFailed
+            The sampler has a defect; this object is of no use any more.
         """
 
     def choose(self, ended: Sequence[FrozenTrial], wanted: Wanted) -> Any:
@@ -83,6 +93,8 @@ class Suggester(Protocol):
         ------
         ParameterRefused
             Another trial has a parameter of that name and of another kind.
+        SearchFailed
+            The sampler has a defect; this object is of no use any more.
         """
 
     def size(self) -> int | None:
@@ -98,6 +110,22 @@ class Suggester(Protocol):
         """
 
 
+@contextmanager
+def failures_named(sampler: SamplerName) -> Iterator[None]:
+    """Turn what a sampler raises and should not into `SearchFailed`."""
+    try:
+        yield
+    except TuningError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:_MOST_LETTERS]
+        cause = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        raise SearchFailed(
+            f"the sampler {sampler.value} failed with {cause}; this is a defect: please report it with its stack, "
+            "which the log has; another `search.sampler` can go on with the study's trials"
+        ) from error
+
+
 class Asking:
     """The suggester with one of Optuna's samplers.
 
@@ -105,9 +133,16 @@ class Asking:
     ------
     InvalidStudy
         The sampler needs a library that is not installed, or a grid has no place for a parameter.
+    SearchFailed
+        The sampler has a defect.
     """
 
     def __init__(self, past: Past) -> None:
+        self._name = past.spec.search.sampler.name
+        with failures_named(self._name):
+            self._begin(past)
+
+    def _begin(self, past: Past) -> None:
         spec, self._seed = past.spec, past.seed
         search, self._spec = spec.search, spec
         self._space = Space(spec.parameters)
@@ -171,7 +206,8 @@ class Asking:
         suggestions: list[Suggestion] = []
         until = time.monotonic() + seconds
         while len(suggestions) < count and not (suggestions and time.monotonic() > until):
-            suggestion = self._next()
+            with failures_named(self._name):
+                suggestion = self._next()
             if suggestion is None:
                 break
             suggestions.append(suggestion)
@@ -180,6 +216,10 @@ class Asking:
     def choose(self, ended: Sequence[FrozenTrial], wanted: Wanted) -> Any:
         for trial in ended:
             self._learn(trial)
+        with failures_named(self._name):
+            return self._chosen(wanted)
+
+    def _chosen(self, wanted: Wanted) -> Any:
         self._see(before=self._seen.count)
         if (known := self._seen.distribution(wanted.name)) is not None:
             check_same_kind(wanted, known)

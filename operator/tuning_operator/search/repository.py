@@ -96,6 +96,11 @@ class StudyRepository(StudyHistory):
         """Why nothing could be written the last time; empty: it could."""
         return self._workers.writer.trouble
 
+    @property
+    def search_failure(self) -> str:
+        """Why the sampler failed when it was asked last; empty: it did not."""
+        return self._sampling.failure
+
     async def gives_way_to(self, spec: StudySpec) -> bool:
         """Return whether the study should be loaded anew for a spec: its search is another one, and it has no trial."""
         if self._asks:

@@ -13,7 +13,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from tuning_operator.api.study import StudySpec
-from tuning_operator.errors import ParameterRefused
+from tuning_operator.errors import ParameterRefused, SearchFailed
 from tuning_operator.search.asking import Asking, Past, Suggestion
 from tuning_operator.search.history import Outlook
 from tuning_operator.search.horizon import ahead_of
@@ -34,6 +34,8 @@ class Sampling:
         """`past` returns the study as it is stored."""
         self.in_order = asyncio.Lock()
         """Asks, tells and changes of the sampler come one after the other: what is suggested depends on their order."""
+        self.failure = ""
+        """Why the sampler failed when it was asked last, as a sentence; empty: it did not."""
         self._past = past
         self._workers = workers
         self._being_named: list[tuple[Wanted, Any]] = []
@@ -44,6 +46,7 @@ class Sampling:
         """Suggest by this spec from now on; where it is impossible, all stays as it is."""
         before = self.suggestions
         self._use(spec)
+        self.failure = ""
         before.drop()
 
     async def take(self, count: int) -> Sequence[Suggestion]:
@@ -85,9 +88,12 @@ class Sampling:
             yield
         except ParameterRefused:
             raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, SearchFailed):
+                self.failure = str(error)
             self.begin_anew()
             raise
+        self.failure = ""
 
     def begin_anew(self) -> None:
         """Suggest from what is stored."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,8 @@ class Answer:
     value: Any = None
     """Of the parameter that was asked for, as Optuna has it."""
     error: Exception | None = None
+    stack: str = ""
+    """Where the error came from, as Python shows it: a pickle of it does not say."""
 
 
 def answer(call: Call, studies: dict[int, Asking]) -> Answer:
@@ -57,4 +60,4 @@ def answer(call: Call, studies: dict[int, Asking]) -> Answer:
         suggestions = asking.suggest(call.ended, call.count, call.seconds)
         return Answer(suggestions, asking.size(), asking.why_none())
     except Exception as error:  # noqa: BLE001 - whatever a sampler raises is the caller's
-        return Answer(error=error)
+        return Answer(error=error, stack=traceback.format_exc())

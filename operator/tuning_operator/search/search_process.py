@@ -15,7 +15,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from tuning_operator.errors import SearchUnavailable
-from tuning_operator.search.asking import Past, Suggestion
+from tuning_operator.search.asking import Past, Suggestion, failures_named
 from tuning_operator.search.naming import Wanted
 from tuning_operator.search.samplers import require_library
 from tuning_operator.search.search_calls import Answer, Call
@@ -101,6 +101,10 @@ class SearchProcess:
                     pipe.close()
 
 
+class RemoteStack(Exception):
+    """Where an error came from in the search process, as Python shows it: the cause of the error here."""
+
+
 class RemoteAsking:
     """The suggester in the search process.
 
@@ -112,6 +116,7 @@ class RemoteAsking:
 
     def __init__(self, past: Past, process: SearchProcess) -> None:
         require_library(past.spec.search.sampler)
+        self._name = past.spec.search.sampler.name
         self._past: Past | None = past
         self._process = process
         self._study = process.number(self)
@@ -127,9 +132,10 @@ class RemoteAsking:
         self, ended: Sequence[FrozenTrial], count: int = 0, seconds: float = 0.0, wanted: Wanted | None = None
     ) -> Answer:
         past, self._past = self._past, None
-        answer = self._process.call(self._study, past, ended, count, seconds, wanted)
-        if answer.error is not None:
-            raise answer.error
+        with failures_named(self._name):
+            answer = self._process.call(self._study, past, ended, count, seconds, wanted)
+            if answer.error is not None:
+                raise answer.error from RemoteStack(answer.stack)
         self._last = answer
         return answer
 

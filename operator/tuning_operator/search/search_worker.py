@@ -35,8 +35,8 @@ def serve(calls: BinaryIO, answers: BinaryIO) -> None:
 def _pickled(result: Answer) -> bytes:
     try:
         return pickle.dumps(result)
-    except Exception:  # noqa: BLE001 - an error of a library's may hold anything
-        return pickle.dumps(Answer(error=RuntimeError(str(result.error))))
+    except Exception as error:  # noqa: BLE001 - what a library makes may hold anything
+        return pickle.dumps(Answer(error=RuntimeError(str(result.error or error)), stack=result.stack))
 
 
 def main() -> None:
