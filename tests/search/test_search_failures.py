@@ -11,8 +11,8 @@ from tests.search.broken_sampler import break_samplers
 from tests.search.drafting import Drafting
 from tests.search.naming_suite import by_run, named
 from tests.search.studies import outcome, study_spec
-from tests.search.worlds import DatabaseWorld
-from tuning_operator.errors import SearchFailed
+from tests.search.worlds import DatabaseWorld, FaultyStatements
+from tuning_operator.errors import SearchFailed, StorageUnavailable
 from tuning_operator.search.asking import Past
 from tuning_operator.search.search_process import RemoteAsking, SearchProcess
 
@@ -68,6 +68,22 @@ async def test_a_sampler_that_can_not_begin_is_named_too(
         with pytest.raises(SearchFailed, match=SAID):
             await sqlite_world.open()
     assert len(await (await sqlite_world.open()).ask(1)) == 1
+
+
+async def test_a_sampler_that_can_not_begin_again_is_asked_for_what_is_stored_once_it_can(
+    sqlite_world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = await sqlite_world.open()
+    await study.ask(1)
+    with monkeypatch.context() as broken:
+        broken.setattr("tuning_operator.search.asking.make_sampler", lambda *_: 1 / 0)
+        with FaultyStatements(sqlite_world.database, 1), pytest.raises(StorageUnavailable):
+            await study.ask(2)
+        for _ in range(2):
+            with pytest.raises(SearchFailed, match=SAID):
+                await study.ask(1)
+    here = Drafting(sqlite_world.spec)
+    assert [trial.parameters for trial in await study.ask(1)] == here.ask(2)[1:]
 
 
 async def test_a_sampler_that_fails_for_a_name_is_named_too(

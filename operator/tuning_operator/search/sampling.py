@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -85,20 +86,24 @@ class Sampling:
     async def anew_after_errors(self) -> AsyncIterator[None]:
         """Begin anew after something failed whose outcome the sampler may know already."""
         try:
+            if self._is_behind:
+                self._use(self.spec)
             yield
         except ParameterRefused:
             raise
         except BaseException as error:
             if isinstance(error, SearchFailed):
                 self.failure = str(error)
+                _let_go_of_locals(error)
             self.begin_anew()
             raise
         self.failure = ""
 
     def begin_anew(self) -> None:
-        """Suggest from what is stored."""
+        """Suggest from what is stored, from the next call on, which fails where the sampler can't begin."""
         self.drop()
-        self._use(self.spec)
+        self._is_behind = True
+        self.outlook = replace(self.outlook, waits=False)
 
     def drop(self) -> None:
         """Let nothing be prepared any more that nobody will ask for."""
@@ -107,6 +112,8 @@ class Sampling:
     def _use(self, spec: StudySpec) -> None:
         past = self._past(spec)
         self.suggestions = self._made_from(replace(past, trials=self._with_what_is_being_named(past.trials)))
+        self._is_behind = False
+        """Whether what suggests may know other trials than are stored."""
         self.spec, self.seed = spec, past.seed
         self.outlook = self._outlook(waits=False)
 
@@ -128,3 +135,10 @@ class Sampling:
             trial.params = {**trial.params, new.name: value}
             trial.distributions = {**trial.distributions, new.name: new.distribution}
         return trials
+
+
+def _let_go_of_locals(error: BaseException | None) -> None:
+    """Leave of an error's stack what a log shows: its frames would keep the sampler, in a circle, that nobody needs."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__
