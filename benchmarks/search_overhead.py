@@ -32,10 +32,11 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.trials import EndState
 from tuning_operator.interpreter import prepare_interpreter
 from tuning_operator.ports import Outcome
-from tuning_operator.search.asking import Asking, Past
+from tuning_operator.search.asking import Asking
 from tuning_operator.search.repositories import StudyRepositories
 from tuning_operator.search.repository import StudyRepository
 from tuning_operator.search.space import Space
+from tuning_operator.search.suggester import Past
 
 AT_MOST = 1.1
 """Times Optuna's processor time."""

@@ -13,10 +13,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.study import StudySpec
-from tuning_operator.search.asking import Asking, Past
+from tuning_operator.search.asking import Asking
 from tuning_operator.search.attributes import TOLD_AFTER, asked_attributes
 from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.space import Space
+from tuning_operator.search.suggester import Past
 
 STARTED_AT = datetime(2027, 1, 15, 8)  # noqa: DTZ001 - Optuna's trials have naive local time
 

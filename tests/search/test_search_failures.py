@@ -13,8 +13,8 @@ from tests.search.naming_suite import by_run, named
 from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_operator.errors import SearchFailed, StorageUnavailable
-from tuning_operator.search.asking import Past
 from tuning_operator.search.search_process import RemoteAsking, SearchProcess
+from tuning_operator.search.suggester import Past
 
 SAID = "the sampler Random failed with ZeroDivisionError: division by zero; this is a defect"
 

@@ -127,7 +127,7 @@ def test_pytorch_stays_out_of_this_process() -> None:
     script = (
         "import sys\n"
         "from tests.search.studies import study_spec\n"
-        "from tuning_operator.search.asking import Past\n"
+        "from tuning_operator.search.suggester import Past\n"
         "from tuning_operator.search.search_process import RemoteAsking, SearchProcess\n"
         "spec = study_spec(search={'sampler': {'name': 'GP'}})\n"
         "RemoteAsking(Past('study', [], 1, spec, [], {}), SearchProcess())\n"

@@ -15,9 +15,9 @@ from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.api.samplers import SamplerName
 from tuning_operator.search import horizon
-from tuning_operator.search.asking import Suggestion
 from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.repository import StudyRepository
+from tuning_operator.search.suggester import Suggestion
 from tuning_operator.search.suggestions import Suggestions
 
 TPE = {"name": "TPE", "options": {"nStartupTrials": 3}}

@@ -5,21 +5,17 @@ from __future__ import annotations
 import heapq
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
-from tuning_operator.api.study import StudySpec
-from tuning_operator.errors import SearchFailed, TuningError
 from tuning_operator.search.feasible_points import FeasiblePoints
 from tuning_operator.search.genetic import as_first_generation
 from tuning_operator.search.grid import Grid, is_finite
@@ -27,107 +23,22 @@ from tuning_operator.search.horizon import first_to_see
 from tuning_operator.search.naming import JOINTLY, Wanted, check_same_kind, choose
 from tuning_operator.search.proposing import Descent, Proposing
 from tuning_operator.search.reverse_log import backwards, reversed_values
+from tuning_operator.search.sampler_failures import failures_named
 from tuning_operator.search.samplers import Circumstances, NumberedQMC, make_sampler
 from tuning_operator.search.seeds import feasible_seed, order_seed, reseed, reseed_for
 from tuning_operator.search.seen_trials import SeenTrials
 from tuning_operator.search.shuffle import Shuffle
 from tuning_operator.search.space import Space
 from tuning_operator.search.strategies import make_strategy, sampler_of
+from tuning_operator.search.suggester import Past, Suggestion
 from tuning_operator.search.walk import Walk
 
 _DRAWS = 100
 """How often a point is drawn that must be new; after that, one that is left is taken in a random order."""
 
-_MOST_LETTERS = 500
-"""Of what a library says about its own failure: some show whole arrays."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """A study as it is when somebody begins to suggest trials for it."""
-
-    name: str
-    directions: Sequence[StudyDirection]
-    seed: int
-    spec: StudySpec
-    trials: Sequence[FrozenTrial]
-    """By number. They are replaced, never changed."""
-    notes: Mapping[str, Any]
-    """What its sampler noted: system attributes of the study."""
-    warm: Sequence[FrozenTrial] = ()
-    """Results of others, numbered from 0."""
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """A trial that is not stored yet."""
-
-    trial: FrozenTrial
-    """With its number, and the attributes that a sampler gave it."""
-    notes: Mapping[str, Any]
-    """What the sampler noted about the study meanwhile: system attributes."""
-
-
-class Suggester(Protocol):
-    """Suggests a study's next trials, one after the other. One thread at a time uses it; the event loop never does."""
-
-    def suggest(self, ended: Sequence[FrozenTrial], count: int, seconds: float) -> list[Suggestion]:
-        """Return the next suggestions: fewer, but at least one, after so many seconds; none: there is nothing to try,
-        or not before another trial has ended.
-
-        `ended` are trials that came to their ends since the last call. The same trials give the same suggestions,
-        whatever was asked in one call, and whichever process asks.
-
-        Raises
-        ------
-        SearchFailed
-            The sampler has a defect; this object is of no use any more.
-        """
-
-    def choose(self, ended: Sequence[FrozenTrial], wanted: Wanted) -> Any:
-        """Return the value of a parameter that an open trial's code names, as Optuna has it; it is the trial's now.
-
-        `ended` as in `suggest`. The same trials give the same value.
-
-        Raises
-        ------
-        ParameterRefused
-            Another trial has a parameter of that name and of another kind.
-        SearchFailed
-            The sampler has a defect; this object is of no use any more.
-        """
-
-    def size(self) -> int | None:
-        """Return how many trials the search can have, enqueued ones included; None: endlessly many, or not known yet.
-
-        Until the enqueued trials are asked for it is what remains at most. Not to be called while trials are suggested.
-        """
-
-    def why_none(self) -> str:
-        """Return why constraints leave nothing to try although not all was tried, as a sentence; empty: they do not.
-
-        Not to be called while trials are suggested.
-        """
-
-
-@contextmanager
-def failures_named(sampler: SamplerName) -> Iterator[None]:
-    """Turn what a sampler raises and should not into `SearchFailed`."""
-    try:
-        yield
-    except TuningError:
-        raise
-    except Exception as error:
-        said = " ".join(str(error).split())[:_MOST_LETTERS]
-        cause = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        raise SearchFailed(
-            f"the sampler {sampler.value} failed with {cause}; this is a defect: please report it with its stack, "
-            "which the log has; another `search.sampler` can go on with the study's trials"
-        ) from error
-
 
 class Asking:
-    """The suggester with one of Optuna's samplers.
+    """Implements `Suggester` with one of Optuna's samplers.
 
     Raises
     ------

@@ -24,7 +24,6 @@ from tuning_operator.decisions.trials import OpenTrial
 from tuning_operator.errors import NotFound, ParameterRefused
 from tuning_operator.ports import NO_ATTEMPTS, KeptPodTime, NewAttempt, Outcome, ReportAnswer
 from tuning_operator.search import tables
-from tuning_operator.search.asking import Past, Suggestion
 from tuning_operator.search.attributes import (
     ACTIVE_TIME,
     ATTEMPT,
@@ -58,6 +57,7 @@ from tuning_operator.search.study_record import (
     search_fingerprint,
     set_attrs,
 )
+from tuning_operator.search.suggester import Past, Suggestion
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import (
     TrialEnding,

@@ -15,12 +15,13 @@ from optuna.trial import FrozenTrial
 
 from tuning_operator.api.study import StudySpec
 from tuning_operator.errors import ParameterRefused, SearchFailed
-from tuning_operator.search.asking import Asking, Past, Suggestion
+from tuning_operator.search.asking import Asking
 from tuning_operator.search.history import Outlook
 from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.naming import Wanted
 from tuning_operator.search.samplers import APART
 from tuning_operator.search.search_process import RemoteAsking
+from tuning_operator.search.suggester import Past, Suggestion
 from tuning_operator.search.suggestions import Suggestions
 from tuning_operator.search.workers import Workers
 

@@ -10,8 +10,9 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from tuning_operator.errors import SearchUnavailable
-from tuning_operator.search.asking import Asking, Past, Suggestion
+from tuning_operator.search.asking import Asking
 from tuning_operator.search.naming import Wanted
+from tuning_operator.search.suggester import Past, Suggestion
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from tuning_operator.errors import SearchUnavailable
-from tuning_operator.search.asking import Past, Suggestion, failures_named
 from tuning_operator.search.naming import Wanted
+from tuning_operator.search.sampler_failures import failures_named
 from tuning_operator.search.samplers import require_library
 from tuning_operator.search.search_calls import Answer, Call
+from tuning_operator.search.suggester import Past, Suggestion
 
 _WORKER = "tuning_operator.search.search_worker"
 """Started as a module of its own: Python's multiprocessing would run the operator's main module again."""

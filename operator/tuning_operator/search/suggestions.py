@@ -11,8 +11,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from tuning_operator.search.asking import Suggester, Suggestion
 from tuning_operator.search.naming import Wanted
+from tuning_operator.search.suggester import Suggester, Suggestion
 
 _PATIENCE_SECONDS = 0.2
 """After so long the trials that a slow sampler has suggested are handed over; the others are asked for after them."""
