@@ -16,6 +16,7 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import NotFound
 from tuning_operator.search import tables
+from tuning_operator.search.history import Outlook
 from tuning_operator.search.repository import StudyRepository
 
 
@@ -43,6 +44,20 @@ async def test_of_studies_of_one_name_the_newest_is_read_unless_a_uid_is_given(w
     read = world.repositories.read_history
     assert (await read(KEY.namespace, KEY.name)).history().total == 2
     assert (await read(KEY.namespace, KEY.name, KEY.uid)).history().total == 1
+
+
+async def test_what_a_search_could_still_do_counts_until_the_study_goes_on(world: DatabaseWorld) -> None:
+    async def read() -> Outlook:
+        return (await world.repositories.read_history(KEY.namespace, KEY.name)).outlook_left(world.spec)
+
+    study = await world.open()
+    await study.ask(1)
+    assert await read() == Outlook()
+    study._sampling.outlook = Outlook(size=1, infeasible="nothing is left")
+    await study.keep_outlook()
+    assert await read() == Outlook(size=1, infeasible="nothing is left")
+    await study.ask(1)  # by a run that is killed before it could say what is left then
+    assert await read() == Outlook()
 
 
 async def test_a_study_that_is_not_there_is_not_found(world: DatabaseWorld) -> None:

@@ -111,11 +111,13 @@ class StudyHistory:
         )
 
     def outlook_left(self, spec: StudySpec) -> Outlook:
-        """Return what the last run found that the search can still do; nothing where this spec's search is another."""
+        """Return what the last run found that the search can still do; nothing where this spec's search is another, or
+        where a run has gone on since and did not come to its end."""
         kept = self._kept_outlook
         if kept is None or kept.search != search_fingerprint(spec):
             return Outlook()
-        return Outlook(kept.size, kept.infeasible)
+        has_gone_on = kept.size is not None and kept.size < len(self._frozen())
+        return Outlook() if has_gone_on else Outlook(kept.size, kept.infeasible)
 
     def finished(self, number: int) -> FinishedTrial | None:
         """Return a finished trial, None for an open or unknown one."""
