@@ -35,7 +35,8 @@ def _spec(dice: random.Random) -> dict[str, Any]:
     retries = {"limit": dice.choice([0, 1, 3])} | ({} if reasons is None else {"reasons": reasons})
     trial = trial_fields(retries=retries, deadlines=dice.choice([{}, {"start": "1m"}, {"run": "1m", "silence": "30s"}]))
     trial["template"]["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": 2}}
-    return {"maxTrials": MAX_TRIALS, "parallelism": PARALLELISM, "trial": trial}
+    search = dice.choice([{}, {}, {"seed": 1, "deterministic": True}])
+    return {"maxTrials": MAX_TRIALS, "parallelism": PARALLELISM, "search": search, "trial": trial}
 
 
 def _stopping(dice: random.Random) -> dict[str, Any]:
@@ -173,7 +174,7 @@ async def _check_that_it_rests(world: EngineInAWorld) -> None:
 async def _live_through(seed: int, events: int) -> None:
     dice = random.Random(seed)
     caps = dice.choice([{}, {"namespace_parallelism": 4}, {"operator_parallelism": 3}])
-    world = EngineInAWorld(caps, **_spec(dice))
+    world = EngineInAWorld(caps, dice.choice([None, None, 1, 2]), **_spec(dice))
     world.jobs.deletes_linger = dice.random() < 0.3
     acknowledged: dict[int, float] = {}
 
