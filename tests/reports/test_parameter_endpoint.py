@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.reports.running_server import SPEC, STUDY, Answer, RunningServer, running_server
 from tuning_contract import ExitCode, FinalState, TrialEnvironment
 from tuning_operator.api.study import StudySpec
-from tuning_operator.errors import LeaseLost, SearchUnavailable, StorageUnavailable
+from tuning_operator.errors import LeaseLost, SearchFailed, SearchUnavailable, StorageUnavailable
 from tuning_operator.reports import reception
 from tuning_operator.reports.credentials import report_token
 from tuning_operator.reports.report_endpoint import report_url
@@ -102,6 +102,19 @@ async def test_what_could_not_be_stored_is_to_be_asked_for_again(operator: Runni
     operator.repository.fail_next(error)
     answer = await ask(operator, RATE)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert (await ask(operator, RATE)).status == 200
+
+
+async def test_what_the_sampler_could_not_choose_is_told_to_the_trial_and_in_the_studys_status(
+    operator: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    operator.repository.fail_next(SearchFailed("the sampler TPE failed"))
+    answer = await ask(operator, RATE)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    assert answer.document["error"] == "the sampler TPE failed"
+    assert operator.woken == [STUDY.uid]
+    assert "Traceback" in caplog.text
+    assert operator.rejections("Internal") == 1
     assert (await ask(operator, RATE)).status == 200
 
 

@@ -42,6 +42,8 @@ Gone = Callable[[str], bool]
 Awaited = Callable[[str], bool]
 """Whether the study with this uid exists or may exist, and is not open: its trials' credentials can't be judged, for
 the database may be another one than they were made with."""
+Wake = Callable[[str], None]
+"""Told the uid of a study that should be looked at now."""
 Work = Callable[[AttemptAddress, bytes], Awaitable[bytes]]
 """What serves a body; it returns the answer's, or raises `Refused`, or `WireError` where it can't be read."""
 

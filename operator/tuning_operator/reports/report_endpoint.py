@@ -6,7 +6,6 @@ An acknowledgement means that the reports are durable.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from aiohttp import web
 
@@ -15,16 +14,13 @@ from tuning_operator.errors import StudyGone, TooManySteps
 from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import ReportAnswer
 from tuning_operator.reports.attempt_address import AttemptAddress
-from tuning_operator.reports.reception import ATTEMPT_ROUTE, Reception, refused_by_history
+from tuning_operator.reports.reception import ATTEMPT_ROUTE, Reception, Wake, refused_by_history
 from tuning_operator.reports.refusals import Reason, Refused
 
 ROUTE = f"{ATTEMPT_ROUTE}/reports"
 
 STUDY_GONE = "StudyGone"
 """Reason in the reply to a trial whose study was deleted."""
-
-Wake = Callable[[str], None]
-"""Told the uid of a study that should be looked at now."""
 
 
 def report_url(base: str, uid: str, trial: int, attempt: int) -> str:

@@ -22,9 +22,9 @@ from tuning_operator.reports.forwarding import Forwarding, Leader
 from tuning_operator.reports.limits import Limits
 from tuning_operator.reports.parameter_endpoint import ParameterEndpoint
 from tuning_operator.reports.read_api import TRIAL_ROUTE, TRIALS_ROUTE, FindStudy, ReadApi
-from tuning_operator.reports.reception import Awaited, Gone, Reception
+from tuning_operator.reports.reception import Awaited, Gone, Reception, Wake
 from tuning_operator.reports.refusals import answer_errors
-from tuning_operator.reports.report_endpoint import ReportEndpoint, Wake
+from tuning_operator.reports.report_endpoint import ReportEndpoint
 
 if TYPE_CHECKING:  # a run without a cluster does without cryptography
     from tuning_operator.reports.pod_tokens import PodTokens
@@ -103,7 +103,7 @@ class ReportServer:
         self._connections = Connections(limits, certificate)
         reception = Reception(repositories, key, gone, awaited, limits, metrics, pod_tokens)
         self._reports = ReportEndpoint(reception, wake, metrics)
-        self._parameters = ParameterEndpoint(reception)
+        self._parameters = ParameterEndpoint(reception, wake)
         self._forwarding = Forwarding(leader, limits, metrics, certificate)
         self._read_api = ReadApi(find_study, key, limits)
         self._limits = limits
