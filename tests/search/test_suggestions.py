@@ -181,12 +181,13 @@ def test_a_fifth_of_what_runs_is_prepared_and_only_for_slow_samplers(
     sampler: str, parallelism: int, ahead: int
 ) -> None:
     spec = study_spec(search={"sampler": {"name": sampler}}).model_copy(update={"parallelism": parallelism})
-    assert ahead_of(spec, 500) == ahead
+    assert ahead_of(spec, 0, 500) == ahead
 
 
 def test_tpe_is_asked_when_it_is_needed_as_long_as_it_takes_milliseconds() -> None:
     spec = study_spec(search={"sampler": {"name": "TPE"}}).model_copy(update={"parallelism": 100})
-    assert [ahead_of(spec, asked) for asked in (0, 6, 7)] == [0, 0, 20]
+    assert [ahead_of(spec, 0, asked) for asked in (0, 6, 7)] == [0, 0, 20]
+    assert ahead_of(spec, 7, 0) == 20, "what it knows of others takes as long"
 
 
 async def test_what_is_prepared_is_no_trial(sqlite_world: DatabaseWorld) -> None:

@@ -10,7 +10,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tests.search.drafting import Drafting
 from tests.search.strategies import inheriting_spec, lineages
-from tuning_operator.decisions.trials import Lineage
+from tuning_operator.api.strategies import SynchronousHyperbandOptions
+from tuning_operator.decisions.schedule import brackets
+from tuning_operator.decisions.trials import EndState, Lineage
+from tuning_operator.search.strategies.strategy import PastTrial, Proposal
+from tuning_operator.search.strategies.synchronous_hyperband import _next_of
 
 NINE = {"maxResource": 9}
 """Brackets: 9@1 3@3 1@9 | 5@3 2@9 | 3@9."""
@@ -44,6 +48,23 @@ def test_the_best_of_a_rung_go_on_with_their_parameters_and_seeds() -> None:
     for child, parent in zip(trials[9:], (8, 7, 6), strict=True):
         assert child.params == trials[parent].params
         assert child.user_attrs["tuning:seed"] == trials[parent].user_attrs["tuning:seed"]
+
+
+def test_who_was_promoted_is_not_promoted_again_when_the_rung_is_ranked_otherwise() -> None:
+    study = drafting()
+    study.ask(9)
+    end(study, range(9))
+    study.ask(1)
+    rounds = brackets(SynchronousHyperbandOptions.model_validate(NINE))[0]
+    rung = [PastTrial(n, {}, Lineage(bracket=0, rung=0), EndState.COMPLETE, score=float(-n)) for n in range(9)]
+    promoted = [PastTrial(9, {}, Lineage(parent=8, bracket=0, rung=1), None)]
+    proposals = []
+    for number in (10, 11):
+        proposal = _next_of(rounds, [rung, promoted, []])
+        assert isinstance(proposal, Proposal)
+        proposals.append(proposal.lineage.parent)
+        promoted.append(PastTrial(number, {}, proposal.lineage, None))
+    assert proposals == [0, 1], "the best that are left"
 
 
 def test_nobody_is_promoted_before_the_whole_rung_has_ended_and_the_next_bracket_begins_meanwhile() -> None:

@@ -33,7 +33,8 @@ CSV = "x, accuracy, size, latency\n" + "".join(f"{x / 10}, {x / 10}, 20, {10 if 
 def _spec(
     *sources: Mapping[str, str], sampler: str = "TPE", bounds: Sequence[Mapping[str, Any]] = BOUNDS, **options: Any
 ) -> StudySpec:
-    search = {"sampler": {"name": sampler, "options": options}, "warmStart": [dict(source) for source in sources]}
+    warm_start = [dict(source) for source in sources]
+    search = {"sampler": {"name": sampler, "options": options}, "warmStart": warm_start}
     document = study_spec(SPACE, search).to_document()
     return StudySpec.model_validate({**document, "metricConstraints": [dict(bound) for bound in bounds]})
 
@@ -122,12 +123,24 @@ async def test_a_table_may_have_metrics_with_bounds(sqlite_world: DatabaseWorld)
     )
 
 
+@pytest.mark.parametrize("cell", ["", "NaN", "None", "-", "null"])
+async def test_a_metric_that_a_line_does_not_have_is_not_known(sqlite_world: DatabaseWorld, cell: str) -> None:
+    table = f"x,accuracy,latency,system_attrs_constraints:size max\n0.5,0.5,{cell},{cell}\n"
+    assert await _warm(sqlite_world, _spec({"csv": table})) == [{"size max": 0, "size min": 0, "latency max": 0}]
+
+
+async def test_a_constraint_that_is_no_number_is_broken(sqlite_world: DatabaseWorld) -> None:
+    table = 'x,accuracy,system_attrs_constraints\n0.5,0.5,"(nan, -1)"\n'
+    (excesses,) = await _warm(sqlite_world, _spec({"csv": table}))
+    assert all(excess > 0 for excess in excesses.values())
+
+
 async def test_tpe_keeps_away_from_what_breaks_bounds(sqlite_world: DatabaseWorld) -> None:
     means = []
     for bounds in (BOUNDS, []):
         sqlite_world.spec = _spec({"csv": CSV}, bounds=bounds, nStartupTrials=5)
         study = await sqlite_world.repositories.open(replace(KEY, uid=f"uid-{len(bounds)}"), sqlite_world.spec)
-        trials = await study.ask(8)
+        trials = [trial for _ in range(8) for trial in await study.ask(1)]
         means.append(mean(float(trial.parameters["x"]) for trial in trials))
     with_bounds, without = means
     assert with_bounds < 0.6 < without
@@ -141,7 +154,8 @@ async def test_cma_es_begins_at_the_best_of_those_within_the_bounds(
     document["parameters"] = [{**SPACE[0], "name": name} for name in ("x", "y")]
     document["search"]["sampler"] = {"name": "CMAES", "options": {"useSeparableCma": separable}}
     sqlite_world.spec = StudySpec.model_validate(document)
-    trials = await (await sqlite_world.open()).ask(16)
+    study = await sqlite_world.open()
+    trials = [trial for _ in range(16) for trial in await study.ask(1)]
     assert abs(mean(float(trial.parameters["x"]) for trial in trials) - 0.5) < 0.1
 
 

@@ -90,7 +90,7 @@ async def test_trials_of_another_study_are_known_and_are_no_trials_of_this_one(w
     warm = study._warm.trials
     assert [trial.values for trial in warm] == [[n / 10] for n in range(7)]
     assert [study._space.typed(trial.params)["kind"] for trial in warm] == [True] * 7
-    assert [trial.number for trial in await study.ask(2)] == [0, 1]
+    assert [trial.number for _ in range(2) for trial in await study.ask(1)] == [0, 1]
     assert [trial.number for trial in (await world.reopen()).history().open] == [0, 1]
 
 
@@ -130,11 +130,26 @@ async def test_cma_es_begins_where_the_best_results_are(sqlite_world: DatabaseWo
     table = "x,y,accuracy\n" + "".join(f"{0.05 * n},{1 - 0.05 * n},{1 - abs(n - 17)}\n" for n in range(20))
     sampler = {"name": "CMAES", "options": variant}
     sqlite_world.spec = _spec({"csv": table}, sampler=sampler, space=space)
-    trials = await (await sqlite_world.open()).ask(16)
+    study = await sqlite_world.open()
+    trials = [trial for _ in range(16) for trial in await study.ask(1)]
     for name, best in (("x", 0.85), ("y", 0.15)):
         values = [float(trial.parameters[name]) for trial in trials]
         assert abs(mean(values) - best) < 0.1
         assert 0.03 < stdev(values) < 0.15
+
+
+@pytest.mark.parametrize("separable", [False, True])
+async def test_a_warm_start_of_a_cma_es_with_as_many_parameters_as_there_may_be(
+    sqlite_world: DatabaseWorld, separable: bool
+) -> None:
+    space = tuple({"name": f"x{number}", "type": "Float", "low": 0, "high": 1} for number in range(200))
+    names = ",".join(parameter["name"] for parameter in space)
+    table = f"{names},accuracy\n" + "".join(f"{','.join(['0.9'] * 200)},{n}\n" for n in range(3))
+    sampler = {"name": "CMAES", "options": {"popsize": 4, "useSeparableCma": separable}}
+    sqlite_world.spec = _spec({"csv": table}, sampler=sampler, space=space)
+    (trial,) = await (await sqlite_world.open()).ask(1)
+    around = mean(float(value) for value in trial.parameters.values())
+    assert abs(around - (0.9 if separable else 0.5)) < 0.1
 
 
 @pytest.mark.parametrize("separable", [False, True])

@@ -54,7 +54,7 @@ class Asking:
             self._begin(past)
 
     def _begin(self, past: Past) -> None:
-        spec, self._seed = past.spec, past.seed
+        spec, self._seed, self._warm = past.spec, past.seed, len(past.warm)
         search, self._spec = spec.search, spec
         self._space = Space(spec.parameters)
         self._enqueued = [self._space.stored(parameters) for parameters in search.enqueue]
@@ -88,7 +88,7 @@ class Asking:
             self._remember(trial, before=len(past.trials))
 
     def _remember(self, trial: FrozenTrial, before: int) -> None:
-        unseen = trial.state.is_finished() and first_to_see(trial, self._spec) > before
+        unseen = trial.state.is_finished() and self._first_to_see(trial) > before
         self._seen.add(trial, as_running=unseen)
         if self._proposing is not None:
             self._proposing.add(trial, as_running=unseen)
@@ -98,7 +98,10 @@ class Asking:
             self._walk.add(trial)
 
     def _learn(self, ended: FrozenTrial) -> None:
-        heapq.heappush(self._unseen, (first_to_see(ended, self._spec), ended.number, ended))
+        heapq.heappush(self._unseen, (self._first_to_see(ended), ended.number, ended))
+
+    def _first_to_see(self, ended: FrozenTrial) -> int:
+        return first_to_see(ended, self._spec, self._warm)
 
     def size(self) -> int | None:
         if self._no_point is not None:

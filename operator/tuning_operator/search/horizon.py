@@ -23,19 +23,20 @@ _MOST_AHEAD = 20
 """Enough for all that end within a moment; more would only know less."""
 
 
-def ahead_of(spec: StudySpec, asked: int) -> int:
+def ahead_of(spec: StudySpec, warm: int, asked: int) -> int:
     """Return how many trials of a study are prepared before they are asked for, once so many were asked for.
 
+    `warm` results of others take as long to model as the study's own.
     None in a study that runs one trial after the other: each would know one result less. None in a deterministic one:
     which results a trial may know is decided when it is needed. None where code names parameters while trials run.
     """
     slow_from = SLOW_FROM.get(spec.search.sampler.name)
-    if spec.search.deterministic or spec.define_by_run or slow_from is None or asked < slow_from:
+    if spec.search.deterministic or spec.define_by_run or slow_from is None or warm + asked < slow_from:
         return 0
     return min(_MOST_AHEAD, spec.parallelism // _SHARE)
 
 
-def first_to_see(trial: FrozenTrial, spec: StudySpec) -> int:
+def first_to_see(trial: FrozenTrial, spec: StudySpec, warm: int) -> int:
     """Return the number of the first trial that is suggested with the knowledge of a finished trial's result.
 
     In a deterministic study it follows from the trial's own number, whenever it ended; `decisions/parallelism.py` lets
@@ -44,4 +45,4 @@ def first_to_see(trial: FrozenTrial, spec: StudySpec) -> int:
     if spec.search.deterministic:
         return trial.number + spec.parallelism
     told = told_after(trial.user_attrs)
-    return told + ahead_of(spec, told)
+    return told + ahead_of(spec, warm, told)

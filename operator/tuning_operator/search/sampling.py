@@ -120,7 +120,7 @@ class Sampling:
 
     def _made_from(self, past: Past) -> Suggestions:
         process, asked = self._workers.search_process, len(past.trials)
-        ahead = partial(ahead_of, past.spec)
+        ahead = partial(ahead_of, past.spec, len(past.warm))
         if past.spec.search.sampler.name in APART:
             return Suggestions(RemoteAsking(past, process), process.thread, ahead, asked)
         return Suggestions(Asking(past), self._workers.askers, ahead, asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ class Bounds:
         numbered = [excess for name, excess in said.items() if name.isdigit()]
         if not numbered and not said.keys() & broken.keys():
             self._unknown[constraint.metric] += 1
-        of_bounds = {bound: said.get(bound, max([0.0, *numbered])) for bound in broken}
+        worst = math.inf if any(map(math.isnan, numbered)) else max([0.0, *numbered])
+        of_bounds = {bound: said.get(bound, worst) for bound in broken}
         return {bound: excess if finite([excess]) else broken[bound] for bound, excess in of_bounds.items()}
 
     def report(self) -> str:

@@ -70,13 +70,17 @@ class _Line:
     names: Sequence[str]
     cells: Sequence[str]
 
+    def has(self, place: int) -> bool:
+        """Whether there is a number in a cell, or something that should be one."""
+        return self.cells[place].lower() not in _NO_NUMBER
+
     def number_in(self, place: int, what: str) -> float:
         """Return a cell's number; raises `ValueError` with the rest of a sentence."""
         try:
             return float(self.cells[place])
         except ValueError:
             raise ValueError(
-                f"has no number as {what} in line {self.number}, column `{self.names[place]}`, "
+                f"has no number as {what} in line {self.number}, column `{self.names[place][:_SHOWN]}`, "
                 f"but `{self.cells[place][:_SHOWN]}`"
             ) from None
 
@@ -110,10 +114,10 @@ class _Columns:
         metrics = {
             name: line.number_in(place, "a metric with bounds")
             for name, place in self.metrics.items()
-            if line.cells[place]
+            if line.has(place)
         }
         excesses = {
-            name: line.number_in(place, "a constraint") for name, place in self.excesses.items() if line.cells[place]
+            name: line.number_in(place, "a constraint") for name, place in self.excesses.items() if line.has(place)
         }
         if self.measured is not None:
             metrics = {**metrics, **_measured(line.cells[self.measured])}
@@ -198,7 +202,7 @@ def _value(line: _Line, place: int, parameter: Parameter | None) -> Any:
         return cell or None
     if parameter.type in (ParameterType.CATEGORICAL, ParameterType.FIXED):
         return _choice(cell, [parameter.value] if parameter.value is not None else parameter.choices or [])
-    if cell.lower() in _NO_NUMBER:
+    if not line.has(place):
         return None
     number = line.number_in(place, f"`{parameter.name}`")
     return int(number) if parameter.type is ParameterType.INT and number.is_integer() else number

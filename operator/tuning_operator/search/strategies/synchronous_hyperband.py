@@ -53,9 +53,10 @@ def _next_of(rounds: Sequence[Round], rungs: Sequence[Rung]) -> Answer:
         if any(trial.state is None for trial in rungs[rung - 1]):
             return Nothing.WAIT
         # All of a rung are ranked, and promoted from the first on.
-        best, promoted = ranked(rungs[rung - 1]), len(rungs[rung])
-        if promoted < min(rounds[rung].trials, len(best)):
-            return _promotion(best[promoted], rounds[rung].steps)
+        parents = {trial.lineage.parent for trial in rungs[rung]}
+        left = [trial for trial in ranked(rungs[rung - 1]) if trial.number not in parents]
+        if left and len(rungs[rung]) < rounds[rung].trials:
+            return _promotion(left[0], rounds[rung].steps)
     return Nothing.FINISHED
 
 
