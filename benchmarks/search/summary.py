@@ -46,14 +46,14 @@ class Summary:
     def beside_whole_trials(
         self, sampler: str, alone: str, function: str, parallelism: int, pruner: str
     ) -> list[tuple[float, float]]:
-        """Return how far the best trial is above the minimum with a pruner, and with a sampler alone by the time that
-        it has used as much GPU time, seed by seed, of both sides; all slots are always busy."""
+        """Return how far the best trial is above the minimum with a pruner, and with a sampler alone after as many
+        whole trials as its GPU time pays for, seed by seed, of both sides."""
         pairs = []
         for side in (PRODUCT, LIBRARY):
             whole = self.of(side, alone, function, parallelism, PRUNERS[pruner].without)
             for seed, result in self.of(side, sampler, function, parallelism, pruner).items():
                 if seed in whole:
-                    pairs.append((result.regret, regret_at(whole[seed], result.gpu_seconds / parallelism)))
+                    pairs.append((result.regret, regret_for(whole[seed], result.gpu_seconds)))
         return pairs
 
     def hours_to_target(self, sampler: str, parallelism: int, pruner: str) -> list[tuple[float, float]]:
@@ -100,16 +100,16 @@ class Summary:
         return {seed: result for results in at_any for seed, result in results.items()}
 
 
-def regret_at(result: Result, seconds: float) -> float:
-    """Return how far the best trial is above the minimum that had ended after so many seconds; infinite: none had."""
-    known = [regret for _, ended_at, regret in result.improvements if ended_at <= seconds]
-    return known[-1] if known else float("inf")
-
-
 def regret_after(result: Result, evaluations: int) -> float:
     """Return how far the best of the first so many trials that ended is above the minimum; infinite: none had."""
     known = [regret for ended, _, regret in result.improvements if ended <= evaluations]
     return known[-1] if known else float("inf")
+
+
+def regret_for(result: Result, gpu_seconds: float) -> float:
+    """Return how far the best is above the minimum of as many of the first trials as so much GPU time pays for, in
+    trials of mean length; infinite: it pays for none."""
+    return regret_after(result, round(result.cell.evaluations * gpu_seconds / result.gpu_seconds))
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ from benchmarks.search.cells import LIBRARY, PRODUCT, TWIN, WITHOUT_PRUNER, Resu
 from benchmarks.search.functions import FUNCTIONS
 from benchmarks.search.methods import NO_PRUNER, NO_PRUNER_OF_FOLDS, POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Comparison, Verdict, together, verdicts
-from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after, regret_at
+from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after, regret_for
 
 _SIGNS = {Verdict.SAME: "=", Verdict.NO_WORSE: "✓", Verdict.UNDECIDED: "·", Verdict.WORSE: "✗"}
 
@@ -167,8 +167,8 @@ def _pruning(summary: Summary, sampler: str, function: str, parallelism: int, pr
 
 
 def with_the_same_gpu_time(summary: Summary, parallelism: int) -> str:
-    """Show what is found with each pruner, and what Random and TPE alone have found by the time that they have used as
-    much GPU time: medians, and in how many of the studies the pruner's is better."""
+    """Show what is found with each pruner, and what Random and TPE alone find in as much GPU time: medians, and in how
+    many studies the pruner's is better and worse."""
     functions = [name for name in FUNCTIONS if summary.both(RANDOM, name, parallelism, NO_PRUNER)]
     rows = []
     for sampler in (RANDOM, "TPE"):
@@ -193,15 +193,12 @@ def _beside_whole_trials(summary: Summary, sampler: str, function: str, parallel
 
 
 def _better(pairs: Sequence[tuple[float, float]]) -> str:
-    return f"{sum(mine < other for mine, other in pairs)} of {len(pairs)}"
+    return f"{sum(mine < other for mine, other in pairs)} : {sum(mine > other for mine, other in pairs)}"
 
 
 def populations(summary: Summary, parallelism: int) -> str:
     """Show what each strategy finds beside random search and TPE with the same GPU time, seed by seed: medians and
-    quartiles, and how often the strategy is better.
-
-    Of one trial at a time, time is GPU time. Random search is the same whatever its parallelism; TPE then learns most.
-    """
+    quartiles, and in how many studies the strategy is better and worse."""
     rows = []
     for name in (*POPULATIONS, "SynchronousHyperband"):
         for function in FUNCTIONS.values():
@@ -209,9 +206,9 @@ def populations(summary: Summary, parallelism: int) -> str:
             hours = [result.gpu_seconds / 3600 for result in found.values()]
             beside = []
             for sampler in (RANDOM, "TPE"):
-                whole = summary.of(PRODUCT, sampler, function.name, 1)
+                whole = summary.of(PRODUCT, sampler, function.name, parallelism)
                 pairs = [
-                    (result.regret, regret_at(whole[seed], result.gpu_seconds))
+                    (result.regret, regret_for(whole[seed], result.gpu_seconds))
                     for seed, result in found.items()
                     if seed in whole
                 ]
@@ -219,7 +216,7 @@ def populations(summary: Summary, parallelism: int) -> str:
             if found:
                 finds = spread(quartiles([result.regret for result in found.values()]))
                 rows.append([name, function.title, number(median(hours)), finds, *beside])
-    better = "it is better in"
+    better = "better : worse"
     headings = [
         "strategy",
         "function, parameters",

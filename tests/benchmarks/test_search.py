@@ -25,7 +25,7 @@ from benchmarks.search.plots import draw_all
 from benchmarks.search.report import all_tables, with_tables
 from benchmarks.search.running import run_cell, run_cells
 from benchmarks.search.simulation import Proposal, Values, simulate
-from benchmarks.search.summary import Summary, quartiles, regret_after, regret_at
+from benchmarks.search.summary import Summary, quartiles, regret_after, regret_for
 from benchmarks.search.training import EPOCH_SECONDS, EPOCHS, FOLDS, START_SECONDS, Reporting, train
 from tests.fakes import FakeClock
 from tuning_operator.api.parameters import Parameter
@@ -397,10 +397,10 @@ def test_the_tables_show_medians_and_quartiles_and_the_verdict_on_each_function(
     assert "| SynchronousHyperband | 60%, 4.15 (4) | 60%, 4.15 (4) | 60%, 4.15 (4) |  |  |  |  |" in made["pruners"]
     populations = made["populations"].splitlines()
     assert populations[2].startswith(
-        "| PopulationBasedTraining | Hartmann, 6 | 0.011 | 4.15 (4.05 – 4.25) | inf (inf – inf"
+        "| PopulationBasedTraining | Hartmann, 6 | 0.011 | 4.15 (4.05 – 4.25) | 4.15 (4.05 – 4.25) | 0 : 0 |"
     )
-    assert populations[2].endswith("| 4 of 4 |")
-    assert "| Random, Median | 4.15 / inf (8 of 8) / inf (8 of 8) |" in made["with the same GPU time"]
+    assert populations[2].endswith("| 0.65 (0.55 – 0.75) | 0 : 4 |")
+    assert "| Random, Median | 4.15 / 4.15 (0 : 0) / 0.65 (0 : 8) |" in made["with the same GPU time"]
     assert (
         "| 8 | Beale, 2 | 0.65 (0.55 – 0.75) | 0.65 (0.55 – 0.75) | – (0/4) | – (0/4) | – (0/4) | – (0/4) |"
         in made["TPE side by side"]
@@ -414,8 +414,10 @@ def test_a_trial_counts_only_once_it_has_ended() -> None:
     assert [regret_after(RESULT, ended) for ended in (0, 1, 6, 7)] == [math.inf, 5.0, 5.0, 0.5]
 
 
-def test_what_was_found_by_a_time_is_that_of_the_trials_that_had_ended() -> None:
-    assert [regret_at(RESULT, seconds) for seconds in (99, 100, 899, 900)] == [math.inf, 5.0, 5.0, 0.5]
+def test_what_gpu_time_finds_is_that_of_the_trials_that_it_pays_for() -> None:
+    trial = RESULT.gpu_seconds / RESULT.cell.evaluations
+    assert [regret_for(RESULT, trials * trial) for trials in (0, 1, 6, 7)] == [math.inf, 5.0, 5.0, 0.5]
+    assert regret_for(RESULT, RESULT.gpu_seconds) == RESULT.regret, "beside itself it is neither better nor worse"
 
 
 def test_the_quartiles_are_the_medians_of_both_halves_and_know_infinity() -> None:

@@ -58,6 +58,9 @@ def test_a_warning_names_those_that_are_left_and_says_what_to_do() -> None:
     assert warnings_of_enqueued(enqueuing(10, HYPERBAND, max_trials=13)) == [
         "`search.enqueue[9]` is not planned to be run, for `maxTrials` is 13; raise that, or remove it"
     ]
+    assert warnings_of_enqueued(enqueuing(9, POPULATION, max_trials=3)) == [
+        "`search.enqueue[3]` to `search.enqueue[8]` are not planned to be run, for `maxTrials` is 3; remove them"
+    ], "it begins only 4 with new parameters"
 
 
 def test_the_status_warns() -> None:

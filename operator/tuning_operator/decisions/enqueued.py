@@ -23,10 +23,10 @@ def warnings_of_enqueued(spec: StudySpec) -> list[str]:
     count, planned = len(spec.search.enqueue), planned_enqueued(spec)
     if planned == count:
         return []
-    name = spec.search.sampler.name.value
+    name, possible = spec.search.sampler.name.value, _new_configurations(spec, sys.maxsize)
     why, what = f"{name} begins only {planned} with new parameters", ""
-    if planned < _new_configurations(spec, sys.maxsize):
-        why, what = f"`maxTrials` is {spec.max_trials}", "raise that, or "
+    if planned < possible:
+        why, what = f"`maxTrials` is {spec.max_trials}", "raise that, or " if count <= possible else ""
     if count - planned == 1:
         return [f"`search.enqueue[{planned}]` is not planned to be run, for {why}; {what}remove it"]
     left = f"`search.enqueue[{planned}]` to `search.enqueue[{count - 1}]`"
