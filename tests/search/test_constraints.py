@@ -116,6 +116,20 @@ async def test_a_search_without_a_feasible_point_ends_and_says_what_is_violated(
     assert study.history() == history
 
 
+@pytest.mark.parametrize("sampler", WALKS, ids=str)
+async def test_a_walk_without_a_feasible_point_says_what_is_violated(
+    sqlite_world: DatabaseWorld, sampler: dict[str, Any]
+) -> None:
+    sqlite_world.spec = _spec(sampler, GRID, ["a + b > 99", "a >= 0"])
+    for _ in range(2):
+        study = await sqlite_world.reopen()
+        assert await study.ask(1) == []
+        assert (study.history().exhausted, study.history().total) == (True, 0)
+        assert study.history().infeasible.endswith(
+            "points in a row meets `constraints`: all of them violate a + b > 99; relax it or widen the parameters"
+        )
+
+
 async def test_a_study_that_has_not_started_gets_another_chance_when_it_is_corrected(
     sqlite_world: DatabaseWorld,
 ) -> None:

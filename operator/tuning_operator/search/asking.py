@@ -223,7 +223,8 @@ class Asking:
             return {}
         point = self._drawn(number, self._walk) or self._walk.next()
         if point is None:
-            self._no_point = "" if self._walk.is_at_its_end else self._feasible.why_none()
+            # A way to whose end no trial was found was no search that is over.
+            self._no_point = "" if number and self._walk.is_at_its_end else self._feasible.why_none()
         return point
 
     def _drawn(self, number: int, walk: Walk) -> Mapping[str, ParameterValue] | None:
