@@ -57,6 +57,17 @@ def test_a_plan_that_is_cut_off_costs_what_is_done_of_it(most: int, rows: str | 
     assert rows in (None, " | ".join(" ".join(f"{each.trials}@{each.steps}" for each in row) for row in cut.rows))
 
 
+@pytest.mark.parametrize(
+    ("most", "steps", "configurations"),
+    [(10, 11, 9), (23, 75, 17), (23 + 10, 75 + 11, 17 + 9), (3 * 23, 3 * 75, 3 * 17), (99, 3 * 75, 3 * 17)],
+)
+def test_a_plan_of_several_iterations_is_cut_off_in_one_of_them(most: int, steps: int, configurations: int) -> None:
+    schedule = schedule_of(SynchronousHyperbandOptions(max_resource=9, iterations=3))
+    assert schedule is not None
+    cut = schedule.cut(most)
+    assert (cut.trials, cut.steps, cut.configurations) == (min(most, 69), steps, configurations)
+
+
 def test_every_iteration_costs_the_same() -> None:
     once, thrice = (schedule_of(SynchronousHyperbandOptions(max_resource=9, iterations=n)) for n in (1, 3))
     assert once is not None

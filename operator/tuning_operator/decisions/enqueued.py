@@ -38,7 +38,7 @@ def _new_configurations(spec: StudySpec, most: int) -> int:
     options = spec.search.sampler.parsed_options()
     schedule = schedule_of(options)
     if schedule is not None:
-        return sum(row[0].trials for row in schedule.cut(most).rows)
+        return schedule.cut(most).configurations
     if isinstance(options, RegularizedEvolutionOptions):
         return min(most, options.population_size)
     return most

@@ -26,30 +26,40 @@ class Schedule:
     rows: Sequence[Sequence[Round]]
     times: int = 1
     """How often all rows are run, one time after the other."""
+    rest: Sequence[Sequence[Round]] = ()
+    """Rows that are run once after them, where the trials end in the middle of the plan."""
 
     def cut(self, most: int) -> Schedule:
         """Return what is done of it in the order of the rows when there are no more trials than that."""
-        rows: list[list[Round]] = []
-        left = most
-        for row in [*self.rows] * self.times:
-            if left == 0:
-                break
+        once = Schedule(self.rows).trials
+        times, left = divmod(min(most, self.trials), once)
+        rest = []
+        for row in self.rows:
             kept = []
             for each in row:
                 kept.append(replace(each, trials=min(each.trials, left)))
                 left -= kept[-1].trials
-            rows.append([each for each in kept if each.trials])
-        return Schedule(rows)
+            rest.append([each for each in kept if each.trials])
+        rest = [row for row in rest if row]
+        return Schedule(self.rows, times, rest) if times else Schedule(rest)
 
     @property
     def trials(self) -> int:
         """Trials in all."""
-        return self.times * sum(each.trials for row in self.rows for each in row)
+        return self._sum(lambda row: sum(each.trials for each in row))
+
+    @property
+    def configurations(self) -> int:
+        """Those of them that begin with new parameters: the first ones of each row."""
+        return self._sum(lambda row: row[0].trials)
 
     @property
     def steps(self) -> int:
         """Steps that are trained in all trials together."""
-        return self.times * sum(_steps_of(row) for row in self.rows)
+        return self._sum(_steps_of)
+
+    def _sum(self, of: Callable[[Sequence[Round]], int]) -> int:
+        return self.times * sum(map(of, self.rows)) + sum(map(of, self.rest))
 
 
 def schedule_of(options: ResourceModel) -> Schedule | None:
