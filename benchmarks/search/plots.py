@@ -19,7 +19,7 @@ from matplotlib.ticker import LogLocator
 from benchmarks.search.cells import Result
 from benchmarks.search.functions import FUNCTIONS, Function
 from benchmarks.search.methods import NO_PRUNER, PRUNERS
-from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after
+from benchmarks.search.summary import RANDOM, Summary, hours_to, quartiles, regret_after
 
 COLOURS = {
     "TPE": "#1f6feb",
@@ -116,8 +116,7 @@ def _hours_to_target(summary: Summary, sampler: str, function: Function, paralle
     results = summary.both(sampler, function.name, parallelism)
     if not results:
         return None
-    reached = [result.reached(function.target) for result in results]
-    middle = quartiles([float("inf") if each is None else each[1] / 3600 for each in reached])[1]
+    middle = quartiles([hours_to(result, function.target) for result in results])[1]
     if middle < float("inf"):
         return middle, True
     return quartiles([result.seconds / 3600 for result in results])[1], False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.search.cells import LIBRARY, PRODUCT, Result
 from benchmarks.search.functions import FUNCTIONS, Function
 from benchmarks.search.methods import PRUNERS, SAMPLERS
-from benchmarks.search.summary import RANDOM, Summary, quartiles
-from benchmarks.search.tables import number, spread, table
+from benchmarks.search.summary import RANDOM, Summary, hours_to, quartiles, trials_to
+from benchmarks.search.tables import number, seldom, spread, table
 
 _SIDES = (PRODUCT, LIBRARY)
 _TITLES = ("here", "Optuna")
@@ -50,15 +51,15 @@ def _columns(sides: Sequence[Mapping[int, Result]], function: Function) -> list[
     """Return how far the best is above the minimum, and after how many trials and hours one was good enough: medians
     and quartiles, here and of Optuna."""
     regrets = [spread(quartiles([result.regret for result in side.values()])) for side in sides]
-    reached = [[result.reached(function.target) for result in side.values()] for side in sides]
-    trials = [_to_target([each and each[0] for each in side], "{:g}".format) for side in reached]
-    hours = [_to_target([each and each[1] / 3600 for each in side], number) for side in reached]
+    target = function.target
+    trials = [_to_target([trials_to(each, target) for each in side.values()], "{:g}".format) for side in sides]
+    hours = [_to_target([hours_to(each, target) for each in side.values()], number) for side in sides]
     return [*regrets, *trials, *hours]
 
 
-def _to_target(reached: Sequence[float | None], shown: Callable[[float], str]) -> str:
+def _to_target(reached: Sequence[float], shown: Callable[[float], str]) -> str:
     """Return the median and the quartiles; where most did not come so far, how many did."""
-    lower, middle, upper = quartiles([float("inf") if each is None else each for each in reached])
-    if middle == float("inf"):
-        return f"– ({sum(each is not None for each in reached)}/{len(reached)})"
-    return f"{shown(middle)} ({shown(lower)} – {'never' if upper == float('inf') else shown(upper)})"
+    lower, middle, upper = quartiles(reached)
+    if middle == math.inf:
+        return seldom(reached)
+    return f"{shown(middle)} ({shown(lower)} – {'never' if upper == math.inf else shown(upper)})"

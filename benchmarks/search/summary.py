@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -63,8 +64,7 @@ class Summary:
         for function in FUNCTIONS.values():
             sides = [self.of(side, sampler, function.name, parallelism, pruner) for side in (PRODUCT, LIBRARY)]
             for seed in set(sides[0]) & set(sides[1]):
-                reached = [results[seed].reached(function.target) for results in sides]
-                ours, theirs = (float("inf") if each is None else each[1] / 3600 for each in reached)
+                ours, theirs = (hours_to(results[seed], function.target) for results in sides)
                 pairs.append((ours, theirs))
         return pairs
 
@@ -98,6 +98,18 @@ class Summary:
         """Return Optuna's random search: what it tries does not depend on how many trials run at a time."""
         at_any = [self.of(LIBRARY, RANDOM, function, parallelism, pruner) for parallelism in (1, 8, 64)]
         return {seed: result for results in at_any for seed, result in results.items()}
+
+
+def trials_to(result: Result, target: float) -> float:
+    """Return after how many trials the best was so near to the minimum; infinite: never."""
+    reached = result.reached(target)
+    return math.inf if reached is None else reached[0]
+
+
+def hours_to(result: Result, target: float) -> float:
+    """Return after how many simulated hours the best trial was so near to the minimum; infinite: never."""
+    reached = result.reached(target)
+    return math.inf if reached is None else reached[1] / 3600
 
 
 def regret_after(result: Result, evaluations: int) -> float:

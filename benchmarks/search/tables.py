@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
@@ -11,7 +12,7 @@ from benchmarks.search.cells import LIBRARY, PRODUCT, TWIN, WITHOUT_PRUNER, Resu
 from benchmarks.search.functions import FUNCTIONS
 from benchmarks.search.methods import NO_PRUNER, NO_PRUNER_OF_FOLDS, POPULATIONS, PRUNERS, SAMPLERS
 from benchmarks.search.no_worse import Comparison, Verdict, together, verdicts
-from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after, regret_for
+from benchmarks.search.summary import RANDOM, Summary, quartiles, regret_after, regret_for, trials_to
 
 _SIGNS = {Verdict.SAME: "=", Verdict.NO_WORSE: "✓", Verdict.UNDECIDED: "·", Verdict.WORSE: "✗"}
 
@@ -244,11 +245,14 @@ def _same_decisions(summary: Summary, parallelism: int, pruner: str) -> str:
 def _median_trials(results: Sequence[Result], target: float) -> str:
     if not results:
         return ""
-    reached = [result.reached(target) for result in results]
-    middle = quartiles([float("inf") if each is None else each[0] for each in reached])[1]
-    if middle == float("inf"):
-        return f"– ({sum(each is not None for each in reached)}/{len(reached)})"
-    return f"{middle:.0f}"
+    reached = [trials_to(result, target) for result in results]
+    middle = quartiles(reached)[1]
+    return seldom(reached) if middle == math.inf else f"{middle:.0f}"
+
+
+def seldom(reached: Sequence[float]) -> str:
+    """Show how many studies came to a target that most did not come to; those are infinite."""
+    return f"– ({sum(each < math.inf for each in reached)}/{len(reached)})"
 
 
 def spread(found: tuple[float, float, float] | None, best: float | None = None) -> str:

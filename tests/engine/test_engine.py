@@ -106,7 +106,7 @@ async def test_a_refusal_after_the_start_degrades_the_study_and_is_tried_again()
     await world.report(0, end="Complete")
     world.jobs.fail_next(JobRefused("exceeded quota: gpus"))
     await world.step()
-    degraded = next(condition for condition in world.shown["conditions"] if condition["type"] == "Degraded")
+    degraded = world.condition("Degraded")
     assert (degraded["status"], degraded["message"]) == ("True", "exceeded quota: gpus")
     world.clock.advance(30)
     await world.step()
@@ -146,7 +146,7 @@ async def test_a_refusal_that_lasts_is_asked_for_less_and_less_and_shown_at_once
         await world.report(number, end="Complete")
     world.jobs.fail_next(*[JobRefused("jobs.batch is forbidden: User can't create")] * 1000)
     await world.step()
-    degraded = next(condition for condition in world.shown["conditions"] if condition["type"] == "Degraded")
+    degraded = world.condition("Degraded")
     assert (degraded["status"], degraded["reason"]) == ("True", "JobNotCreated")
     assert "forbidden" in degraded["message"]
     assert await _requests_until(world, 120) == [1, 3, 8, 18, 48, 78, 108]
@@ -247,13 +247,13 @@ async def test_a_study_whose_trials_reports_cannot_be_stored_says_so_until_they_
     await world.step()
     world.trials.trouble = "the database does not answer"
     await world.step()
-    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    degraded = world.condition("Degraded")
     assert (degraded["status"], degraded["reason"]) == ("True", "StorageUnavailable")
     assert degraded["message"] == "the database does not answer"
     world.trials.trouble = ""
     world.clock.advance(10)
     await world.step()
-    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    degraded = world.condition("Degraded")
     assert degraded["status"] == "False"
 
 
@@ -266,14 +266,14 @@ async def test_a_sampler_that_fails_degrades_the_study_whose_trials_go_on() -> N
         with pytest.raises(SearchFailed):
             await world.step()
         assert world.shown["trials"]["complete"] == number + 1, "nothing else happens that could show it"
-        degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+        degraded = world.condition("Degraded")
         assert (degraded["status"], degraded["reason"]) == ("True", "SearchFailed")
         assert degraded["message"] == "the sampler TPE failed"
     world.trials.search_failure = ""
     world.clock.advance(10)
     await world.step()
     assert name(2) in world.job_names()
-    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    degraded = world.condition("Degraded")
     assert degraded["status"] == "False"
 
 
@@ -284,7 +284,7 @@ async def test_a_study_that_has_ended_needs_no_sampler() -> None:
     await world.report(0, end="Complete")
     await world.step()
     assert world.shown["phase"] == "Complete"
-    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    degraded = world.condition("Degraded")
     assert degraded["status"] == "False"
 
 

@@ -105,7 +105,7 @@ async def test_a_study_at_a_cap_waits_says_which_and_goes_on_when_there_is_room(
     world.fair_use.take_stock(other, open_trials=2, total=2)
     await world.step()
     assert len(world.job_names()) == 1
-    degraded = next(each for each in world.shown["conditions"] if each["type"] == "Degraded")
+    degraded = world.condition("Degraded")
     assert (degraded["status"], degraded["reason"]) == ("True", "CapReached")
     assert "allows the namespace team-a 3 trials in parallel" in degraded["message"]
     world.fair_use.forget(other)

@@ -125,6 +125,11 @@ class EngineInAWorld:
         """The status that was written last."""
         return self.status.latest(STUDY)
 
+    def condition(self, kind: str) -> dict[str, Any]:
+        """Return a condition of that status."""
+        found: dict[str, Any] = next(each for each in self.shown["conditions"] if each["type"] == kind)
+        return found
+
     def job_names(self) -> list[str]:
         """Return the names of the Jobs that exist."""
         return sorted(job.name for job in self.jobs.observed(STUDY))

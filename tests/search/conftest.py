@@ -12,6 +12,7 @@ from tests.support.fixtures import missing
 from tests.support.postgresql import MissingServer, server_url, temporary_database
 from tuning_operator.search import tables
 from tuning_operator.search.database import Database
+from tuning_operator.search.search_process import SearchProcess
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 """Parameters of fixtures that exist once of each kind of database."""
@@ -74,3 +75,10 @@ async def sqlite_world(_sqlite: Database) -> AsyncIterator[DatabaseWorld]:
     world = DatabaseWorld(_sqlite.url.render_as_string(hide_password=False))
     yield world
     await world.repositories.aclose()
+
+
+@pytest.fixture
+def process() -> Iterator[SearchProcess]:
+    process = SearchProcess()
+    yield process
+    process.close()

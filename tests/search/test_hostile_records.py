@@ -109,24 +109,17 @@ async def test_attributes_of_others_are_their_concern(world: DatabaseWorld) -> N
     assert (await world.reopen()).history() == before
 
 
-@pytest.mark.parametrize(
-    "value", [math.nan, -math.inf, "soon", [], None, {"seconds": math.nan}, {"since": -1e300}, {"seconds": None}]
-)
-async def test_a_studys_clock_makes_the_history_damaged(world: DatabaseWorld, value: Any) -> None:
-    await (await world.open()).ask(1)
-    _set_study_attr(world, "user", "tuning:active_time", value)
-    with pytest.raises(StorageDamaged, match=r"`tuning:active_time` is .*; mend them there"):
-        await world.reopen()
-    await _another_study_is_well(world)
+CLOCKS = [math.nan, -math.inf, "soon", [], None, {"seconds": math.nan}, {"since": -1e300}, {"seconds": None}]
+OUTLOOKS = [math.nan, "all", None, {}, *({"search": "", "infeasible": "", "size": size} for size in (-1, "3", 0.5))]
 
 
 @pytest.mark.parametrize(
-    "value", [math.nan, "all", None, {}, *({"search": "", "infeasible": "", "size": size} for size in (-1, "3", 0.5))]
+    ("name", "value"), [*(("active_time", clock) for clock in CLOCKS), *(("outlook", outlook) for outlook in OUTLOOKS)]
 )
-async def test_a_searchs_outlook_makes_the_history_damaged(world: DatabaseWorld, value: Any) -> None:
+async def test_a_studys_clock_or_outlook_makes_the_history_damaged(world: DatabaseWorld, name: str, value: Any) -> None:
     await (await world.open()).ask(1)
-    _set_study_attr(world, "user", "tuning:outlook", value)
-    with pytest.raises(StorageDamaged, match=r"`tuning:outlook` is .*; mend them there"):
+    _set_study_attr(world, "user", f"tuning:{name}", value)
+    with pytest.raises(StorageDamaged, match=rf"`tuning:{name}` is .*; mend them there"):
         await world.reopen()
     await _another_study_is_well(world)
 

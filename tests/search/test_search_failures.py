@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from optuna.study import StudyDirection
@@ -102,16 +102,10 @@ async def test_a_sampler_that_fails_for_a_name_is_named_too(
     assert study.search_failure == ""
 
 
-@pytest.fixture
-def process() -> Iterator[SearchProcess]:
-    process = SearchProcess()
-    yield process
-    process.close()
-
-
 def test_what_a_sampler_raises_in_the_search_process_comes_with_its_stack(process: SearchProcess) -> None:
     spec = study_spec(search={"sampler": {"name": "TPE"}})
-    broken = RemoteAsking(Past("study", [StudyDirection.MAXIMIZE], "no number", spec, [], {}), process)  # type: ignore[arg-type]
+    seed: Any = "no number"
+    broken = RemoteAsking(Past("study", [StudyDirection.MAXIMIZE], seed, spec, [], {}), process)
     with pytest.raises(SearchFailed, match="the sampler TPE failed with ValueError: unrecognized seed ") as raised:
         broken.suggest([], 1, 0.0)
     assert "in _begin" in str(raised.value.__cause__)

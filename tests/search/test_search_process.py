@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -98,13 +97,6 @@ def test_it_ends_when_whoever_started_it_does_by_any_means() -> None:
     # It returns when the last process is gone that could write to the pipe.
     ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, timeout=60, check=False)
     assert ended.returncode == -signal.SIGKILL
-
-
-@pytest.fixture
-def process() -> Iterator[SearchProcess]:
-    process = SearchProcess()
-    yield process
-    process.close()
 
 
 def test_a_study_that_the_process_lost_with_the_one_before_is_asked_for_anew(process: SearchProcess) -> None:

@@ -71,7 +71,8 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
         table.add_column(metric.heading, justify="right", no_wrap=True)
     if shown.running:
         table.add_column("", min_width=TREND, no_wrap=True)
-    if _are_timed(rows):
+    timed = _are_timed(rows)
+    if timed:
         table.add_column("time", justify="right", no_wrap=True)
     for name in lineage:
         table.add_column(name, justify="right", no_wrap=True)
@@ -85,7 +86,7 @@ def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:
         table.add_column("", overflow="ellipsis", no_wrap=True, max_width=max(1, room))
     for row in rows:
         cells = [*(lineage_cells(row) if lineage else ()), *(cell(row, column.name) for column in columns)]
-        time = [Text(seconds_text(row.seconds), style=FAINT)] if _are_timed(rows) else []
+        time = [Text(seconds_text(row.seconds), style=FAINT)] if timed else []
         table.add_row(*_first_cells(row, shown, decimals, metrics), *time, *cells, *([_note(row)] if notes else []))
     return table
 

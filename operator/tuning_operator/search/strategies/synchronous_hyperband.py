@@ -52,11 +52,13 @@ def _next_of(rounds: Sequence[Round], rungs: Sequence[Rung]) -> Answer:
     for rung in range(1, len(rounds)):
         if any(trial.state is None for trial in rungs[rung - 1]):
             return Nothing.WAIT
+        if len(rungs[rung]) >= rounds[rung].trials:
+            continue
         # All of a rung are ranked, and promoted from the first on.
         parents = {trial.lineage.parent for trial in rungs[rung]}
-        left = [trial for trial in ranked(rungs[rung - 1]) if trial.number not in parents]
-        if left and len(rungs[rung]) < rounds[rung].trials:
-            return _promotion(left[0], rounds[rung].steps)
+        left = (trial for trial in ranked(rungs[rung - 1]) if trial.number not in parents)
+        if (best := next(left, None)) is not None:
+            return _promotion(best, rounds[rung].steps)
     return Nothing.FINISHED
 
 
