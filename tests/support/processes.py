@@ -112,22 +112,31 @@ class ManagedProcess:
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
 
 
+_reservations: list[socket.socket] = []
+_dice = random.SystemRandom()  # tests and trainers seed the other one: then two processes would draw the same ports
+
+
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports of 127.0.0.1 on which nobody listens.
+    """Distinct TCP ports of 127.0.0.1 on which nobody listens, for this process until it ends.
 
     They lie below the range that Linux gives to outgoing connections: a port of that range could be taken by any client
-    while a killed server is away.
+    while a killed server is away. The UDP port of the same number stays bound, which tells other test processes that
+    the port is given away: its server may listen only seconds later.
     """
-    ports: set[int] = set()
+    ports: list[int] = []
     deadline = time.monotonic() + 10
     while len(ports) < count:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
+        port = _dice.randrange(20_000, 32_000)
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reservation.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                continue
-        ports.add(port)
-    return list(ports)
+        except OSError:
+            reservation.close()
+            if time.monotonic() > deadline:
+                raise
+            continue
+        _reservations.append(reservation)
+        ports.append(port)
+    return ports

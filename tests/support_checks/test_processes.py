@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import processes
 from tests.support.processes import ManagedProcess, ProcessFailed, free_ports
 
 from .waiting import is_running, wait_for
@@ -16,6 +17,7 @@ STARTS_A_SHELL_WITH_A_CHILD_FROM_A_THREAD_THAT_ENDS = """
 import sys, threading, time
 from pathlib import Path
 from tests.support.guard import guard
+from tests.support import processes
 from tests.support.processes import ManagedProcess
 guard.remove(Path(sys.argv[1]).parent)
 shell = ManagedProcess("shell", ["sh", "-c", "sleep 600 & echo $!; wait"], Path(sys.argv[1]))
@@ -73,3 +75,26 @@ def test_a_started_process_is_not_started_twice(tmp_path: Path) -> None:
 
 def test_free_ports_are_distinct() -> None:
     assert len(set(free_ports(20))) == 20
+
+
+CHOOSES_PORTS_AMONG_THESE = """
+import random, sys
+random.SystemRandom.randrange = lambda self, *_, numbers=iter(map(int, sys.argv[1:])): next(numbers)
+from tests.support import processes
+from tests.support.processes import free_ports
+print(*free_ports(1))
+"""
+
+
+def test_a_port_given_away_is_not_given_to_another_process_before_its_server_listens() -> None:
+    taken, free = free_ports(2)
+    reservations = [socket for socket in processes._reservations if socket.getsockname()[1] == free]
+    reservations[0].close()
+    chosen = subprocess.run(
+        [sys.executable, "-c", CHOOSES_PORTS_AMONG_THESE, str(taken), str(free)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(chosen.stdout) == free
