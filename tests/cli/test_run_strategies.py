@@ -33,9 +33,9 @@ STRATEGIES: list[dict[str, Any]] = [
 ]
 
 
-def study(strategy: dict[str, Any]) -> dict[str, Any]:
+def study(strategy: dict[str, Any], max_trials: int = 50) -> dict[str, Any]:
     """Return a study whose trials run one after the other, so that their order is always the same."""
-    document = study_document(search={"seed": 3, "sampler": strategy}, parallelism=1, maxTrials=50)
+    document = study_document(search={"seed": 3, "sampler": strategy}, parallelism=1, maxTrials=max_trials)
     document["spec"]["trial"]["checkpoints"] = {"claimName": "a-claim"}
     return document
 
@@ -64,3 +64,22 @@ def test_a_run_that_was_killed_has_the_same_trials(workplace: Workplace, strateg
     assert any(parent is not None for parent in parents)
     for trial in killed:
         assert trial["value"] == pytest.approx(trial["parameters"]["x"] * trial["lineage"]["budget"])
+
+
+@pytest.mark.parametrize("max_trials", [5, 6, 7])
+def test_once_a_plan_has_come_to_its_end_the_best_trials_checkpoint_stays(
+    workplace: Workplace, max_trials: int
+) -> None:
+    """While `maxTrials` cuts the plan off all stay: raise it, and trials go on from any of them."""
+    options = {"populationSize": 3, "interval": 1, "generations": 2}
+    workplace.write(study({"name": "PopulationBasedTraining", "options": options}, max_trials))
+    (workplace.path / "train.py").write_text(TRAINER)
+    assert workplace.call("run", "study.yaml").status == 0
+    (folder,) = (workplace.path / ".tuning" / "checkpoints").iterdir()
+    kept = {int(place.name) for place in folder.iterdir()}
+    status = json.loads(workplace.call("status", "study.yaml", "-o", "json").out)
+    ended = next(each for each in status["conditions"] if each["type"] == "Complete")
+    if max_trials < 6:
+        assert (ended["reason"], kept) == ("MaxTrialsReached", set(range(max_trials)))
+    else:
+        assert (ended["reason"], kept) == ("Exhausted", {status["best"]["number"]})

@@ -27,8 +27,9 @@ def test_a_study_without_any_complete_trial_fails_and_says_why() -> None:
     assert verdict.message.endswith("Trial 2 failed with Error: no data")
 
 
-def test_an_exhausted_space_ends_the_study() -> None:
-    verdict = verdict_of(spec(maxTrials=30), history(complete=3, best=finished(), size=3), UNUSED)
+@pytest.mark.parametrize("max_trials", [3, 30])
+def test_an_exhausted_space_ends_the_study_and_more_trials_would_not_help(max_trials: int) -> None:
+    verdict = verdict_of(spec(maxTrials=max_trials), history(complete=3, best=finished(), size=3), UNUSED)
     assert verdict is not None
     assert (verdict.failed, verdict.reason) == (False, "Exhausted")
 
@@ -45,6 +46,13 @@ def test_a_space_without_a_feasible_point_ends_the_study_and_fails_it_where_noth
     assert ended is not None
     assert (ended.failed, ended.reason) == (False, "NoFeasiblePoint")
     assert ended.message.endswith("in a new study")
+
+
+def test_that_no_further_point_is_feasible_is_not_said_of_a_study_that_has_all_its_trials() -> None:
+    asked = history(complete=2, best=finished(), size=2, infeasible="none of 9 points in a row meets `constraints`")
+    verdict = verdict_of(spec(maxTrials=2), asked, UNUSED)
+    assert verdict is not None
+    assert verdict.reason == "MaxTrialsReached"
 
 
 @pytest.mark.parametrize(

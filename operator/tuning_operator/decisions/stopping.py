@@ -38,7 +38,7 @@ def verdict_of(spec: StudySpec, history: History, usage: Usage) -> Verdict | Non
     else:
         early = _stopped(spec) or _goal_reached(spec, history) or _too_many_failed(spec, history)
         early = early or _budget_used(spec, usage) or _plateau(spec, history)
-    return early or _all_asked(spec, history) or _exhausted(spec, history)
+    return early or _exhausted(spec, history) or _all_asked(spec, history) or _infeasible(history)
 
 
 def rule_on_results(spec: StudySpec, history: History) -> Verdict | None:
@@ -156,13 +156,18 @@ def _all_asked(spec: StudySpec, history: History) -> Verdict | None:
     return _ended(history, "MaxTrialsReached", f"all {history.total} trials have been started")
 
 
-def _exhausted(spec: StudySpec, history: History) -> Verdict | None:
+def _infeasible(history: History) -> Verdict | None:
     if not history.exhausted:
         return None
-    if history.infeasible:
-        message = f"{history.infeasible}{' in a new study' if history.total else ''}"
-        failed = history.complete == 0 and not history.open
-        return Verdict(failed=failed, early=False, reason="NoFeasiblePoint", message=message)
+    message = f"{history.infeasible}{' in a new study' if history.total else ''}"
+    failed = history.complete == 0 and not history.open
+    return Verdict(failed=failed, early=False, reason="NoFeasiblePoint", message=message)
+
+
+def _exhausted(spec: StudySpec, history: History) -> Verdict | None:
+    """Said rather than that there were `maxTrials`: more of them would change nothing."""
+    if not history.exhausted or history.infeasible:
+        return None
     sampler = spec.search.sampler.name
     end = "has come to its end" if sampler.is_strategy else "has no point left"
     return _ended(history, "Exhausted", f"{sampler.value} {end} after {history.total} trials")

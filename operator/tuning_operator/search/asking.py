@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 from tuning_contract.environment import ParameterValue
 from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, SamplerName
+from tuning_operator.decisions.schedule import schedule_of
 from tuning_operator.search.feasible_points import FeasiblePoints
 from tuning_operator.search.genetic import as_first_generation
 from tuning_operator.search.grid import Grid, is_finite
@@ -76,6 +77,7 @@ class Asking:
         )
         self._sampler = make_sampler(sampler_of(search.sampler), circumstances)
         strategy, direction = make_strategy(search.sampler, self._space), spec.objective.direction
+        self._schedule = schedule_of(search.sampler.parsed_options())
         self._proposing = None if strategy is None else Proposing(strategy, self._enqueued, direction, self._seed)
         warm = [as_first_generation(trial, self._sampler) for trial in past.warm]
         self._seen = SeenTrials(
@@ -107,9 +109,13 @@ class Asking:
         if self._no_point is not None:
             return self._seen.count
         if self._proposing is not None:
-            return self._seen.count if self._proposing.is_finished() else None
+            return self._seen.count if self._all_planned() or self._proposing.is_finished() else None
         left = None if self._walk is None else self._walk.left
         return None if left is None else max(self._seen.count, len(self._enqueued)) + left
+
+    def _all_planned(self) -> bool:
+        """Return whether the strategy's plan has come to its end, which nobody asks it for once `maxTrials` has."""
+        return self._schedule is not None and self._seen.count >= self._schedule.trials
 
     def why_none(self) -> str:
         return self._no_point or ""
