@@ -180,6 +180,10 @@ def test_a_parameter_may_have_the_name_of_one_of_optunas_columns() -> None:
             "has the columns `params_rate` and `rate` in line 1, which mean the same",
         ),
         ("value_accuracy,accuracy\n1,2\n", "has the columns `accuracy` and `value_accuracy` in line 1, which mean the"),
+        (
+            "rate,value,accuracy\n1,2,3\n",
+            "has a column `value` beside that of `accuracy` in line 1, and both may be the objective",
+        ),
         ("accuracy,state,State\n1,2,3\n", "has the columns `state` and `State` in line 1, which mean the same"),
     ],
 )

@@ -87,6 +87,8 @@ def _sentence(detail: Any, below: str, whole: str) -> str:
     say = _SENTENCES.get(kind)
     sentence = say(detail.get("ctx", {})) if say else message[:1].lower() + message[1:]
     given = detail.get("input")
+    if kind == "int_type" and isinstance(given, float) and abs(given) >= 2**63:  # what YAML makes of more than 64 bits
+        sentence = "must be a smaller whole number"
     if kind == "string_type" and isinstance(given, bool):
         sentence += " (YAML reads y, n, yes, no, on and off as true and false)"
     elif kind != "extra_forbidden" and isinstance(given, str | int | float):

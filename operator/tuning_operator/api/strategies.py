@@ -137,9 +137,12 @@ def why_nothing_changes(options: ResourceModel, parameters: Sequence[Parameter])
     if not isinstance(options, PopulationBasedTrainingOptions | MIHAOptions):
         return None
     searched = {parameter.name: parameter.type for parameter in parameters if _has_several_values(parameter)}
-    for name in options.mutate or ():
+    names = options.mutate or ()
+    for place, name in enumerate(names):
         if name not in searched:
             return f"`mutate` of the strategy names `{one_line(name)}`, which no trial searches; correct the name"
+        if name in names[:place]:
+            return f"`{one_line(name)}` stands twice in `mutate` of the strategy; remove one"
     kinds = {searched[name] for name in options.mutate or searched}
     if isinstance(options, MIHAOptions):
         return None if options.mutate or kinds & _STEPPING else _NOTHING_TO_STEP

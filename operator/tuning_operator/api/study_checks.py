@@ -44,6 +44,8 @@ NO_NUMBERS = (
     "CMAES searches only Float and Int parameters that every trial has, and there are none; take another sampler"
 )
 
+_A_BOOLEAN = "which YAML makes of y, n, yes, no, on and off"
+
 
 def why_fields_disagree(spec: StudySpec) -> str | None:
     """Return the first thing that the fields of a spec do not agree upon, None when they do."""
@@ -89,6 +91,8 @@ def _enqueued(spec: StudySpec) -> str | None:
     for index, trial in enumerate(spec.search.enqueue):
         where = f"`search.enqueue[{index}]"
         for name, value in trial.items():
+            if name not in parameters and name in ("true", "false"):
+                return f"{where}` names `{name}`, {_A_BOOLEAN}; put the name of a parameter into quotes"
             if name not in parameters and spec.define_by_run:
                 continue  # whether the code ever names it is not known
             if name not in parameters:

@@ -139,7 +139,7 @@ class _Names:
 
     def columns(self, parameters: Sequence[Parameter], objectives: Sequence[str], bounded: Collection[str]) -> _Columns:
         """Return what they mean; raises `ValueError` with the rest of a sentence."""
-        values = self._objectives(objectives)
+        values = self._objectives(objectives, {parameter.name for parameter in parameters})
         own = [self._of_parameter(parameter.name) for parameter in parameters]
         state = self._only([name for name in self._places if name.lower() == _STATE])
         metrics = {}
@@ -155,11 +155,17 @@ class _Names:
         unknown = {name.removeprefix(_PARAMETER): place for name, place in self._places.items() if not _is_own(name)}
         return _Columns(state, values, metrics, measured, excesses, numbered, {**unknown, **known})
 
-    def _objectives(self, objectives: Sequence[str]) -> list[int]:
+    def _objectives(self, objectives: Sequence[str], parameters: Collection[str]) -> list[int]:
         named = [self._only([name for name in _spellings(each) if name in self._places]) for each in objectives]
         numbered = [f"values_{index}" for index in range(len(objectives))]
-        if len(objectives) == 1 and named == [None] and "value" in self._places:
-            numbered = ["value"]
+        if len(objectives) == 1 and "value" in self._places:
+            if named == [None]:
+                numbered = ["value"]
+            elif "value" not in parameters:
+                raise ValueError(
+                    f"has a column `value` beside that of `{objectives[0]}` in line {self._line}, and both may be the "
+                    "objective; remove one"
+                )
         if not any(place is not None for place in named) and f"values_{len(objectives)}" not in self._places:
             named = [self._first([name]) for name in numbered]
         places = [place for place in named if place is not None]
