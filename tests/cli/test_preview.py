@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import yaml
 
 from tests.cli.workplace import Workplace, study_document
@@ -91,6 +92,21 @@ def test_constraints_are_shown_with_the_share_of_the_space_that_they_leave(workp
         assert suggestion["parameters"]["x"] < 0.5 or suggestion["parameters"]["kind"] == "on"
 
 
+@pytest.mark.parametrize("arguments", [[], ["--suggestions", "0"], ["-o", "json"], ["--job"]])
+def test_a_study_whose_constraints_leave_no_trial_is_refused_with_the_reason(
+    workplace: Workplace, arguments: list[str]
+) -> None:
+    """The one that is enqueued can't be completed, though others are feasible."""
+    workplace.write(study_document(constraints=["x < 0.2 || kind == 'on'"], search={"enqueue": [{"x": 0.9}]}))
+    assert workplace.call("preview", "study.yaml", *arguments).status == 0
+    workplace.write(
+        study_document(constraints=["x < 0.2 || (kind == 'a' && kind == 'on')"], search={"enqueue": [{}, {"x": 0.9}]})
+    )
+    called = workplace.call("preview", "study.yaml", *arguments)
+    assert called.status == 2
+    assert "search.enqueue[1]" in called.err
+
+
 def test_what_a_run_would_know_of_its_warm_start_is_shown(workplace: Workplace) -> None:
     table = "x, kind, score\n0.5, a, 0.4\n0.5, c, 0.5\n"
     sources = [{"csv": table}, {"study": "earlier"}]
@@ -110,7 +126,9 @@ def test_what_a_run_would_know_of_its_warm_start_is_shown(workplace: Workplace) 
     assert "5 of 5 complete trials of the study" in workplace.call("preview", "study.yaml").out
     again["spec"]["search"]["warmStart"] = [{"study": "nowhere"}]
     workplace.write(again)
-    assert "is not in the storage" in workplace.call("preview", "study.yaml").out
+    told = " ".join(workplace.call("preview", "study.yaml").out.split())
+    assert "a run on this machine can't read it" in told
+    assert "is not in the storage" in told
     assert workplace.call("run", "study.yaml").status == 2
 
 

@@ -10,6 +10,7 @@ from tuning_operator.cli.options import FileArgument, Output, OutputOption
 
 if TYPE_CHECKING:
     from tuning_operator.api.study import TuningStudy
+    from tuning_operator.cli.suggestions import Outlook
 
 
 def preview(
@@ -44,6 +45,15 @@ def preview(
         console.print(preview_view(name, spec, rows, outlook.size, warm_start, console.width))
     else:
         typer.echo(document_text(preview_document(name, spec, rows, outlook.size, warm_start), output), nl=False)
+    _require_a_trial(outlook)
+
+
+def _require_a_trial(outlook: Outlook) -> None:
+    """Raise `InvalidStudy` where constraints leave not even a first trial."""
+    from tuning_operator.errors import InvalidStudy
+
+    if outlook.why_none:
+        raise InvalidStudy([outlook.why_none])
 
 
 def _first_job(study: TuningStudy) -> dict[str, Any]:
@@ -53,8 +63,9 @@ def _first_job(study: TuningStudy) -> dict[str, Any]:
     from tuning_operator.decisions.snapshot import StudyKey
     from tuning_operator.decisions.trial_job import trial_job
 
-    (trial,) = outlook_of(study.metadata.name, study.spec, 1).trials
-    metadata = study.metadata
+    outlook = outlook_of(study.metadata.name, study.spec, 1)
+    _require_a_trial(outlook)
+    (trial,), metadata = outlook.trials, study.metadata
     key = StudyKey(metadata.namespace, metadata.name, metadata.uid or "00000000-0000-0000-0000-000000000000")
     access = ReportAccess("http://tuning-operator.example/v1/reports", "credential-of-the-attempt")
     return trial_job(key, study.spec, trial, access)

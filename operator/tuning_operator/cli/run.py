@@ -14,7 +14,13 @@ def run(
     new: Annotated[bool, typer.Option("--new", help="Start a new history instead of resuming the last one.")] = False,
     parallelism: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", show_default="the study's", help="Trials at the same time; at most the CPUs."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            show_default="the study's",
+            help="Replaces `parallelism`: trials at the same time; at most as many run as there are CPUs. "
+            "A `deterministic` study is another one with it.",
+        ),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:

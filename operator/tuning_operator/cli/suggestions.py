@@ -27,10 +27,12 @@ class Outlook:
     """The first ones."""
     size: int | None
     """How many it can have; None: endlessly many, or not known yet."""
+    why_none: str = ""
+    """Why constraints leave not even a first one, as a sentence; empty: they leave one, or there are none."""
 
 
 def outlook_of(name: str, spec: StudySpec, count: int) -> Outlook:
-    """Return the first trials that the sampler asks for while there are no results, at most `maxTrials`.
+    """Return the first trials that the sampler asks for while there are no results, at most `count` and `maxTrials`.
 
     Of a warm start they know what stands in the file, and nothing of other studies.
     They are those of a real run as far as they do not depend on results, and only with a seed the same each time.
@@ -43,10 +45,11 @@ def outlook_of(name: str, spec: StudySpec, count: int) -> Outlook:
             trials: list[OpenTrial] = []
             history = repository.history()
             size = history.size
-            while len(trials) < min(count, spec.max_trials) and not (history.exhausted or history.waits):
-                trials += await repository.ask(min(count, spec.max_trials) - len(trials))
+            wanted = min(max(count, 1 if spec.constraints else 0), spec.max_trials)
+            while len(trials) < wanted and not (history.exhausted or history.waits):
+                trials += await repository.ask(wanted - len(trials))
                 history = repository.history()
-            return Outlook(trials, size)
+            return Outlook(trials[:count], size, "" if trials else history.infeasible)
         finally:
             await repositories.aclose()
 
@@ -62,7 +65,7 @@ def warm_start_report(name: str, spec: StudySpec, places: Places | None = None) 
     try:
         known = read_warm_start(Database(places.storage_url), _new_key(name), "", spec)
     except TuningError as error:
-        return str(error)
+        return f"a run on this machine can't read it: {error}"
     return "" if known is None else str(known["report"])
 
 
