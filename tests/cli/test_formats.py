@@ -19,7 +19,17 @@ from tuning_operator.cli.formats import (
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "–"), (0, "0.0s"), (0.44, "0.4s"), (9.97, "10s"), (59.6, "1m00s"), (65, "1m05s"), (7384, "2h03m")],
+    [
+        (None, "–"),
+        (0, "0s"),
+        (4.0, "4s"),
+        (4.04, "4.0s"),
+        (0.44, "0.4s"),
+        (9.97, "10s"),
+        (59.6, "1m00s"),
+        (65, "1m05s"),
+        (7384, "2h03m"),
+    ],
 )
 def test_durations_have_the_unit_that_suits_them(seconds: float | None, text: str) -> None:
     assert seconds_text(seconds) == text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.cli.rows import PARAMETERS, row
@@ -10,6 +12,7 @@ from tuning_operator.api.status import Phase
 from tuning_operator.api.study import Direction, Objective
 from tuning_operator.cli.live_view import Best, RunPicture, live_view
 from tuning_operator.cli.ranking import Aims
+from tuning_operator.cli.run_screen import ended_text
 from tuning_operator.cli.trial_rows import RUNNING
 
 
@@ -49,6 +52,18 @@ def test_the_head_says_what_is_run_and_how_far_it_is() -> None:
     assert "✔ 10 complete   ✂ 8 pruned   ✘ 2 failed   ▶ 4 running" in lines[3]
     assert lines[3].endswith("20/40 trials")
     assert lines[4].startswith("★ 0.9877  trial 7   learning_rate 0.01")
+
+
+def test_what_does_not_keep_the_bounds_is_neither_best_nor_on_the_front() -> None:
+    beyond = picture(trials=[row(7)], is_feasible=False)
+    lines = text_of(live_view(beyond, 100, 30), 100)
+    assert lines[4].startswith("☆ no trial keeps all bounds; least beyond them: 0.9877  trial 7")
+    assert not any("★" in line for line in lines)
+    assert "best so far" not in ended_text(row(7), 3, beyond).plain
+    assert "best so far" in ended_text(row(7), 3, replace(beyond, is_feasible=True)).plain
+    several = replace(beyond, best=None, front={7}, found="no trial keeps all bounds")
+    assert text_of(live_view(several, 100, 30), 100)[4] == "☆ no trial keeps all bounds"
+    assert "on the front" not in ended_text(row(7), 3, several).plain
 
 
 def test_a_run_without_trials_shows_its_head() -> None:

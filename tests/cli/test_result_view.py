@@ -69,6 +69,27 @@ def test_of_several_objectives_only_the_trials_on_the_front_are_shown() -> None:
     assert "size" in next(line for line in lines if line.startswith("#"))
 
 
+def test_of_several_objectives_it_is_said_when_no_trial_keeps_the_bounds() -> None:
+    objectives = [*_aims(Direction.MAXIMIZE).objectives, Objective(metric="size", direction=Direction.MINIMIZE)]
+    aims = Aims(objectives, [MetricConstraint(metric="size", max=5)])
+    trials = [row(0, value=0.5, further={"size": 7.0}), row(1, value=0.9, further={"size": 9.0})]
+    seen = picture(phase=Phase.COMPLETE, best=None, complete=2, aims=aims, front={0}, is_feasible=False)
+    lines = text_of(result_view(Result(seen, "ended", trials, None, {}), 100), 100)
+    assert "☆ no trial keeps all bounds; least beyond them:" in lines
+    assert not any("★" in line for line in lines)
+
+
+def test_a_best_trial_that_does_not_keep_the_bounds_is_not_called_the_best() -> None:
+    best = BestFound(1, 0.5, {"x": 0.1}, "job", "log", {"val_accuracy": 0.5}, infeasible="`latency` 30 is above 20")
+    aims = Aims(_aims(Direction.MAXIMIZE).objectives, [MetricConstraint(metric="latency", max=20)])
+    seen = picture(phase=Phase.COMPLETE, aims=aims, is_feasible=False)
+    trials = [row(1, value=0.5, further={"latency": 30.0})]
+    lines = text_of(result_view(Result(seen, "ended", trials, best, {}), 120), 120)
+    told = "☆ no trial keeps all bounds; least beyond them:  trial 1  val_accuracy 0.5  `latency` 30 is above 20"
+    assert told in lines
+    assert not any("★" in line for line in lines)
+
+
 def test_the_saving_is_what_pruned_trials_left_out_of_all_steps() -> None:
     rows = [row(0), row(1), row(2, PRUNED), row(3, PRUNED)]
     assert saved_share(rows, {0: 10, 1: 10, 2: 2, 3: 4}) == (8 + 6) / 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import yaml
 from tests.cli.api_server import ApiServer
 from tests.cli.test_tables import text_of
 from tests.cli.workplace import Workplace, study_document, until
+from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.status import StudyStatus, read_status
-from tuning_operator.api.study import Direction
+from tuning_operator.api.study import Direction, Objective
+from tuning_operator.cli.ranking import Aims
 from tuning_operator.cli.status_view import status_line, status_view
 from tuning_operator.cli.study_reader import StudyFacts
 
@@ -93,10 +96,36 @@ def test_a_study_that_has_not_started_has_little_to_show() -> None:
     facts = StudyFacts("quick", "", Direction.MAXIMIZE, (), 0)
     lines = text_of(status_view(facts, empty, NOW, 80), 80)
     assert [line.split() for line in lines if "━" not in line] == [
-        ["quick", "●", "Pending", "0.0s"],
+        ["quick", "●", "Pending", "0s"],
         ["✔", "0", "complete", "✂", "0", "pruned", "✘", "0", "failed", "0/0", "trials"],
         ["no", "complete", "trial", "yet"],
     ]
+
+
+def test_trials_that_ended_last_have_metrics_with_bounds_and_tenths_of_seconds() -> None:
+    aims = Aims([Objective(metric="score", direction=Direction.MAXIMIZE)], [MetricConstraint(metric="size", max=5)])
+    trials = [
+        {"number": 4, "state": "Complete", "value": 0.5, "values": {"score": 0.5, "size": 7.0}, "duration": "0.3s"},
+        {"number": 3, "state": "Complete", "value": 0.4, "values": {"score": 0.4, "size": 4.0}, "duration": "1h2m3s"},
+        {"number": 2, "state": "Pruned", "value": 0.1, "duration": "soon"},
+    ]
+    shown = status(recent=[{"parameters": {}, **trial} for trial in trials])
+    lines = text_of(status_view(replace(FACTS, aims=aims), shown, NOW, 80), 80)
+    rows = [line.split() for line in lines[lines.index("ended last") + 3 :]]
+    assert [row[2:5] for row in rows] == [
+        ["0.5000", "7.0000", "0.3s"],
+        ["0.4000", "4.0000", "1h02m"],
+        ["0.1000", "–", "–"],
+    ]
+
+
+def test_a_best_trial_that_does_not_keep_the_bounds_is_not_praised() -> None:
+    best = {"number": 17, "value": 0.9, "parameters": {"x": 0.25}, "infeasible": "`size` 7 is above 5"}
+    told = "no trial keeps all bounds; least beyond them: 0.9000"
+    seen = view(status(best=best))
+    assert f"☆ {told}  trial 17   x 0.25" in seen
+    assert "★" not in seen
+    assert status_line(FACTS, status(best=best)).endswith(f"  {told} (trial 17)")
 
 
 def test_a_line_of_it_fits_into_a_log() -> None:
@@ -188,10 +217,9 @@ def test_a_local_study_whose_search_is_exhausted_has_ended(workplace: Workplace)
     workplace.write(study_document(maxTrials=9, search=GRID))
     assert workplace.call("run", "study.yaml").status == 0
     assert _shown(workplace, "Complete") == ("Complete", "Exhausted")
-    workplace.write(study_document(maxTrials=99, search=GRID))
-    assert _shown(workplace, "Complete") == ("Complete", "Exhausted")
-    workplace.write(study_document(maxTrials=3, search=GRID))
-    assert _shown(workplace, "Complete") == ("Complete", "MaxTrialsReached")
+    for max_trials in (99, 3):
+        workplace.write(study_document(maxTrials=max_trials, search=GRID))
+        assert _shown(workplace, "Complete") == ("Complete", "Exhausted")
 
 
 def test_an_exhausted_local_study_goes_on_with_another_search(workplace: Workplace) -> None:

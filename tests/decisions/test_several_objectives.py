@@ -167,7 +167,7 @@ def test_the_status_shows_the_front_its_hypervolume_and_the_best_of_each_objecti
     best = [(each.metric, each.best, each.number) for each in shown.objectives]
     assert best == [("accuracy", 0.9, 9), ("size", 0.0, 0)]
     assert [each.reference for each in shown.objectives] == pytest.approx([-0.09, 99.0])
-    assert shown.recent[0].values == {"accuracy": 0.9, "size": 90.0}
+    assert shown.recent[0].values == {"accuracy": 0.9, "size": 90.0, "latency": 5.0}
 
 
 def test_the_status_of_trials_that_all_break_a_bound_says_so() -> None:

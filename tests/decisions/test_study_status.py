@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -135,7 +136,28 @@ def test_the_status_stays_small_whatever_the_study() -> None:
     assert len(json.dumps(shown.to_document())) < 20_000
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59.6, "1m"), (90, "1m30s"), (3600, "1h"), (3661, "1h1m1s")])
+def test_trials_that_ended_last_have_the_metrics_with_bounds_too() -> None:
+    bounds = [{"metric": "latency", "max": 20}]
+    further = {"latency": 25.0, "memory": math.nan}
+    history_ = {"recent": (finished(3, value=0.5, further=further), finished(2, "Failed", None))}
+    shown = status(snapshot(complete=1, failed=1, metricConstraints=bounds, **history_))
+    assert [trial.values for trial in shown.recent] == [{"accuracy": 0.5, "latency": 25.0}, {}]
+    assert [trial.values for trial in status(snapshot(complete=1, recent=(finished(),))).recent] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.31, "0.3s"),
+        (4.0, "4s"),
+        (9.97, "10s"),
+        (59.6, "1m"),
+        (90, "1m30s"),
+        (3600, "1h"),
+        (3661, "1h1m1s"),
+    ],
+)
 def test_durations_are_written_as_kubernetes_does(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
 

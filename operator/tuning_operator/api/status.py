@@ -156,11 +156,11 @@ class RecentTrial(ResourceModel):
     value: Annotated[float | None, BeforeValidator(_finite)] = None
     """The first objective, as far as it was reported; what JSON can't hold (a diverged training's NaN) is left out."""
     values: Annotated[dict[Text, float], Field(max_length=32)] = Field(default_factory=dict)
-    """Of several objectives each by its metric's name."""
+    """Of several objectives each by its metric's name, and metrics that have a constraint."""
     parameters: Annotated[dict[Text, Scalar], Field(max_length=200)]
     """Its parameters by name."""
     duration: Text = ""
-    """From its first report or running pod to its end, like 1m30s."""
+    """From its first report or running pod to its end, like 1m30s or 0.3s."""
     reason: Text = ""
     """Why it ended so: a CamelCase word."""
     message: Message = ""

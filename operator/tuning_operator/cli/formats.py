@@ -65,10 +65,10 @@ def parameters_text(parameters: Mapping[str, ParameterValue]) -> str:
 
 
 def seconds_text(seconds: float | None) -> str:
-    """Return a duration: 0.4s, 12s, 1m05s, 2h03m."""
+    """Return a duration: 0.4s, 12s, 1m05s, 2h03m. What is known in whole seconds has no tenths: 4s."""
     if seconds is None:
         return NOTHING
-    if seconds < 9.95:
+    if seconds < 9.95 and not float(seconds).is_integer():
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

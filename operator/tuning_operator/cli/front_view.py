@@ -13,7 +13,7 @@ from tuning_operator.cli.formats import plural, value_text
 from tuning_operator.cli.ranking import Aims
 from tuning_operator.cli.study_reader import BestFound, FrontFound, StudyFacts
 from tuning_operator.cli.tables import Shown, trials_table
-from tuning_operator.cli.theme import BEST, FAINT
+from tuning_operator.cli.theme import BEST, FAINT, NONE_FEASIBLE, none_feasible_text
 from tuning_operator.cli.trial_rows import COMPLETE, TrialRow
 
 
@@ -29,8 +29,8 @@ def front_view(found: FrontFound, facts: StudyFacts, width: int) -> RenderableTy
 
 
 def _title(found: FrontFound, facts: StudyFacts) -> Text:
-    if _none_is_feasible(found.trials):
-        return Text.assemble(("☆ no trial keeps all bounds", "yellow"), "  what is least beyond them:")
+    if none_is_feasible(found.trials):
+        return none_feasible_text()
     metrics = ", ".join(objective.metric for objective in facts.aims.objectives)
     title = Text.assemble(("★ front", BEST), f"  {plural(found.size, 'trial')}")
     if found.size > 1:
@@ -38,9 +38,9 @@ def _title(found: FrontFound, facts: StudyFacts) -> Text:
     return title
 
 
-def _none_is_feasible(front: Sequence[BestFound | FrontTrial]) -> bool:
+def none_is_feasible(front: Sequence[BestFound | FrontTrial]) -> bool:
     """Whether what stands for the front is only nearest to keeping the bounds of metrics; then all of it is."""
-    return all(trial.infeasible for trial in front)
+    return bool(front) and all(trial.infeasible for trial in front)
 
 
 def front_document(found: FrontFound, facts: StudyFacts) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def front_document(found: FrontFound, facts: StudyFacts) -> dict[str, Any]:
 def front_line(status: StudyStatus) -> str:
     """Return how far several objectives are, on one line."""
     best = ", ".join(f"{each.metric} {value_text(each.best)} (trial {each.number})" for each in status.objectives)
-    if _none_is_feasible(status.front):
-        return f"no trial keeps all bounds; least beyond them: {best}"
+    if none_is_feasible(status.front):
+        return f"{NONE_FEASIBLE}; least beyond them: {best}"
     volume = "" if status.hypervolume is None else f", hypervolume {status.hypervolume:.4g}"
     return f"front of {status.front_size}{volume}, best {best}"
 

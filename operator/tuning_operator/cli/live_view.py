@@ -16,7 +16,7 @@ from tuning_operator.cli.columns import Names
 from tuning_operator.cli.formats import decimals_for, seconds_text, value_text
 from tuning_operator.cli.ranking import NO_AIMS, Aims
 from tuning_operator.cli.tables import Shown, best_line, trials_table
-from tuning_operator.cli.theme import BEST, FAINT, STATE_SIGNS, STATE_STYLES, phase_text
+from tuning_operator.cli.theme import BEST, FAINT, INFEASIBLE, NONE_FEASIBLE, STATE_SIGNS, STATE_STYLES, phase_text
 from tuning_operator.cli.trial_rows import COMPLETE, FAILED, PRUNED, RUNNING, TrialRow
 
 HEAD_LINES = 11
@@ -59,20 +59,27 @@ class RunPicture:
     """Numbers of the trials on the front, where there are several objectives."""
     found: str = ""
     """How far several objectives are, on one line."""
+    is_feasible: bool = True
+    """Whether the best trial, or the front, keeps the bounds of metrics."""
 
     @property
     def done(self) -> int:
         """Trials that ended."""
         return self.complete + self.pruned + self.failed
 
+    @property
+    def marked(self) -> tuple[int | None, Collection[int]]:
+        """The trials to mark in a table: the best one, or those on the front."""
+        if not self.is_feasible:
+            return None, ()
+        return self.best.number if self.best else None, self.front
+
 
 def live_view(picture: RunPicture, width: int, height: int) -> RenderableType:
     """Return the picture, cut to a terminal's size."""
-    best = picture.best.number if picture.best else None
+    best, front = picture.marked
     further = picture.aims.further
-    shown = Shown(
-        picture.metric, picture.parameters, width, best=best, front=picture.front, further=further, running=True
-    )
+    shown = Shown(picture.metric, picture.parameters, width, best=best, front=front, further=further, running=True)
     room = max(1, height - HEAD_LINES - bool(picture.note))
     parts: list[RenderableType] = [Text(), *head(picture, width), best_text(picture)]
     if picture.note:
@@ -137,14 +144,16 @@ def aim_of(objective: Objective) -> str:
 
 def best_text(picture: RunPicture) -> Text:
     """Return the best trial so far, or how far the front is, on one line."""
+    style = BEST if picture.is_feasible else INFEASIBLE
     if picture.found:
-        return Text(f"★ {picture.found}", style=BEST, no_wrap=True, overflow="ellipsis")
+        sign = "★" if picture.is_feasible else "☆"
+        return Text(f"{sign} {picture.found}", style=style, no_wrap=True, overflow="ellipsis")
     if picture.best is None:
         return Text("no complete trial yet", style=FAINT)
     best = picture.best
     value = value_text(best.value, decimals_for([best.value]))
     return Text.assemble(
-        (f"★ {value}", BEST),
+        (f"★ {value}" if picture.is_feasible else f"☆ {NONE_FEASIBLE}; least beyond them: {value}", style),
         f"  trial {best.number}   ",
         best_line(best.parameters, picture.parameters),
         no_wrap=True,

@@ -48,6 +48,11 @@ def best_first(rows: Iterable[TrialRow], aims: Aims) -> list[TrialRow]:
     return sorted(complete, key=lambda row: (*_rank(row, aims), row.number)) if aims.objectives else []
 
 
+def is_feasible(row: TrialRow, aims: Aims) -> bool:
+    """Return whether a trial keeps the bounds of metrics."""
+    return _violation(row, aims) == 0
+
+
 def _on_front(rows: Sequence[TrialRow], aims: Aims) -> list[TrialRow]:
     by_number = {row.number: row for row in rows}
     tally = Tally(aims.objectives, aims.constraints)
@@ -56,9 +61,12 @@ def _on_front(rows: Sequence[TrialRow], aims: Aims) -> list[TrialRow]:
 
 
 def _rank(row: TrialRow, aims: Aims) -> tuple[float, Losses]:
-    trial = _finished(row)
-    values = objective_values(trial, aims.objectives).values()
-    return violation_of(known_values(trial, aims.objectives), aims.constraints), losses_of([*values], aims.objectives)
+    values = objective_values(_finished(row), aims.objectives).values()
+    return _violation(row, aims), losses_of([*values], aims.objectives)
+
+
+def _violation(row: TrialRow, aims: Aims) -> float:
+    return violation_of(known_values(_finished(row), aims.objectives), aims.constraints)
 
 
 def _has_all(trial: FinishedTrial, aims: Aims) -> bool:

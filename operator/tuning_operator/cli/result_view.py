@@ -14,7 +14,7 @@ from tuning_operator.cli.live_view import RunPicture, head
 from tuning_operator.cli.ranking import best_first
 from tuning_operator.cli.study_reader import BestFound, StudyFacts
 from tuning_operator.cli.tables import Shown, marks, pairs_table, trials_table
-from tuning_operator.cli.theme import BEST, FAINT
+from tuning_operator.cli.theme import BEST, FAINT, INFEASIBLE, none_feasible_text
 from tuning_operator.cli.trial_rows import COMPLETE, PRUNED, TrialRow
 
 TOP = 10
@@ -48,9 +48,11 @@ def result_view(result: Result, width: int) -> RenderableType:
         parts.append(Text(f"pruning saved {result.saving:.0%} of the training steps", style=FAINT))
     found = best_first(result.trials, picture.aims)
     top = found[: FRONT if picture.aims.are_several else TOP]
+    if top and picture.aims.are_several and not picture.is_feasible:
+        parts += [Text(), none_feasible_text()]
     if top:
         shown = Shown(picture.metric, picture.parameters, width, further=picture.aims.further)
-        parts += [Text(), trials_table(top, marks(shown, top, several=picture.aims.are_several))]
+        parts += [Text(), trials_table(top, marks(shown, top, picture.aims))]
         hidden = picture.complete - len(top)
         if hidden > 0:
             parts.append(Text(f"and {hidden} more complete {'trial' if hidden == 1 else 'trials'}", style=FAINT))
@@ -67,7 +69,8 @@ def best_view(best: BestFound, facts: StudyFacts) -> RenderableType:
     value = (f"{facts.metric} {best.value:.6g}", BEST)
     title = Text.assemble(("★ best", BEST), f"  trial {best.number}  ", value, _spread(best))
     if best.infeasible:
-        title.append(f"  {best.infeasible}", style="yellow")
+        title = Text.assemble(none_feasible_text(), f"  trial {best.number}  ", value, _spread(best))
+        title.append(f"  {best.infeasible}", style=INFEASIBLE)
     further = {metric: value for metric, value in best.values.items() if metric != facts.metric}
     if further:
         title.append("\n  " + "  ".join(f"{metric} {value:.6g}" for metric, value in further.items()))

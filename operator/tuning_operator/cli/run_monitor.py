@@ -16,7 +16,10 @@ from tuning_operator.cli.live_view import Best, RunPicture
 from tuning_operator.cli.local_reader import curve, log_file
 from tuning_operator.cli.study_reader import facts_of
 from tuning_operator.cli.trial_rows import RUNNING, TrialRow, trial_row
+from tuning_operator.decisions.feasibility import why_infeasible
+from tuning_operator.decisions.history import History
 from tuning_operator.decisions.snapshot import StudyKey
+from tuning_operator.decisions.trial_value import known_values
 from tuning_operator.decisions.trials import FinishedTrial, OpenTrial
 from tuning_operator.errors import Unavailable
 from tuning_operator.local.places import Places
@@ -115,6 +118,7 @@ class RunMonitor:
             aims=self.facts.aims,
             front=frozenset(member.trial.number for member in history.front.members) if history else (),
             found=front_line(self._status) if self._status.front else "",
+            is_feasible=history is None or self._is_feasible(history),
             note=condition.message if condition is not None and condition.status == "True" else "",
         )
 
@@ -123,6 +127,12 @@ class RunMonitor:
         if self._trials is None:
             return []
         return [self._row(trial) for trial in self._trials.trials(-1, self._trials.history().total)]
+
+    def _is_feasible(self, history: History) -> bool:
+        if self.facts.aims.are_several:
+            return history.front.is_feasible or not history.front.members
+        aims, best = self.facts.aims, history.best
+        return best is None or not why_infeasible(known_values(best, aims.objectives), aims.constraints)
 
     def _started(self, key: StudyKey, trials: TrialRepository) -> None:
         self.key, self._trials = key, trials

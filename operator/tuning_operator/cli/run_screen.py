@@ -11,7 +11,7 @@ from rich.text import Text
 from tuning_operator.cli.columns import names_in
 from tuning_operator.cli.formats import parameters_text, seconds_text, value_text
 from tuning_operator.cli.live_view import RunPicture, live_view
-from tuning_operator.cli.theme import FAINT, STATE_STYLES, state_text
+from tuning_operator.cli.theme import BEST, FAINT, STATE_STYLES, state_text
 from tuning_operator.cli.trial_rows import FAILED, TrialRow
 
 
@@ -103,10 +103,11 @@ def ended_text(row: TrialRow, done: int, picture: RunPicture) -> Text:
         (f" {seconds_text(row.seconds):>6}", FAINT),
         f"  {_parameters(row, picture)}",
     )
-    if picture.best is not None and picture.best.number == row.number:
-        line.append("  ★ best so far", style="bold green")
-    elif row.number in picture.front:
-        line.append("  ★ on the front", style="bold green")
+    best, front = picture.marked
+    if row.number == best:
+        line.append("  ★ best so far", style=BEST)
+    elif row.number in front:
+        line.append("  ★ on the front", style=BEST)
     return Text("\n").join([line, failure_text(row)]) if row.state == FAILED else line
 
 

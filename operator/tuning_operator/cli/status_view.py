@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -9,14 +10,13 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.status import BestTrial, Condition, ConditionType, RecentTrial, StudyStatus
 from tuning_operator.cli.formats import plural, seconds_text, value_text
-from tuning_operator.cli.front_view import front_line, front_rows
+from tuning_operator.cli.front_view import front_line, front_rows, none_is_feasible
 from tuning_operator.cli.live_view import Best, RunPicture, best_text, head
 from tuning_operator.cli.study_reader import StudyFacts
 from tuning_operator.cli.tables import Shown, pairs_table, trials_table
-from tuning_operator.cli.theme import CONDITION_STYLES, FAINT
+from tuning_operator.cli.theme import CONDITION_STYLES, FAINT, NONE_FEASIBLE
 from tuning_operator.cli.trial_rows import TrialRow
 
 
@@ -35,7 +35,7 @@ def status_view(facts: StudyFacts, status: StudyStatus, now: float, width: int) 
         more = "" if status.front_size == len(status.front) else f", {len(status.front)} of {status.front_size}"
         parts += [Text(), Text(f"front{more}", style=FAINT), trials_table(front_rows(status, facts.aims), shown)]
     if status.recent:
-        best, front = picture.best.number if picture.best else None, picture.front
+        best, front = picture.marked
         shown = Shown(
             facts.metric, facts.parameters, width, best=best, front=front, further=facts.aims.further, notes=True
         )
@@ -55,7 +55,8 @@ def status_line(facts: StudyFacts, status: StudyStatus) -> str:
 
 def best_line_of(best: BestTrial) -> str:
     """Return the best trial on one line."""
-    return f"best {value_text(best.value)} (trial {best.number})"
+    value = f"{value_text(best.value)} (trial {best.number})"
+    return f"{NONE_FEASIBLE}; least beyond them: {value}" if best.infeasible else f"best {value}"
 
 
 def status_picture(facts: StudyFacts, status: StudyStatus, now: float) -> RunPicture:
@@ -76,6 +77,7 @@ def status_picture(facts: StudyFacts, status: StudyStatus, now: float) -> RunPic
         best=None if best is None else Best(best.number, best.value, best.parameters),
         aims=facts.aims,
         front=frozenset(trial.number for trial in status.front),
+        is_feasible=not (none_is_feasible(status.front) if best is None else best.infeasible),
         found=front_line(status) if status.front else "",
     )
 
@@ -140,11 +142,12 @@ def _row(trial: RecentTrial) -> TrialRow:
 
 
 def _duration(text: str) -> float | None:
-    """Return the seconds of a trial; a duration of none is no duration for a spec, but for a trial it is."""
-    try:
-        return 0.0 if text == "0s" else float(seconds_of(text))
-    except ValueError:
+    """Return the seconds of a trial; unlike a spec's durations it may have tenths, and be none."""
+    parts = re.fullmatch(r"(?:(\d{1,9})h)?(?:(\d{1,2})m)?(?:(\d{1,2}(?:\.\d)?)s)?", text)
+    if parts is None or not text:
         return None
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _seconds(timestamp: str) -> float:

@@ -14,6 +14,7 @@ from tuning_operator.cli.columns import GAP, Names, cell, heading, names_in, par
 from tuning_operator.cli.formats import decimals_for, seconds_text, sparkline, spread_text, value_text
 from tuning_operator.cli.lineage_columns import lineage_cells, lineage_headings, lineage_width
 from tuning_operator.cli.metric_columns import MetricColumn, metric_columns
+from tuning_operator.cli.ranking import Aims, is_feasible
 from tuning_operator.cli.theme import BAR, BEST, FAINT, STATE_SIGNS, STATE_STYLES, state_text
 from tuning_operator.cli.trial_rows import FAILED, TrialRow
 
@@ -45,11 +46,14 @@ class Shown:
     """Whether to show why trials ended, and where those of a strategy come from."""
 
 
-def marks(shown: Shown, best_first: Sequence[TrialRow], *, several: bool) -> Shown:
-    """Return the same with the best trial marked, or with all of them where there are several objectives."""
-    if several:
+def marks(shown: Shown, best_first: Sequence[TrialRow], aims: Aims) -> Shown:
+    """Return the same with the best trial marked, or with all of them where there are several objectives; with none
+    while no trial keeps the bounds of metrics."""
+    if not best_first or not is_feasible(best_first[0], aims):
+        return shown
+    if aims.are_several:
         return replace(shown, front=frozenset(row.number for row in best_first))
-    return replace(shown, best=best_first[0].number if best_first else None)
+    return replace(shown, best=best_first[0].number)
 
 
 def trials_table(rows: Sequence[TrialRow], shown: Shown) -> Table:

@@ -28,6 +28,9 @@ CONDITION_STYLES = {
 }
 """Of conditions that hold; an accepted study is worth a line only where the API server warned."""
 BEST = "bold green"
+INFEASIBLE = "yellow"
+NONE_FEASIBLE = "no trial keeps all bounds"
+"""Said of what is found while that is so: it is least beyond them, and the best of that."""
 FAINT = "bright_black"
 BAR = "cyan"
 
@@ -35,6 +38,11 @@ BAR = "cyan"
 def state_text(state: str) -> Text:
     """Return a trial's state with its sign."""
     return Text(f"{STATE_SIGNS.get(state, '?')} {state.lower()}", style=STATE_STYLES.get(state, ""))
+
+
+def none_feasible_text() -> Text:
+    """Return the beginning of a line about what is found while no trial keeps the bounds of metrics."""
+    return Text.assemble((f"☆ {NONE_FEASIBLE}", INFEASIBLE), "; least beyond them:")
 
 
 def phase_text(phase: Phase) -> Text:

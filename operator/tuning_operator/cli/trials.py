@@ -48,4 +48,4 @@ def _print_table(documents: Sequence[Mapping[str, Any]], facts: StudyFacts) -> N
     console = out()
     rows = [trial_row(document) for document in documents]
     shown = Shown(facts.metric, facts.parameters, console.width, further=facts.aims.further, notes=True)
-    console.print(trials_table(rows, marks(shown, best_first(rows, facts.aims), several=facts.aims.are_several)))
+    console.print(trials_table(rows, marks(shown, best_first(rows, facts.aims), facts.aims)))

@@ -18,7 +18,7 @@ from tuning_operator.decisions.planned_trainings import planned_epochs, planned_
 from tuning_operator.decisions.snapshot import Snapshot
 from tuning_operator.decisions.stopping import verdict_of
 from tuning_operator.decisions.trial_state import TrialState, state_of
-from tuning_operator.decisions.trial_value import known_values, objective_values
+from tuning_operator.decisions.trial_value import all_finite, known_values
 from tuning_operator.decisions.trials import FinishedTrial
 from tuning_operator.decisions.usage import usage_of
 from tuning_operator.errors import InvalidStudy
@@ -104,12 +104,12 @@ def _best(snapshot: Snapshot) -> BestTrial | None:
 
 
 def _recent(snapshot: Snapshot, trial: FinishedTrial) -> RecentTrial:
-    objectives = snapshot.spec.objectives
+    values = all_finite(known_values(trial, snapshot.spec.objectives))
     return RecentTrial(
         number=trial.number,
         state=trial.state.value,
         value=trial.value,
-        values=objective_values(trial, objectives) if len(objectives) > 1 else {},
+        values=values if len(values) > 1 else {},
         parameters=listed_parameters(trial),
         duration=duration_text(trial.running_seconds),
         reason=trial.reason,
@@ -119,11 +119,13 @@ def _recent(snapshot: Snapshot, trial: FinishedTrial) -> RecentTrial:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as Kubernetes writes it: 90 is 1m30s."""
+    """Return a duration as Kubernetes writes it: 90 is 1m30s. One of a few seconds has a tenth: 0.3s."""
+    if round(seconds, 1) < 10:
+        return f"{round(seconds, 1):g}s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = [(hours, "h"), (minutes, "m"), (rest, "s")]
-    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+    return "".join(f"{number}{unit}" for number, unit in parts if number)
 
 
 def _timestamp(seconds: float | None) -> str | None:
