@@ -29,29 +29,34 @@ def _seen(trials: Iterable[FinishedTrial], total: int, **fields: Any) -> History
     return in_order(seen, known.get, spec(**fields))
 
 
+def _below(number: int) -> FinishedTrial:
+    """Return a trial that misses the goal."""
+    return finished(number, value=0.1)
+
+
 def _verdict(trials: Iterable[FinishedTrial], total: int, **fields: Any) -> Verdict | None:
     return verdict_of(spec(**fields), _seen(trials, total, **fields), UNUSED)
 
 
 def test_a_trial_counts_once_all_before_it_do() -> None:
-    seen = _seen([finished(0), finished(2)], 4, **IN_ORDER).in_order
+    seen = _seen([_below(0), _below(2)], 4, **GOAL).in_order
     assert seen is not None
     assert (seen.counted.total, [*seen.ahead]) == (1, [2])
-    seen = with_ends(seen, [finished(1)], spec(**IN_ORDER))
+    seen = with_ends(seen, [_below(1)], spec(**GOAL))
     assert (seen.counted.total, seen.counted.complete, [*seen.ahead]) == (3, 3, [])
 
 
 def test_only_trials_that_are_not_known_yet_are_looked_at() -> None:
-    known = _seen([finished(0), finished(1), finished(3)], 5, **IN_ORDER).in_order
+    known = _seen(map(_below, (0, 1, 3)), 5, **GOAL).in_order
     assert known is not None
     asked: list[int] = []
     seen = history(trial(2), trial(4), complete=4, total=6)
 
     def look(number: int) -> FinishedTrial:
         asked.append(number)
-        return finished(number)
+        return _below(number)
 
-    in_order(seen, look, spec(**IN_ORDER), known)
+    in_order(seen, look, spec(**GOAL), known)
     assert asked == [5]
 
 
@@ -61,6 +66,7 @@ def test_in_another_study_all_that_ended_counts_and_no_trial_is_looked_at() -> N
 
     seen = history(complete=2, best=finished())
     assert in_order(seen, finished_trial, spec()) is seen
+    assert in_order(seen, finished_trial, spec(**IN_ORDER)) is seen, "no rule looks at what they came to"
 
 
 def test_a_goal_is_reached_once_all_trials_before_have_ended() -> None:

@@ -92,7 +92,7 @@ class History:
     last_ended_at: float | None = None
     """When the last of the finished trials ended."""
     in_order: InOrder | None = None
-    """What stop rules look at in a deterministic study; None: at all that has ended."""
+    """What stop rules look at in a deterministic study that has some; None: at all that has ended."""
 
     @property
     def exhausted(self) -> bool:

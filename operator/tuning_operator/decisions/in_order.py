@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.history import History, InOrder
-from tuning_operator.decisions.stopping import rule_on_results
+from tuning_operator.decisions.stopping import looks_at_results, rule_on_results
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trials import FinishedTrial
 
@@ -22,12 +22,13 @@ NONE_COUNTED = InOrder(History())
 def in_order(
     history: History, finished: Callable[[int], FinishedTrial | None], spec: StudySpec, known: InOrder = NONE_COUNTED
 ) -> History:
-    """Return a history that says which trials of a deterministic study count; another study's stays as it is.
+    """Return a history that says which trials of a deterministic study count, where a rule looks at them; another
+    study's stays as it is.
 
     `finished` returns a trial that has ended. With what is `known`, which the same spec must have led to, this costs no
     more than the trials from the oldest open one on.
     """
-    if not spec.search.deterministic:
+    if not spec.search.deterministic or not looks_at_results(spec):
         return history
     is_open = {trial.number for trial in history.open}
     new = (

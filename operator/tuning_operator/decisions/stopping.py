@@ -41,6 +41,12 @@ def verdict_of(spec: StudySpec, history: History, usage: Usage) -> Verdict | Non
     return early or _exhausted(spec, history) or _all_asked(spec, history) or _infeasible(history)
 
 
+def looks_at_results(spec: StudySpec) -> bool:
+    """Return whether there is a rule on what trials come to."""
+    stopping, has_goal = spec.stopping, any(objective.goal is not None for objective in spec.objectives)
+    return has_goal or stopping.failed_trials is not None or stopping.plateau is not None
+
+
 def rule_on_results(spec: StudySpec, history: History) -> Verdict | None:
     """Return the first rule that holds for what trials came to."""
     return _goal_reached(spec, history) or _too_many_failed(spec, history) or _plateau(spec, history)
