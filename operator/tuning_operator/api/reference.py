@@ -55,7 +55,8 @@ def _rows(schema: Schema, path: str) -> Iterator[tuple[str, str, str, str]]:
     for name, field in schema["properties"].items():
         place = f"{path}.{name}".removeprefix(".")
         default = "**required**" if name in required else _default(field)
-        yield f"`{place}`", _kind(field), default, field.get("description", "")
+        description = " ".join(field.get("description", "").split())  # a row is a line
+        yield f"`{place}`", _kind(field), default, description
         if (below := _below(field)) is not None:
             yield from _rows(below, place + "[]" * (field["type"] == "array"))
 
