@@ -14,9 +14,10 @@ from tests.search.drafting import Drafting
 from tests.search.methods import METHODS, STRATEGIES, TREE, spec_of
 from tests.search.studies import batch, outcome
 from tests.search.worlds import DatabaseWorld
-from tuning_operator.api.samplers import INHERITING, SamplerName
+from tuning_operator.api.samplers import INHERITING, Sampler, SamplerName
 from tuning_operator.api.samplers import STRATEGIES as STRATEGY_NAMES
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.schedule import schedule_of
 from tuning_operator.decisions.trials import EndState, OpenTrial
 from tuning_operator.search.lineage import lineage_of
 
@@ -146,6 +147,27 @@ def test_a_strategy_waits_for_trials_and_is_asked_again_when_one_has_ended(strat
     play = Play(strategy, badly=0.0)
     waited = [len(open_) < 4 for open_ in play.steps()]
     assert any(waited)
+
+
+@pytest.mark.parametrize("strategy", {method["name"]: method for method in reversed(PLANNED)}.values(), ids=str)
+async def test_trials_of_an_earlier_search_are_not_counted_as_the_strategys(
+    sqlite_world: DatabaseWorld, strategy: dict[str, Any]
+) -> None:
+    with_strategy = spec_of(strategy)
+    schedule = schedule_of(with_strategy.search.sampler.parsed_options())
+    assert schedule is not None
+    random = with_strategy.search.model_copy(update={"sampler": Sampler()})
+    sqlite_world.spec = with_strategy.model_copy(update={"search": random, "max_trials": 1000})
+    study = await sqlite_world.open()
+    while (earlier := study.history().total) < schedule.trials:
+        await study.ask(min(20, schedule.trials - earlier))
+    await study.tell([outcome(number, 1.0, EndState.COMPLETE) for number in range(earlier)])
+    sqlite_world.spec = with_strategy.model_copy(update={"max_trials": 1000})
+    study = await sqlite_world.reopen()
+    while not study.history().exhausted:
+        for trial in await study.ask(1):
+            await study.tell([outcome(trial.number, 1.0, EndState.COMPLETE)])
+    assert study.history().total == earlier + schedule.trials
 
 
 @METHOD

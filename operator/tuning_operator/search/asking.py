@@ -109,12 +109,12 @@ class Asking:
         if self._no_point is not None:
             return self._seen.count
         if self._proposing is not None:
-            return self._seen.count if self._all_planned() or self._proposing.is_finished() else None
+            return self._seen.count if self._proposing.is_finished(anew=self._may_be_finished()) else None
         left = None if self._walk is None else self._walk.left
         return None if left is None else max(self._seen.count, len(self._enqueued)) + left
 
-    def _all_planned(self) -> bool:
-        """Return whether the strategy's plan has come to its end, which nobody asks it for once `maxTrials` has."""
+    def _may_be_finished(self) -> bool:
+        """Return whether there are as many trials as the strategy plans, so that nobody may ask it for another one."""
         return self._schedule is not None and self._seen.count >= self._schedule.trials
 
     def why_none(self) -> str:
@@ -183,7 +183,7 @@ class Asking:
         descent = descent.otherwise or descent
         point = self._feasible.drawn(feasible_seed(self._seed, number), descent.given)
         if point is not None:
-            return self._ask(number, replace(descent, given=point))
+            return self._ask(number, replace(descent, given={**self._space.undeclared(descent.given), **point}))
         self._no_point = self._feasible.why_none(descent.enqueued)
         return None
 

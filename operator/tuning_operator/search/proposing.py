@@ -70,12 +70,12 @@ class Proposing:
         self._trials[trial.number] = trial
         self._past[trial.number] = self._seen(trial, _STATES[trial.state])
 
-    def is_finished(self) -> bool:
+    def is_finished(self, *, anew: bool = False) -> bool:
         """Return whether nothing will be proposed any more, as far as that was seen when something was to be proposed.
 
-        So it costs nothing but for the first time.
+        So it costs nothing but for the first time, or `anew`, which is to look at the trials that came since.
         """
-        if self._is_finished is None:
+        if anew or self._is_finished is None:
             self._next()
         return bool(self._is_finished)
 
