@@ -193,6 +193,20 @@ async def test_before_the_first_trial_the_sources_may_change(sqlite_world: Datab
     assert (await sqlite_world.reopen()).history().warm_start == ""
 
 
+@pytest.mark.parametrize("high", [0.6, 0.65])
+async def test_dust_of_a_notebooks_steps_keeps_no_result_out(sqlite_world: DatabaseWorld, high: float) -> None:
+    """0.1 + 0.1 + … is 0.6000000000000001 there, beyond the highest value of the same range here."""
+    space = ({"name": "x", "type": "Float", "low": 0, "high": high, "step": 0.1},)
+    table = f"x,{METRIC}\n0.6000000000000001,1\n0.30000000000000004,2\n0.65,3\n"
+    search = {"sampler": {"name": "TPE"}, "warmStart": [{"csv": table}], "enqueue": [{"x": 0.6000000000000001}]}
+    sqlite_world.spec = study_spec(space, search)
+    study = await sqlite_world.open()
+    assert study.history().warm_start.startswith("2 of 3 complete trials of the CSV are used")
+    assert [trial.params for trial in study._warm.trials] == [{"x": 0.6}, {"x": 0.3}]
+    (trial,) = await study.ask(1)
+    assert trial.parameters == {"x": 0.6}
+
+
 async def test_what_does_not_fit_is_left_out_and_counted(sqlite_world: DatabaseWorld) -> None:
     space = (
         {"name": "x", "type": "Float", "low": 0, "high": 9},

@@ -242,14 +242,17 @@ class Parameter(ResourceModel):
             return False
         assert self.low is not None
         assert self.high is not None
-        if not self.low <= value <= self.high or (self.type is ParameterType.INT and not float(value).is_integer()):
+        dust = 0.0
+        if self.type is ParameterType.FLOAT and self.step is not None:
+            dust = rounding(self.low, self.high, self.step)
+        if not self.low - dust <= value <= self.high + dust:
             return False
+        if self.type is ParameterType.INT:
+            return float(value).is_integer() and (int(value) - int(self.low)) % int(self.step or 1) == 0
         if self.step is None:
             return True
-        if self.type is ParameterType.INT:
-            return (int(value) - int(self.low)) % int(self.step) == 0
         nearest = self.low + round((value - self.low) / self.step) * self.step
-        return abs(value - nearest) <= rounding(self.low, self.high, self.step)
+        return abs(value - nearest) <= dust
 
 
 def rounding(low: float, high: float, step: float) -> float:

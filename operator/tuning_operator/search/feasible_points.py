@@ -17,7 +17,7 @@ from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
 from tuning_operator.search.reverse_log import reversed_value, reversed_values
 from tuning_operator.search.seeds import feasible_seed
-from tuning_operator.search.space import Space
+from tuning_operator.search.space import Space, rounded
 
 _SAMPLER_DRAWS = {SamplerName.RANDOM: 1, SamplerName.QMC: 1_000, SamplerName.GP: 5, SamplerName.TPE: 20}
 """How often a sampler is asked for a trial's point; then it is drawn at random, which is much cheaper."""
@@ -128,9 +128,10 @@ class RandomPoints:
                 return min(max(math.exp(self._random.uniform(math.log(low), math.log(high))), low), high)
             case FloatDistribution(low=low, high=high, step=None):
                 return self._random.uniform(low, high)
-            case IntDistribution(low=low, high=high, step=step) | FloatDistribution(low=low, high=high, step=step):
-                distance = step or 1
-                return low + self._random.randrange(round((high - low) / distance) + 1) * distance
+            case IntDistribution(low=low, high=high, step=step):
+                return self._random.randrange(low, high + 1, step)
+            case FloatDistribution(low=low, high=high, step=float(step)):
+                return rounded(low + self._random.randrange(round((high - low) / step) + 1) * step, low, step)
         raise AssertionError(f"unknown distribution {distribution}")
 
 

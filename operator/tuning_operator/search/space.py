@@ -100,7 +100,10 @@ class Space:
 
 
 def stored_values(parameter: Parameter, values: Sequence[ParameterValue]) -> Sequence[ParameterValue]:
-    """Return values of a parameter as Optuna has them."""
+    """Return values of a parameter as Optuna has them: with a step, on its very grid."""
+    if parameter.type is ParameterType.FLOAT and parameter.step is not None:
+        assert parameter.low is not None
+        return [rounded(float(value), parameter.low, parameter.step) for value in values]
     if not _is_ambiguous(parameter):
         return values
     texts = {identity(choice): _choice_text(choice) for choice in parameter.choices or ()}

@@ -13,7 +13,7 @@ from tuning_contract.environment import ParameterValue, parameter_text
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.api.when import identity
 from tuning_operator.search.reverse_log import reversed_value
-from tuning_operator.search.space import Space
+from tuning_operator.search.space import Space, rounded
 from tuning_operator.search.strategies.strategy import Stored
 
 Variant = TypeVar("Variant")
@@ -137,4 +137,4 @@ def _fitted(distribution: BaseDistribution, before: float, after: float) -> Para
         last = round((distribution.high - low) / step)
         steps = min(max(place + (1 if after > before else -1), 0), last)
     fitted = low + steps * step
-    return int(fitted) if isinstance(distribution, IntDistribution) else float(fitted)
+    return int(fitted) if isinstance(distribution, IntDistribution) else rounded(float(fitted), low, step)
