@@ -40,6 +40,17 @@ def test_optunas_tables_have_the_users_values_in_an_ordinary_range() -> None:
     }
 
 
+@pytest.mark.parametrize("told", [0, 5])
+def test_a_sampler_sees_the_same_to_the_last_digit_after_a_restart(told: int) -> None:
+    study = Drafting(study_spec(PARAMETERS, {"sampler": TPE}))
+    study.ask(20)
+    study.tell([0.5] * told)
+    study.ask(1)
+    before = [trial.params for trial in study.asking._study.get_trials(deepcopy=True)]
+    study.restart()
+    assert [trial.params for trial in study.asking._study.get_trials()] == before
+
+
 @pytest.mark.parametrize("value", [0.1, 0.3, 0.7, 0.9, 1e-4, 1, 0.12345678901234567])
 def test_an_enqueued_value_is_kept_to_the_last_digit(value: float) -> None:
     (trial,) = Drafting(study_spec(PARAMETERS, {"enqueue": [{"decay": value}]})).ask(1)

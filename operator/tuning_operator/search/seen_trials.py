@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.search.attributes import complete_runs_mean
 from tuning_operator.search.feasibility import in_order, without_constraints
-from tuning_operator.search.reverse_log import ReversedRange, backwards, forwards
+from tuning_operator.search.reverse_log import ReversedRange, backwards, forwards, reversed_values
 
 _STUDY_ID = 0
 
@@ -78,8 +78,13 @@ class SeenTrials(InMemoryStorage):
         self._found_under(seen)
 
     def made(self, number: int, given: Mapping[str, Any]) -> FrozenTrial:
-        """Return a trial that was made here as it is stored; `given` are the parameters that no sampler chose."""
-        stored = forwards(self._study.trials[number + self._first], self._ranges, given)
+        """Return a trial that was made here as it is stored; `given` are the parameters that no sampler chose.
+
+        From now on it is seen as after a restart: turning a value round twice rounds it.
+        """
+        made = self.own(number)
+        stored = forwards(made, self._ranges, given)
+        made.params = reversed_values(stored.params, self._ranges)
         stored.number = number
         return stored
 
