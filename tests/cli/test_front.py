@@ -30,6 +30,7 @@ import tuning_trainer as tuning
 
 trial = tuning.current_trial()
 x = trial.parameters["x"]
+(trial.checkpoint_dir / "net").touch()
 trial.report({"score": x, "size": 100 * x, "latency": 30 * x}, step=1)
 """
 
@@ -65,6 +66,9 @@ def test_a_run_ends_with_its_front(workplace: Workplace, ended: Workplace) -> No
     assert "size" in listed
     again = ended.call("run", "study.yaml").out
     assert "★" in again
+    assert "the checkpoints of the trials on the front, by number" in again
+    kept = (workplace.path / ".tuning" / "checkpoints").glob("*/*/net")
+    assert {file.parent.name for file in kept} == {"0", "1", "2"}
 
 
 OPTUNA_OBJECTIVE = """

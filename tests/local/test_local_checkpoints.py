@@ -94,6 +94,22 @@ async def test_what_is_still_needed_stays(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["1", "17", "2", "4", "notes"]
 
 
+async def test_of_several_objectives_those_on_the_front_stay(tmp_path: Path) -> None:
+    objectives = [{"metric": "accuracy", "direction": "Maximize"}, {"metric": "size", "direction": "Minimize"}]
+    trials = FakeTrialRepository(spec(objectives=objectives, parallelism=3))
+    await trials.ask(3)
+    values = {0: (0.9, 9.0), 1: (0.5, 1.0), 2: (0.5, 2.0)}
+    await trials.tell(
+        [
+            Outcome(number, EndState.COMPLETE, accuracy, "Complete", "", 1.0, further={"size": size})
+            for number, (accuracy, size) in values.items()
+        ]
+    )
+    for number in values:
+        (tmp_path / str(number)).mkdir()
+    assert CheckpointFolders(tmp_path).unneeded(trials, ()) == [tmp_path / "2"]
+
+
 async def test_where_trials_go_on_from_others_all_stay_until_there_is_nothing_more_to_try(tmp_path: Path) -> None:
     trials = FakeTrialRepository(spec(parallelism=2))
     await trials.ask(2)

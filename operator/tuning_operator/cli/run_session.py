@@ -161,15 +161,17 @@ class RunSession:
             f"tuning trials {self._path}": "all trials",
             f"tuning best {self._path}": "the best parameters again",
             str(self._places.logs(self._monitor.key)): "the trials' logs",
-            **self._saved_by_best(status),
+            **self._kept_checkpoints(status),
         }
 
-    def _saved_by_best(self, status: StudyStatus) -> Mapping[str, str]:
+    def _kept_checkpoints(self, status: StudyStatus) -> Mapping[str, str]:
         assert self._monitor.key is not None
-        if status.best is None:
-            return {}
-        folder = self._places.checkpoints(self._monitor.key) / str(status.best.number)
-        return {str(folder): "the best trial's checkpoints"} if folder.is_dir() else {}
+        folder = self._places.checkpoints(self._monitor.key)
+        if any((folder / str(trial.number)).is_dir() for trial in status.front):
+            return {str(folder): "the checkpoints of the trials on the front, by number"}
+        if status.best is not None and (best := folder / str(status.best.number)).is_dir():
+            return {str(best): "the best trial's checkpoints"}
+        return {}
 
 
 def _message(status: StudyStatus, path: Path) -> str:

@@ -36,7 +36,8 @@ class CheckpointFolders:
     def unneeded(
         self, trials: TrialRepository, jobs: Collection[TrialJob], *, may_be_parents: bool = False
     ) -> list[Path]:
-        """Return the directories of trials that have ended, but the best one's and the parents' of open trials.
+        """Return the directories of trials that have ended, but those of the best one, or of the front, and of the
+        parents of open trials.
 
         A trial can end before its process does, which may still be saving its model. Where others go on from such
         directories, each may be needed until there is nothing more to try.
@@ -44,8 +45,8 @@ class CheckpointFolders:
         history = trials.history()
         if may_be_parents and not history.exhausted:
             return []
-        best = history.best
-        needed = {job.trial for job in jobs if job.is_active} | ({best.number} if best else set())
+        needed = {job.trial for job in jobs if job.is_active} | {trial.trial.number for trial in history.front.members}
+        needed |= {history.best.number} if history.best else set()
         needed |= {trial.lineage.source for trial in history.open if trial.lineage.source is not None}
         numbers = [int(path.name) for path in self._root.glob("[0-9]*") if path.name.isdecimal()]
         return [self.of(trial) for trial in numbers if trial not in needed and trials.finished(trial) is not None]
