@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import optuna
 import psycopg
@@ -155,6 +156,28 @@ async def test_a_study_with_another_search_space_is_refused_with_each_difference
         "the parameter `optimizer` was left out since the study's stored history",
         "the parameter `layers` is not in the study's stored history",
         "`objectives` differs from the study's stored history",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("search", "field"),
+    [({"enqueue": [{"units": 32}]}, "enqueue"), ({"warmStart": [{"csv": "rate,score"}]}, "warmStart"), ({}, "")],
+)
+async def test_what_a_study_began_with_can_not_be_changed_afterwards(
+    world: DatabaseWorld, search: dict[str, Any], field: str
+) -> None:
+    """It would be passed over in silence; another sampler goes on with what was found."""
+    world.spec = study_spec(search={"sampler": {"name": "TPE"}, "enqueue": [{"units": 16}]})
+    await (await world.open()).ask(1)
+    await world.restart()
+    world.spec = study_spec(search={"sampler": {"name": "NSGAII"}, "enqueue": [{"units": 16}], **search})
+    if not field:
+        assert (await world.open()).history().total == 1
+        return
+    with pytest.raises(InvalidStudy) as error:
+        await world.open()
+    assert [problem.partition(";")[0] for problem in error.value.problems] == [
+        f"`search.{field}` differs from the study's stored history, which began with it"
     ]
 
 

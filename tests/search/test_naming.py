@@ -116,6 +116,24 @@ async def test_an_enqueued_trial_gets_its_values_when_its_code_names_them(databa
     await world.repositories.aclose()
 
 
+async def test_constraints_take_from_an_enqueued_trial_nothing_that_only_its_code_names(database_url: str) -> None:
+    """The first point that is drawn for what the trial leaves out does not meet them."""
+    declared = [{"name": name, "type": "Int", "low": 1, "high": 100} for name in ("a", "b")]
+    enqueue = [{"rate": 0.05, "a": number} for number in range(80, 90)]
+    world = DatabaseWorld(
+        database_url, by_run({"enqueue": enqueue}, parameters=declared, constraints=["a * b <= 500"], parallelism=10)
+    )
+    study = await world.open()
+    while study.history().total < 10:
+        await study.ask(1)
+    for number, given in enumerate(enqueue):
+        assert await study.choose_parameter(number, 1, named(RATE)) == 0.05
+        shown = study.trials(number - 1, 1)[0].parameters
+        assert shown["a"] == given["a"]
+        assert int(shown["b"]) * int(shown["a"]) <= 500
+    await world.repositories.aclose()
+
+
 async def test_an_enqueued_choice_is_told_from_one_that_differs_in_json_alone(database_url: str) -> None:
     world = DatabaseWorld(database_url, by_run({"enqueue": [{"c": True}, {"c": 1}, {"c": "1"}]}))
     study = await world.open()

@@ -194,9 +194,9 @@ class Trial(ResourceModel):
         return seconds_of(self.prune_grace) if self.metrics.read_from_logs is None else 0.0
 
 
-def fingerprint(template: Mapping[str, Any]) -> str:
-    """Return a text that two templates share only if they are the same."""
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
+def fingerprint(document: Any) -> str:
+    """Return a text that two documents share only if they are the same."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def trainer_container(template: Mapping[str, Any]) -> Mapping[str, Any]:

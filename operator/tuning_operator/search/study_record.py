@@ -26,6 +26,8 @@ _FURTHER_OBJECTIVES, _CONSTRAINTS = "further_objectives", "metric_constraints"
 """Of the search: there only where a study has them."""
 _DEFINE_BY_RUN = "define_by_run"
 """Of the search: there only where it is so."""
+_ENQUEUED, _WARM_START = "enqueued", "warm_start"
+"""Of the search: fingerprints of what it began with; histories of earlier versions have none."""
 _REPEATS, _FOLDS = "repeats", "folds"
 """Fields of the search; earlier versions had neither, and neither is there where a trial is one training."""
 METRIC_NAMES = "study:metric_names"
@@ -49,6 +51,10 @@ class StudyRecord:
     folds: int = 0
     """Of each trial; 0: no cross-validation."""
     define_by_run: bool = False
+    enqueued: str | None = None
+    """Fingerprint of the enqueued trials; None: it is not known."""
+    warm_start: str | None = None
+    """The same of the sources of its warm start."""
 
     @property
     def runs(self) -> int:
@@ -156,6 +162,8 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
             reports_uid=attributes.text(system_attrs, _REPORTS_UID, key.uid),
             constraints=tuple(map(str, search.get("constraints", ()))),
             define_by_run=bool(search.get(_DEFINE_BY_RUN, False)),
+            enqueued=search.get(_ENQUEUED),
+            warm_start=search.get(_WARM_START),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StorageDamaged(
@@ -203,6 +211,12 @@ def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
         problems.append("`objectives` differs from the study's stored history")
     if list(record.metric_constraints) != list(spec.metric_constraints):
         problems.append("`metricConstraints` differs from the study's stored history")
+    for name, known_print, wanted_print in (
+        ("enqueue", record.enqueued, fingerprint(spec.search.enqueue)),
+        ("warmStart", record.warm_start, fingerprint(_sources(spec))),
+    ):
+        if known_print not in (None, wanted_print):
+            problems.append(f"`search.{name}` differs from the study's stored history, which began with it")
     for name, known, wanted in (
         ("repeats", record.repeats, spec.trial.repeats),
         ("folds", record.folds, spec.trial.folds),
@@ -229,6 +243,8 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
         "objective": first,
         "parameters": [parameter.to_document() for parameter in spec.parameters],
         "constraints": spec.constraints,
+        _ENQUEUED: fingerprint(spec.search.enqueue),
+        _WARM_START: fingerprint(_sources(spec)),
         **({_REPEATS: spec.trial.repeats} if spec.trial.repeats > 1 else {}),
         **({_FOLDS: spec.trial.folds} if spec.trial.folds else {}),
     }
@@ -240,6 +256,10 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
         search[_CONSTRAINTS] = [constraint.to_document() for constraint in spec.metric_constraints]
     template = fingerprint(spec.trial.template)
     return {_SEARCH: search, METRIC_NAMES: [each.metric for each in spec.objectives], _TEMPLATE: template}
+
+
+def _sources(spec: StudySpec) -> list[dict[str, Any]]:
+    return [source.to_document() for source in spec.search.warm_start]
 
 
 def _objectives_of(search: Mapping[str, Any]) -> list[Any]:
