@@ -19,7 +19,7 @@ from tuning_operator.api.samplers import GridOptions, RandomOptions, Sampler, Sa
 from tuning_operator.decisions.schedule import schedule_of
 from tuning_operator.search.feasible_points import FeasiblePoints
 from tuning_operator.search.genetic import as_first_generation
-from tuning_operator.search.grid import Grid, is_finite
+from tuning_operator.search.grid import Grid, endless
 from tuning_operator.search.horizon import first_to_see
 from tuning_operator.search.naming import JOINTLY, Wanted, check_same_kind, choose
 from tuning_operator.search.proposing import Descent, Proposing
@@ -88,6 +88,9 @@ class Asking:
         """Trials that have ended, by the first one that may know of it, and their own numbers: a heap."""
         for trial in past.trials:
             self._remember(trial, before=len(past.trials))
+        for enqueued in self._enqueued[len(past.trials) :]:
+            if self._walk is not None and self._space.is_whole(enqueued):
+                self._walk.add(enqueued)
 
     def _remember(self, trial: FrozenTrial, before: int) -> None:
         unseen = trial.state.is_finished() and self._first_to_see(trial) > before
@@ -97,7 +100,7 @@ class Asking:
         if unseen:
             self._learn(trial)
         if self._walk is not None:
-            self._walk.add(trial)
+            self._walk.add(trial.params)
 
     def _learn(self, ended: FrozenTrial) -> None:
         heapq.heappush(self._unseen, (self._first_to_see(ended), ended.number, ended))
@@ -168,7 +171,7 @@ class Asking:
         if self._proposing is not None:
             self._proposing.add(trial)
         if self._walk is not None:
-            self._walk.add(trial)
+            self._walk.add(trial.params)
         return Suggestion(trial, self._seen.new_notes())
 
     def _made(self, number: int, descent: Descent) -> FrozenTrial | None:
@@ -218,20 +221,31 @@ class Asking:
             return self._proposing.next()
         if number < len(self._enqueued):
             enqueued = self._enqueued[number]
-            new = None if self._walk is None else self._walk.next_with(enqueued)
-            return Descent(new or enqueued, enqueued=number)
-        given = self._given(number)
-        return None if given is None else Descent(given)
+            return Descent(self._completed(number, enqueued) or enqueued, enqueued=number)
+        return Descent({}) if self._walk is None else self._new_point(number, self._walk)
 
-    def _given(self, number: int) -> Mapping[str, ParameterValue] | None:
-        """Return the parameters that are not the sampler's to choose; None: there is nothing left to try."""
-        if self._walk is None:
-            return {}
-        point = self._drawn(number, self._walk) or self._walk.next()
+    def _completed(self, number: int, given: Mapping[str, ParameterValue]) -> Mapping[str, Any] | None:
+        """Return a new point with given values; None: they are a point already, or none was found."""
+        if self._walk is None or self._space.is_whole(given):
+            return None
+        near = partial(self._walk.next_with, given)
+        drawn = partial(self._feasible.drawn, feasible_seed(self._seed, number), given, self._walk.is_new, _DRAWS)
+        return drawn() or near() if self._draws else near() or drawn()
+
+    def _new_point(self, number: int, walk: Walk) -> Descent | None:
+        """Return a point that no trial has; None: there is nothing left to try."""
+        point = self._drawn(number, walk)
+        if point is None and (following := walk.next()) is not None:
+            # With other values of what is endless it is a new one each time.
+            part = {name: value for name, value in following.items() if name not in walk.endless}
+            return Descent(part, otherwise=Descent(following))
+        if point is None and walk.endless:
+            point = self._feasible.drawn(feasible_seed(self._seed, number), {}, walk.is_new)
         if point is None:
             # A way to whose end no trial was found was no search that is over.
-            self._no_point = "" if number and self._walk.is_at_its_end else self._feasible.why_none()
-        return point
+            self._no_point = "" if number and walk.is_at_its_end else self._feasible.why_none()
+            return None
+        return Descent(point)
 
     def _drawn(self, number: int, walk: Walk) -> Mapping[str, ParameterValue] | None:
         """Return a new point as the sampler draws it; None: it drew none, or does not draw."""
@@ -251,7 +265,7 @@ def _walk(sampler: Sampler, space: Space, feasible: FeasiblePoints, seed: int) -
     if isinstance(options, GridOptions):
         return Walk(Grid(space, options.points), feasible)
     in_random_order = sampler.name is SamplerName.BRUTE_FORCE or (isinstance(options, RandomOptions) and options.unique)
-    if not in_random_order or not is_finite(space):
+    if not in_random_order:
         return None
     grid = Grid(space)
-    return Walk(grid, feasible, Shuffle(grid.size, seed))
+    return Walk(grid, feasible, Shuffle(grid.size, seed), endless(space))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -71,11 +71,17 @@ class FeasiblePoints:
         }
         return not self._constraints.part_violates(values)
 
-    def drawn(self, seed: int, given: Mapping[str, ParameterValue]) -> Mapping[str, Any] | None:
-        """Return a feasible point at random that has given values, as Optuna stores it; None: there was none."""
+    def drawn(
+        self,
+        seed: int,
+        given: Mapping[str, ParameterValue],
+        is_new: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+        draws: int = _RANDOM_DRAWS,
+    ) -> Mapping[str, Any] | None:
+        """Return a new feasible point at random that has given values, as Optuna stores it; None: there was none."""
         draw = RandomPoints(self._space, seed)
-        points = (draw.point(given) for _ in range(_RANDOM_DRAWS))
-        return next((point for point in points if self.has(point)), None)
+        points = (draw.point(given) for _ in range(draws))
+        return next((point for point in points if is_new(point) and self.has(point)), None)
 
     def why_none(self, enqueued: int | None = None) -> str:
         """Return why no feasible point has been found since the last one, and the way out.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ class Grid:
     def __init__(self, space: Space, points: int | None = None) -> None:
         """`points` is how many values to take of each continuous range, and of each logarithmic one.
 
-        Without it the latter have all their whole numbers, and of the former there may be none: see `is_finite`.
+        Without it the latter have all their whole numbers, and the former one value: see `endless`.
 
         Raises
         ------
@@ -55,13 +55,9 @@ class Grid:
         places = ((name, self._axes[name].place) for name in given)
         return [name for name, place in places if name not in point or place(given[name]) != place(point[name])]
 
-    def is_part(self, point: Mapping[str, Any]) -> bool:
-        """Return whether something is missing to a point of the grid."""
-        try:
-            self.index(point)
-        except KeyError:
-            return True
-        return False
+    def has_part(self, given: Mapping[str, Any]) -> bool:
+        """Return whether the grid has all of some values."""
+        return all(self._axes[name].place(value) is not None for name, value in given.items())
 
     def after(self, index: int, names: Collection[str]) -> int:
         """Return the first point behind another one that may have other values of these parameters."""
@@ -89,6 +85,11 @@ class Grid:
             places[name] = place
         return self._combinations.index(places)
 
+    def identity(self, point: Mapping[str, Any]) -> Hashable:
+        """Return what a point that lies beside the grid has in common with no other one."""
+        places = ((name, value, self._axes[name].place(value)) for name, value in point.items())
+        return frozenset((name, place, value if place is None else None) for name, value, place in places)
+
 
 def _never_searched(name: str, when: When) -> InvalidStudy:
     problem = (
@@ -98,9 +99,9 @@ def _never_searched(name: str, when: When) -> InvalidStudy:
     return InvalidStudy([problem])
 
 
-def is_finite(space: Space) -> bool:
-    """Return whether a space has a grid of all its points."""
-    return not any(_is_continuous(distribution) for distribution in space.distributions.values())
+def endless(space: Space) -> frozenset[str]:
+    """Return the parameters that have more values than a grid; none: the space has a grid of all its points."""
+    return frozenset(name for name, distribution in space.distributions.items() if _is_continuous(distribution))
 
 
 def _is_continuous(distribution: BaseDistribution) -> bool:

@@ -56,6 +56,14 @@ class Space:
                 values[parameter.name] = self.value_of(parameter, stored)
         return values
 
+    def is_whole(self, stored: Mapping[str, Any]) -> bool:
+        """Return whether some values are all that a trial with them has, as Optuna stores it."""
+        try:
+            self.typed(stored)
+        except KeyError:
+            return False
+        return True
+
     def choose(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
         """Return a trial's parameters as Optuna stores them, each that the trial has as `suggest` draws it.
 

@@ -1,11 +1,9 @@
-"""Trying each point of a finite space once, and then no more."""
+"""Trying each point of a space once, and then no more."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
-
-from optuna.trial import FrozenTrial
 
 from tuning_contract.environment import ParameterValue
 from tuning_operator.search.feasible_points import MOST_SKIPPED, FeasiblePoints
@@ -24,25 +22,39 @@ class Walk:
     after a restart.
     """
 
-    def __init__(self, grid: Grid, feasible: FeasiblePoints, order: Shuffle | None = None) -> None:
-        """`order` says which point of the grid comes at which place of the way; None: they come as numbered."""
+    def __init__(
+        self,
+        grid: Grid,
+        feasible: FeasiblePoints,
+        order: Shuffle | None = None,
+        endless: Collection[str] = (),
+    ) -> None:
+        """`order` says which point of the grid comes at which place of the way; None: they come as numbered.
+
+        `endless` are parameters that may have other values than those of the grid.
+        """
         self._grid = grid
         self._feasible = feasible
         self._order = order
+        self.endless = endless
         self._tried: set[int] = set()
+        self._beside: set[Hashable] = set()
+        """What was tried beside the grid."""
         self._place = 0
         """Of the way, before which all points are tried or infeasible."""
 
-    def add(self, trial: FrozenTrial) -> None:
-        """Take note of a trial."""
-        index = self._grid.index(trial.params)
-        if index is not None:
+    def add(self, point: Mapping[str, Any]) -> None:
+        """Take note of a point that a trial has, or will have."""
+        index = self._grid.index(point)
+        if index is None:
+            self._beside.add(self._grid.identity(point))
+        else:
             self._tried.add(index)
 
     @property
     def left(self) -> int | None:
-        """How many points no trial has tried; None: constraints say it, point by point."""
-        return self._grid.size - len(self._tried) if self._feasible.are_all else None
+        """How many points no trial has tried; None: they are endless, or constraints say it, point by point."""
+        return self._grid.size - len(self._tried) if self._feasible.are_all and not self.endless else None
 
     @property
     def is_at_its_end(self) -> bool:
@@ -50,12 +62,13 @@ class Walk:
         return self._place == self._grid.size
 
     def is_new(self, point: Mapping[str, Any]) -> bool:
-        """Return whether no trial has a point; one beside the grid is always new."""
-        return self._grid.index(point) not in self._tried
+        """Return whether no trial has a point."""
+        index = self._grid.index(point)
+        return self._grid.identity(point) not in self._beside if index is None else index not in self._tried
 
     def next_with(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue] | None:
         """Return the next new feasible point that has some values already; None: there is none, or none near by."""
-        if not self._grid.is_part(given):
+        if not self._grid.has_part(given):
             return None
         _, point = self._find(given, _LOOKED_AT)
         return None if point is None else {**point, **given}
