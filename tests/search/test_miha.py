@@ -108,6 +108,33 @@ def test_individuals_are_alike_where_the_space_has_too_few_others() -> None:
     assert len({str(trial.params) for trial in study.trials}) == 3
 
 
+WITH_SGD: tuple[Mapping[str, Any], ...] = (
+    {"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd"]},
+    {
+        "name": "nesterov",
+        "type": "Categorical",
+        "choices": [True, False],
+        "when": {"parameter": "optimizer", "in": ["sgd"]},
+    },
+)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_individuals_differ_in_conditional_parameters_that_their_change_brings_also_after_a_restart(seed: int) -> None:
+    """From adam there is a way to sgd with nesterov, and one to sgd without."""
+    spec = inheriting_spec("MIHA", {"populationSize": 2}, WITH_SGD, enqueue=[{"optimizer": "adam"}], seed=seed)
+    study, restarted = Drafting(spec), Drafting(spec)
+    for each in (study, restarted):
+        each.ask(1)
+        each.tell_trial(0, 1.0)
+    study.ask(2)
+    for _ in range(2):
+        restarted.ask(1)
+        restarted.restart()
+    assert {trial.params.get("nesterov") for trial in study.trials} == {None, True, False}
+    assert [trial.params for trial in study.trials] == [trial.params for trial in restarted.trials]
+
+
 def test_the_first_individual_may_be_the_net_as_it_was() -> None:
     study = after_runup(keepUnchanged=True)
     assert study.trials[1].params == START

@@ -126,6 +126,29 @@ def test_no_copy_is_like_its_parent_or_another_copy_also_after_a_restart(seed: i
         assert generation == 0 or len(set(members(study, generation))) == 6
 
 
+NESTEROV = {
+    "name": "nesterov",
+    "type": "Categorical",
+    "choices": [True, False],
+    "when": {"parameter": "optimizer", "in": ["sgd"]},
+}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_copies_differ_in_conditional_parameters_that_their_change_brings(seed: int) -> None:
+    """The only member that is left trains with adam; there is sgd with nesterov, and without, for two copies."""
+    options = {"populationSize": 3, "interval": 1, "generations": 2}
+    space = ({**OPTIMIZERS[0], "choices": ["adam", "sgd"]}, NESTEROV)
+    study = Drafting(
+        inheriting_spec("PopulationBasedTraining", options, space, enqueue=[{"optimizer": "adam"}], seed=seed)
+    )
+    study.ask(3)
+    for number in range(3):
+        study.tell_trial(number, 0.5, TrialState.COMPLETE if number == 0 else TrialState.FAIL)
+    study.ask(3)
+    assert {trial.params.get("nesterov") for trial in study.trials[3:]} == {None, True, False}
+
+
 def test_a_space_with_too_few_values_for_distinct_copies_has_some_alike() -> None:
     """The only member that is left has one other optimizer for five copies."""
     options = {"populationSize": 6, "interval": 1, "generations": 2}

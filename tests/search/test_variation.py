@@ -105,6 +105,16 @@ def test_parameters_that_a_changed_trial_has_no_more_are_left_out() -> None:
     assert changed == {name: value for name, value in {**TRIAL, "optimizer": "adam"}.items() if name != "momentum"}
 
 
+def test_a_completed_trial_has_the_given_values_and_random_ones_of_what_else_it_needs() -> None:
+    variation = Variation(SPACE)
+    given = {name: value for name, value in TRIAL.items() if name != "momentum"}
+    drawn = [variation.completed(given, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(each == {**given, "momentum": each["momentum"]} for each in drawn)
+    adam = {**TRIAL, "optimizer": "adam"}
+    assert variation.completed(adam, np.random.default_rng(1)) == variation.fitting(adam)
+
+
 def test_changes_are_told_in_words() -> None:
     variation = Variation(SPACE)
     changed = {**TRIAL, "batch": 36, "mixed": "true"}

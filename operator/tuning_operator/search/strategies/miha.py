@@ -90,7 +90,7 @@ class MIHA:
         names = operators[random.integers(len(operators))]
         name = names[random.integers(len(names))]
         value = self._variation.stepped(name, parameters[name], self._options.largest_step, random)
-        return self._variation.fitting({**parameters, name: value})
+        return self._variation.completed({**parameters, name: value}, random)
 
     def _choice(
         self, cycle: int, net: PastTrial, best_first: Sequence[PastTrial], random: np.random.Generator

@@ -69,7 +69,7 @@ class PopulationBasedTraining:
     def _copy(self, best: Sequence[PastTrial], random: np.random.Generator) -> tuple[PastTrial, Stored]:
         """Return one of the best, and the parameters that its copy goes on with."""
         parent = best[int(random.integers(len(best)))]
-        return parent, self._variation.fitting(self._explored(parent.parameters, random))
+        return parent, self._variation.completed(self._explored(parent.parameters, random), random)
 
     def _explored(self, parameters: Stored, random: np.random.Generator) -> Stored:
         explored = dict(parameters)

@@ -12,6 +12,7 @@ from optuna.samplers import RandomSampler
 from tuning_contract.environment import ParameterValue, parameter_text
 from tuning_operator.api.parameters import Parameter
 from tuning_operator.api.when import identity
+from tuning_operator.search.feasible_points import RandomPoints
 from tuning_operator.search.reverse_log import reversed_value
 from tuning_operator.search.space import Space, rounded
 from tuning_operator.search.strategies.strategy import Stored
@@ -96,6 +97,11 @@ class Variation:
             if self._is_there(parameter, parameters) and parameter.is_active(values):
                 values[parameter.name] = self._space.value_of(parameter, parameters)
         return {name: parameters[name] for name in values if name in parameters}
+
+    def completed(self, parameters: Stored, random: np.random.Generator) -> dict[str, ParameterValue]:
+        """Return all parameters of a trial with these values, as far as it has them; what else it needs is random."""
+        point = RandomPoints(self._space, int(random.integers(2**32))).point(parameters)
+        return {name: parameters.get(name, drawn) for name, drawn in point.items()}
 
     def changes(self, before: Stored, after: Stored) -> str:
         """Return how parameters differ, as a sentence for people."""
