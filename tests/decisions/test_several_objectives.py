@@ -20,7 +20,7 @@ from tuning_operator.decisions.stopping import verdict_of
 from tuning_operator.decisions.study_status import study_status
 from tuning_operator.decisions.tally import Tally
 from tuning_operator.decisions.trial_end import outcome_of
-from tuning_operator.decisions.trials import FinishedTrial
+from tuning_operator.decisions.trials import FinishedTrial, MuteRun
 from tuning_operator.decisions.usage import Usage
 
 OBJECTIVES: list[dict[str, Any]] = [
@@ -64,6 +64,25 @@ def test_a_trial_without_a_value_of_one_objective_fails_and_says_which(
     found = _told(value, further)
     assert (found.state, found.reason, found.value, found.further) == ("Failed", "NoObjective", None, {})
     assert f"without a value of {missing}: it reported accuracy, loss" in found.message
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (("size",), "run 1 of the trial ended without a value of `size`; report that metric in each run"),
+        (
+            ("accuracy", "size"),
+            "run 1 of the trial ended without a value of `accuracy` and `size`; report these metrics in each run",
+        ),
+    ],
+)
+def test_a_trial_one_of_whose_runs_lacks_an_objective_fails_and_says_which(
+    missing: tuple[str, ...], message: str
+) -> None:
+    trial = reported(value=0.8, end=ended("Complete"), mute_run=MuteRun(1, missing))
+    found = outcome_of(trial, None, snapshot(trial, objectives=OBJECTIVES))
+    assert found is not None
+    assert (found.reason, found.message) == ("NoObjective", message)
 
 
 def test_a_trial_with_an_objective_that_is_not_finite_has_diverged() -> None:

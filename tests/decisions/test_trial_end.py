@@ -9,7 +9,7 @@ from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.seen_jobs import TrialJob
 from tuning_operator.decisions.trial_end import outcome_of
-from tuning_operator.decisions.trials import OpenTrial
+from tuning_operator.decisions.trials import MuteRun, OpenTrial
 
 
 def outcome(of: OpenTrial, its_job: TrialJob | None = None, **fields: object) -> Outcome | None:
@@ -194,7 +194,7 @@ RUNS = {"trial": trial_fields(repeats=3, deadlines={"silence": "10s"})}
 
 
 def test_a_trial_one_of_whose_runs_reported_no_objective_fails() -> None:
-    half = reported(end=ended("Complete"), run_values={0: 0.5, 2: 0.5}, mute_run=1)
+    half = reported(end=ended("Complete"), run_values={0: 0.5, 2: 0.5}, mute_run=MuteRun(1, ("accuracy",)))
     found = outcome(half, job(), **RUNS)
     assert found is not None
     assert (found.state, found.reason) == ("Failed", "NoObjective")

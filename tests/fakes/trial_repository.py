@@ -28,6 +28,7 @@ from tuning_operator.decisions.trials import (
     EndState,
     FinishedTrial,
     Lineage,
+    MuteRun,
     OpenTrial,
     PodTime,
 )
@@ -331,7 +332,7 @@ class FakeTrialRepository:
             return end
         if end.state is FinalState.FAILED:
             return TrialEnd(end.state, f"run {run}: {end.message}" if end.message else f"run {run} failed")
-        if end.state is FinalState.COMPLETE and self._is_mute(trial, run):
+        if end.state is FinalState.COMPLETE and self._missing(trial, run):
             return end
         states = {each.state for each in trial.ends.values()}
         if len(trial.ends) < self.spec.trial.runs:
@@ -370,12 +371,13 @@ class FakeTrialRepository:
             has_stopped=len(runs) > 1 and self._has_stopped(trial, is_finite=all(map(math.isfinite, values.values()))),
         )
 
-    def _is_mute(self, trial: _Trial, run: int) -> bool:
-        return any(self._value(trial, objective.metric, run) is None for objective in self.spec.objectives)
+    def _missing(self, trial: _Trial, run: int) -> tuple[str, ...]:
+        metrics = (objective.metric for objective in self.spec.objectives)
+        return tuple(metric for metric in metrics if self._value(trial, metric, run) is None)
 
-    def _mute_run(self, trial: _Trial) -> int | None:
-        mute = [run for run in range(self.spec.trial.runs) if self._is_mute(trial, run)]
-        ended = [run for run in mute if run in trial.ends]
+    def _mute_run(self, trial: _Trial) -> MuteRun | None:
+        mute = [MuteRun(run, lacks) for run in range(self.spec.trial.runs) if (lacks := self._missing(trial, run))]
+        ended = [run for run in mute if run.number in trial.ends]
         return (ended or mute)[0] if mute and self.spec.trial.runs > 1 else None
 
     def _has_stopped(self, trial: _Trial, *, is_finite: bool) -> bool:

@@ -10,10 +10,10 @@ import pytest
 
 from tests.builders import new_attempt
 from tests.fakes import FakeClock
-from tests.search.studies import KEY, batch, last_words, outcome, study_spec
+from tests.search.studies import KEY, METRIC, batch, last_words, outcome, study_spec
 from tuning_contract import FinalState, TrialEnd
-from tuning_operator.api.study import StudySpec
-from tuning_operator.decisions.trials import EndState, OpenTrial
+from tuning_operator.api.study import Direction, Objective, StudySpec
+from tuning_operator.decisions.trials import EndState, MuteRun, OpenTrial
 from tuning_operator.errors import InvalidStudy, NotFound
 from tuning_operator.ports import TrialRepositories, TrialRepository
 
@@ -37,7 +37,7 @@ class RunsSuite:
         assert (_trial(study).value, _trial(study).run_values) == (0.5, {2: 0.5})
         await study.report(0, 1, batch((1, 0.1), (2, 0.25)), run=0)
         assert (_trial(study).value, _trial(study).run_values) == (0.375, {0: 0.25, 2: 0.5})
-        assert (_trial(study).mute_run, _trial(study).last_step) == (1, 2)
+        assert (_trial(study).mute_run, _trial(study).last_step) == (MuteRun(1, (METRIC,)), 2)
         assert _trial(study).std == 0.125
         before = _trial(study)
         await world.restart()
@@ -107,7 +107,15 @@ class RunsSuite:
         study = await _asked(world, repeats=3)
         await study.report(0, 1, batch((1, 0.1)), run=2)
         await study.report(0, 1, batch(end=FinalState.COMPLETE), run=1)
-        assert (_trial(study).end, _trial(study).mute_run) == (TrialEnd(FinalState.COMPLETE), 1)
+        assert (_trial(study).end, _trial(study).mute_run) == (TrialEnd(FinalState.COMPLETE), MuteRun(1, (METRIC,)))
+
+    async def test_a_run_that_reports_one_of_several_objectives_lacks_the_other(self, world: World) -> None:
+        spec = _spec(repeats=2)
+        size = Objective(metric="size", direction=Direction.MINIMIZE)
+        study = await world.repositories.open(KEY, spec.model_copy(update={"objectives": [*spec.objectives, size]}))
+        await study.ask(1)
+        await study.report(0, 1, batch((1, 0.1), end=FinalState.COMPLETE), run=0)
+        assert (_trial(study).end, _trial(study).mute_run) == (TrialEnd(FinalState.COMPLETE), MuteRun(0, ("size",)))
 
     async def test_all_runs_are_told_of_one_whose_value_is_not_finite(self, world: World) -> None:
         study = await _asked(world, repeats=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tuning_contract import FinalState
 from tuning_operator.api.durations import seconds_of
 from tuning_operator.api.retries import FailureClass
@@ -86,22 +88,28 @@ def _judged(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outco
     """The trial ran to its end: its reports say what it is worth."""
     objectives = snapshot.spec.objectives
     known = objective_values(trial, objectives)
-    missing = [f"`{objective.metric}`" for objective in objectives if objective.metric not in known]
-    if trial.mute_run is not None:
-        names = " or ".join(f"`{objective.metric}`" for objective in objectives)
-        message = f"run {trial.mute_run} of the trial ended without a value of {names}; report that in each run"
+    missing = [objective.metric for objective in objectives if objective.metric not in known]
+    if (mute := trial.mute_run) is not None:
+        message = (
+            f"run {mute.number} of the trial ended {_without(mute.missing)}; report {_those(mute.missing)} in each run"
+        )
         return _failed(trial, job, snapshot, (FailureClass.NO_OBJECTIVE, message))
     if missing:
         reported = f"it reported {', '.join(trial.metrics)}" if trial.metrics else "it reported nothing"
-        message = (
-            f"the trial ended without a value of {' and '.join(missing)}: {reported}; report "
-            f"{'that metric' if len(missing) == 1 else 'these metrics'} or change `objectives`"
-        )
+        message = f"the trial ended {_without(missing)}: {reported}; report {_those(missing)} or change `objectives`"
         return _failed(trial, job, snapshot, (FailureClass.NO_OBJECTIVE, message))
     if not trial.is_finite:
         return _not_finite(trial, job, snapshot)
     note = why_infeasible(known_values(trial, objectives), snapshot.spec.metric_constraints)
     return _outcome(trial, job, snapshot, EndState.COMPLETE, "Complete", note)
+
+
+def _without(missing: Sequence[str]) -> str:
+    return f"without a value of {' and '.join(f'`{metric}`' for metric in missing)}"
+
+
+def _those(missing: Sequence[str]) -> str:
+    return "that metric" if len(missing) == 1 else "these metrics"
 
 
 def _not_finite(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outcome:

@@ -101,6 +101,15 @@ NO_POD_TIME = PodTime()
 
 
 @dataclass(frozen=True)
+class MuteRun:
+    """A run, of several of a trial, without any value of an objective so far."""
+
+    number: int
+    missing: tuple[str, ...]
+    """The objectives that it lacks, in their order."""
+
+
+@dataclass(frozen=True)
 class OpenTrial:
     """A trial that was asked for and has not been told yet."""
 
@@ -135,9 +144,8 @@ class OpenTrial:
     And other metrics that have a constraint, where they are finite."""
     run_values: Mapping[int, float] = field(default_factory=dict)
     """The first objective of each run that has reported, by the run's number; empty where a trial has only one."""
-    mute_run: int | None = None
-    """The first of several runs without any value of an objective so far, one that ended before one that did not;
-    None: there is none."""
+    mute_run: MuteRun | None = None
+    """The first such run, one that ended before one that did not; None: there is none."""
     silent_since: float | None = None
     """When the run that is silent longest, of several that have not ended, reported last; one that never did may wait
     for its pod, and counts as silent from the last report or end of any run. None: as `last_report_at` says."""

@@ -19,6 +19,7 @@ from tuning_operator.decisions.trials import (
     NO_POD_TIME,
     EarlierAttempts,
     Lineage,
+    MuteRun,
     OpenTrial,
     PodTime,
 )
@@ -278,9 +279,11 @@ class TrialProgress:
     def _hear(self, at: float) -> None:
         self._last_heard_at = at if self._last_heard_at is None else max(at, self._last_heard_at)
 
-    def _mute_run(self) -> int | None:
-        mute = sorted((run.end is None, index) for index, run in enumerate(self.runs) if run.is_mute)
-        return mute[0][1] if mute and self._mean is not None else None
+    def _mute_run(self) -> MuteRun | None:
+        if self._mean is None:
+            return None
+        mute = [(run.end is None, index, run.missing) for index, run in enumerate(self.runs) if run.missing]
+        return MuteRun(*min(mute)[1:]) if mute else None
 
     def _silent_since(self) -> float | None:
         if self._mean is None or self._last_heard_at is None:
@@ -294,7 +297,7 @@ class TrialProgress:
             return end
         if end.state is FinalState.FAILED:
             return TrialEnd(end.state, f"run {run}: {end.message}" if end.message else f"run {run} failed")
-        if end.state is FinalState.COMPLETE and self.runs[run].is_mute:
+        if end.state is FinalState.COMPLETE and self.runs[run].missing:
             return end  # whatever the others find, there is no mean
         ends = [each.end for each in self.runs if each.end is not None]
         if len(ends) < len(self.runs):

@@ -54,9 +54,10 @@ class RunProgress:
         return bool(self._steps)
 
     @property
-    def is_mute(self) -> bool:
-        """Whether an objective was never reported."""
-        return any(self.curves[objective.metric].value is None for objective in self._objectives)
+    def missing(self) -> tuple[str, ...]:
+        """The objectives that were never reported."""
+        metrics = (objective.metric for objective in self._objectives)
+        return tuple(metric for metric in metrics if self.curves[metric].value is None)
 
     @property
     def is_finite(self) -> bool:
