@@ -25,8 +25,10 @@ _FUNCTIONS = frozenset({"contains", "double", "endsWith", "int", "size", "starts
 _BINARY = ("!=", "%", "&&", "*", "+", "-", "/", "<", "<=", "==", ">", ">=", "||")
 _OPERATORS = frozenset({"!_", "-_", "@in", "_[_]", "_?_:_", *(f"_{operator}_" for operator in _BINARY)})
 """As the library names them."""
-_MACRO = re.compile(r"\b(all|exists|exists_one|filter|map)(?:\s|//[^\n]*\n)*\(")
-"""The library expands macros before it says what an expression calls. Text that only looks like one is refused too."""
+_MACRO = re.compile(r"\b(all|exists|exists_one|filter|map)\s*\(")
+"""The library expands macros before it says what an expression calls. Code that only looks like one is refused too."""
+_NO_CODE = re.compile(r"""//[^\n]*|[rR]("{3}|'{3}|"|').*?\1|("{3}|'{3}|"|')(?:\\.|[^\\])*?\2""", re.DOTALL)
+"""A comment, a raw text, or another text, in an expression that parses; what does not parse is refused anyway."""
 _SYNTAX_ERROR = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.+?)(?: expecting .*)?$", re.MULTILINE)
 
 _TOO_DEEP = re.compile(r"Recursion limit of (\d+) exceeded")
@@ -175,7 +177,7 @@ def _settled(given: Mapping[str, Any], parameters: Sequence[Parameter]) -> tuple
 def _compiled(expression: str) -> Program:
     from cel import compile as compile_cel  # it loads a command line of its own: a tenth of a second, and 8 MB
 
-    if (macro := _MACRO.search(expression)) is not None:
+    if (macro := _MACRO.search(_NO_CODE.sub(" ", expression))) is not None:
         raise ValueError(
             f"uses the macro `{macro[1]}`, which constraints don't have; write the cases out with && or ||"
         )
