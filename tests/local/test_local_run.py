@@ -127,6 +127,17 @@ async def test_the_machines_cpus_bound_what_runs_at_a_time_and_not_what_is_tried
     assert await tried_with(cpus=2) == tried
 
 
+@pytest.mark.parametrize(("deterministic", "threads"), [(True, "1"), (False, "6")])
+async def test_results_of_a_deterministic_study_do_not_depend_on_how_many_threads_add_up(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deterministic: bool, threads: str
+) -> None:
+    monkeypatch.setattr(runner, "cpus", lambda: 6)
+    seen = tmp_path / "threads"
+    code = f"import os, pathlib; pathlib.Path({str(seen)!r}).write_text(os.environ['OMP_NUM_THREADS'])"
+    await LocalRun(document(code, search={"seed": 1, "deterministic": deterministic}), places).run()
+    assert seen.read_text() == threads
+
+
 async def test_the_lock_of_a_dead_runner_is_free(places: Places) -> None:
     code = f"""
 import os, pathlib
