@@ -11,6 +11,17 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.decisions.trials import Lineage
 from tuning_operator.search.lineage import lineage_of
 
+WITH_SGD: tuple[Mapping[str, Any], ...] = (
+    {"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd"]},
+    {
+        "name": "nesterov",
+        "type": "Categorical",
+        "choices": [True, False],
+        "when": {"parameter": "optimizer", "in": ["sgd"]},
+    },
+)
+"""A change from adam to sgd brings a parameter along."""
+
 
 def inheriting_spec(
     name: str,

@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
-from tests.search.strategies import inheriting_spec, lineages
+from tests.search.strategies import WITH_SGD, inheriting_spec, lineages
 from tuning_operator.decisions.trials import Lineage
 
 NET: tuple[Mapping[str, Any], ...] = (
@@ -106,17 +106,6 @@ def test_individuals_are_alike_where_the_space_has_too_few_others() -> None:
     study.tell_trial(0, 1.0)
     assert len(study.ask(3)) == 3
     assert len({str(trial.params) for trial in study.trials}) == 3
-
-
-WITH_SGD: tuple[Mapping[str, Any], ...] = (
-    {"name": "optimizer", "type": "Categorical", "choices": ["adam", "sgd"]},
-    {
-        "name": "nesterov",
-        "type": "Categorical",
-        "choices": [True, False],
-        "when": {"parameter": "optimizer", "in": ["sgd"]},
-    },
-)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.search.drafting import Drafting
-from tests.search.strategies import inheriting_spec, lineages
+from tests.search.strategies import WITH_SGD, inheriting_spec, lineages
 
 TEN = {"populationSize": 10, "interval": 3, "generations": 3}
 
@@ -126,21 +126,12 @@ def test_no_copy_is_like_its_parent_or_another_copy_also_after_a_restart(seed: i
         assert generation == 0 or len(set(members(study, generation))) == 6
 
 
-NESTEROV = {
-    "name": "nesterov",
-    "type": "Categorical",
-    "choices": [True, False],
-    "when": {"parameter": "optimizer", "in": ["sgd"]},
-}
-
-
 @pytest.mark.parametrize("seed", range(10))
 def test_copies_differ_in_conditional_parameters_that_their_change_brings(seed: int) -> None:
     """The only member that is left trains with adam; there is sgd with nesterov, and without, for two copies."""
     options = {"populationSize": 3, "interval": 1, "generations": 2}
-    space = ({**OPTIMIZERS[0], "choices": ["adam", "sgd"]}, NESTEROV)
     study = Drafting(
-        inheriting_spec("PopulationBasedTraining", options, space, enqueue=[{"optimizer": "adam"}], seed=seed)
+        inheriting_spec("PopulationBasedTraining", options, WITH_SGD, enqueue=[{"optimizer": "adam"}], seed=seed)
     )
     study.ask(3)
     for number in range(3):

@@ -12,6 +12,9 @@ from tuning_operator.api.names import IN_WORDS
 MAX_SENTENCES = 20
 """Problems that are named one by one; a file with more has one cause, or is no study at all."""
 
+YAML_BOOLEANS = "y, n, yes, no, on and off"
+"""Texts that become booleans where they have no quotes."""
+
 _WIDEST = 120
 """Characters of a user's text that are repeated in a sentence."""
 
@@ -90,7 +93,7 @@ def _sentence(detail: Any, below: str, whole: str) -> str:
     if kind == "int_type" and isinstance(given, float) and abs(given) >= 2**63:  # what YAML makes of more than 64 bits
         sentence = "must be a smaller whole number"
     if kind == "string_type" and isinstance(given, bool):
-        sentence += " (YAML reads y, n, yes, no, on and off as true and false)"
+        sentence += f" (YAML reads {YAML_BOOLEANS} as true and false)"
     elif kind != "extra_forbidden" and isinstance(given, str | int | float):
         sentence += f" (given: {shown(given)})"
     return f"{where}: {sentence}"

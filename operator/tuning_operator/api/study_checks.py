@@ -15,7 +15,7 @@ from tuning_operator.api.named_parameters import WITH_LOGS, why_not_by_run
 from tuning_operator.api.parameters import Parameter, ParameterType
 from tuning_operator.api.pruners import PrunerName, WilcoxonOptions
 from tuning_operator.api.samplers import GridOptions, SamplerName
-from tuning_operator.api.sentences import one_line, shown
+from tuning_operator.api.sentences import YAML_BOOLEANS, one_line, shown
 from tuning_operator.api.several_objectives import why_not_together
 from tuning_operator.api.strategies import why_nothing_changes
 from tuning_operator.api.trial_template import references
@@ -43,8 +43,6 @@ ENDLESS_GRID = (
 NO_NUMBERS = (
     "CMAES searches only Float and Int parameters that every trial has, and there are none; take another sampler"
 )
-
-_A_BOOLEAN = "which YAML makes of y, n, yes, no, on and off"
 
 
 def why_fields_disagree(spec: StudySpec) -> str | None:
@@ -92,7 +90,8 @@ def _enqueued(spec: StudySpec) -> str | None:
         where = f"`search.enqueue[{index}]"
         for name, value in trial.items():
             if name not in parameters and name in ("true", "false"):
-                return f"{where}` names `{name}`, {_A_BOOLEAN}; put the name of a parameter into quotes"
+                made_of = f"which YAML makes of {YAML_BOOLEANS}"
+                return f"{where}` names `{name}`, {made_of}; put the name of a parameter into quotes"
             if name not in parameters and spec.define_by_run:
                 continue  # whether the code ever names it is not known
             if name not in parameters:

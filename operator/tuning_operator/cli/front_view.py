@@ -64,7 +64,7 @@ def front_line(status: StudyStatus) -> str:
     """Return how far several objectives are, on one line."""
     best = ", ".join(f"{each.metric} {value_text(each.best)} (trial {each.number})" for each in status.objectives)
     if none_is_feasible(status.front):
-        return f"{NONE_FEASIBLE}; least beyond them: {best}"
+        return f"{NONE_FEASIBLE} {best}"
     volume = "" if status.hypervolume is None else f", hypervolume {status.hypervolume:.4g}"
     return f"front of {status.front_size}{volume}, best {best}"
 

@@ -144,16 +144,15 @@ def aim_of(objective: Objective) -> str:
 
 def best_text(picture: RunPicture) -> Text:
     """Return the best trial so far, or how far the front is, on one line."""
-    style = BEST if picture.is_feasible else INFEASIBLE
+    sign, style = ("★", BEST) if picture.is_feasible else ("☆", INFEASIBLE)
     if picture.found:
-        sign = "★" if picture.is_feasible else "☆"
         return Text(f"{sign} {picture.found}", style=style, no_wrap=True, overflow="ellipsis")
     if picture.best is None:
         return Text("no complete trial yet", style=FAINT)
     best = picture.best
     value = value_text(best.value, decimals_for([best.value]))
     return Text.assemble(
-        (f"★ {value}" if picture.is_feasible else f"☆ {NONE_FEASIBLE}; least beyond them: {value}", style),
+        (f"{sign} {value}" if picture.is_feasible else f"{sign} {NONE_FEASIBLE} {value}", style),
         f"  trial {best.number}   ",
         best_line(best.parameters, picture.parameters),
         no_wrap=True,

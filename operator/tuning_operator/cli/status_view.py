@@ -56,7 +56,7 @@ def status_line(facts: StudyFacts, status: StudyStatus) -> str:
 def best_line_of(best: BestTrial) -> str:
     """Return the best trial on one line."""
     value = f"{value_text(best.value)} (trial {best.number})"
-    return f"{NONE_FEASIBLE}; least beyond them: {value}" if best.infeasible else f"best {value}"
+    return f"{NONE_FEASIBLE} {value}" if best.infeasible else f"best {value}"
 
 
 def status_picture(facts: StudyFacts, status: StudyStatus, now: float) -> RunPicture:

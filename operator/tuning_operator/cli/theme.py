@@ -29,8 +29,8 @@ CONDITION_STYLES = {
 """Of conditions that hold; an accepted study is worth a line only where the API server warned."""
 BEST = "bold green"
 INFEASIBLE = "yellow"
-NONE_FEASIBLE = "no trial keeps all bounds"
-"""Said of what is found while that is so: it is least beyond them, and the best of that."""
+NONE_FEASIBLE = "no trial keeps all bounds; least beyond them:"
+"""Said before what is found, while that is so."""
 FAINT = "bright_black"
 BAR = "cyan"
 
@@ -42,7 +42,7 @@ def state_text(state: str) -> Text:
 
 def none_feasible_text() -> Text:
     """Return the beginning of a line about what is found while no trial keeps the bounds of metrics."""
-    return Text.assemble((f"☆ {NONE_FEASIBLE}", INFEASIBLE), "; least beyond them:")
+    return Text(f"☆ {NONE_FEASIBLE}", style=INFEASIBLE)
 
 
 def phase_text(phase: Phase) -> Text:

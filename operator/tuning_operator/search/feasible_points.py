@@ -121,7 +121,8 @@ class RandomPoints:
             backwards = self._space.reversed.get(name)
             return given[name] if backwards is None else reversed_value(backwards, given[name])
 
-        return self._space.choose(suggest)
+        # A given value on a reverse scale was turned round twice, which rounds it.
+        return {name: given.get(name, value) for name, value in self._space.choose(suggest).items()}
 
     def _value(self, distribution: BaseDistribution) -> Any:
         match distribution:

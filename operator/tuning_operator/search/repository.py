@@ -105,8 +105,7 @@ class StudyRepository(StudyHistory):
         """Return whether the study should be loaded anew for a spec: its search is another one, and it has no trial."""
         if self._asks:
             await asyncio.wait(self._asks)
-        is_another = spec.search.warm_start != self._sampling.spec.search.warm_start or differences(self._record, spec)
-        return not self._frozen() and bool(is_another)
+        return not self._frozen() and bool(differences(self._record, spec))
 
     async def apply(self, spec: StudySpec) -> None:
         """Take a changed spec.

@@ -100,8 +100,7 @@ class Variation:
 
     def completed(self, parameters: Stored, random: np.random.Generator) -> dict[str, ParameterValue]:
         """Return all parameters of a trial with these values, as far as it has them; what else it needs is random."""
-        point = RandomPoints(self._space, int(random.integers(2**32))).point(parameters)
-        return {name: parameters.get(name, drawn) for name, drawn in point.items()}
+        return RandomPoints(self._space, int(random.integers(2**32))).point(parameters)
 
     def changes(self, before: Stored, after: Stored) -> str:
         """Return how parameters differ, as a sentence for people."""
