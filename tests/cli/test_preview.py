@@ -171,6 +171,16 @@ def test_a_walk_has_as_many_trainings_as_points(workplace: Workplace) -> None:
     assert "24 (12 trials x 2 repeats)" in table
 
 
+def test_points_that_constraints_forbid_cost_no_training(workplace: Workplace) -> None:
+    parameters = [{"name": name, "type": "Int", "low": 1, "high": high} for name, high in (("a", 4), ("b", 3))]
+    search = {"sampler": {"name": "Grid"}}
+    document = study_document(maxTrials=100, parameters=parameters, search=search, constraints=["a * b <= 6"])
+    document["spec"]["trial"]["folds"] = 5
+    workplace.write(document)
+    shown = json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)
+    assert (shown["points"], shown["plannedTrainings"]) == (9, 45)
+
+
 def test_the_first_suggestions_are_those_that_are_run(workplace: Workplace) -> None:
     workplace.write(study_document(maxTrials=3, parallelism=1))
     shown = json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)

@@ -101,6 +101,22 @@ async def test_a_walk_ends_after_exactly_the_feasible_points(
     assert study.history().infeasible == ""
 
 
+@pytest.mark.parametrize("sampler", WALKS, ids=str)
+def test_a_walk_counts_its_feasible_points_before_the_first_trial(sampler: dict[str, Any]) -> None:
+    drafting = Drafting(_spec(sampler, GRID, ["a + b == 4 || a > 3"], enqueue=[{"a": 4}, {"a": 2, "b": 2}, {}]))
+    sizes = [drafting.asking.size()]
+    while drafting.ask(1):
+        sizes.append(drafting.asking.size())
+    assert sizes == [len(FEASIBLE)] * (len(FEASIBLE) + 1)
+
+
+def test_a_walk_with_too_many_points_to_be_counted_ends_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feasible_points, "_MOST_COUNTED", len(GRID))
+    drafting = Drafting(_spec({"name": "BruteForce"}, GRID, ["a + b == 4 || a > 3"]))
+    assert drafting.asking.size() is None
+    assert len(drafting.ask(99)) == drafting.asking.size() == len(FEASIBLE)
+
+
 async def test_a_search_without_a_feasible_point_ends_and_says_what_is_violated(sqlite_world: DatabaseWorld) -> None:
     sqlite_world.spec = _spec({"name": "TPE"}, GRID, ["a + b > 99", "a >= 0"])
     study = await sqlite_world.open()

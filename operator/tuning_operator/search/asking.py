@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 import warnings
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -88,9 +89,18 @@ class Asking:
         """Trials that have ended, by the first one that may know of it, and their own numbers: a heap."""
         for trial in past.trials:
             self._remember(trial, before=len(past.trials))
-        for enqueued in self._enqueued[len(past.trials) :]:
-            if self._walk is not None and self._space.is_whole(enqueued):
-                self._walk.add(enqueued)
+        self._to_complete: list[int] = []
+        """Numbers of the enqueued trials that take a new point of the walk, for the values that they leave out."""
+        if self._walk is not None:
+            self._reserve_enqueued(self._walk, len(past.trials))
+
+    def _reserve_enqueued(self, walk: Walk, begun: int) -> None:
+        for number, enqueued in enumerate(self._enqueued):
+            if self._space.is_whole(enqueued):
+                if number >= begun:
+                    walk.add(enqueued)
+            elif walk.has_part(enqueued):
+                self._to_complete.append(number)
 
     def _remember(self, trial: FrozenTrial, before: int) -> None:
         unseen = trial.state.is_finished() and self._first_to_see(trial) > before
@@ -113,8 +123,10 @@ class Asking:
             return self._seen.count
         if self._proposing is not None:
             return self._seen.count if self._proposing.is_finished(anew=self._may_be_finished()) else None
-        left = None if self._walk is None else self._walk.left
-        return None if left is None else max(self._seen.count, len(self._enqueued)) + left
+        if self._walk is None or self._walk.left is None:
+            return None
+        coming = len(self._to_complete) - bisect_left(self._to_complete, self._seen.count)
+        return max(self._seen.count, len(self._enqueued)) + max(0, self._walk.left - coming)
 
     def _may_be_finished(self) -> bool:
         """Return whether there are as many trials as the strategy plans, so that nobody may ask it for another one."""

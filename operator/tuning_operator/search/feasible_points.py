@@ -15,6 +15,7 @@ from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.parameters import ParameterType
 from tuning_operator.api.samplers import SamplerName
 from tuning_operator.api.study import StudySpec
+from tuning_operator.search.grid import Grid
 from tuning_operator.search.reverse_log import reversed_value, reversed_values
 from tuning_operator.search.seeds import feasible_seed
 from tuning_operator.search.space import Space, rounded
@@ -26,6 +27,8 @@ _RANDOM_DRAWS = 10_000
 """How many points are drawn at random for a trial; if none is feasible, there is no such trial."""
 MOST_SKIPPED = 100_000
 """How many points of a grid are looked at in a row that constraints forbid; after them there is no further trial."""
+_MOST_COUNTED = 2_000
+"""How many points of a grid are looked at to count the feasible ones, 20 microseconds each."""
 SAMPLE = 2_000
 """Random points that `feasible_share` looks at."""
 
@@ -54,12 +57,28 @@ class FeasiblePoints:
         not."""
         if self.are_all:
             return ()
-        violated, names = self._constraints.violation(self._space.typed(point))
+        violated, names = self._violation(point)
         if violated:
             self._violated[violated] += 1
         else:
             self._violated.clear()
         return names
+
+    def count_of(self, grid: Grid) -> int | None:
+        """Return how many points of a grid a trial may have; None: too many would have to be looked at."""
+        if self.are_all:
+            return grid.size
+        index = count = 0
+        for _ in range(_MOST_COUNTED):
+            if index == grid.size:
+                return count
+            _, names = self._violation(grid.point(index))
+            count += not names
+            index = grid.after(index, names) if names else index + 1
+        return None
+
+    def _violation(self, point: Mapping[str, Any]) -> tuple[str, Collection[str]]:
+        return self._constraints.violation(self._space.typed(point))
 
     def may_have(self, part: Mapping[str, Any]) -> bool:
         """Return whether a trial may have some parameters, as samplers see them, as far as these alone say it."""

@@ -38,6 +38,8 @@ class Walk:
         self._order = order
         self.endless = endless
         self._tried: set[int] = set()
+        self._size = None if endless else feasible.count_of(grid) or None
+        """How many points there are; None: they are endless, none is feasible, or they are too many to be counted."""
         self._beside: set[Hashable] = set()
         """What was tried beside the grid."""
         self._place = 0
@@ -53,8 +55,8 @@ class Walk:
 
     @property
     def left(self) -> int | None:
-        """How many points no trial has tried; None: they are endless, or constraints say it, point by point."""
-        return self._grid.size - len(self._tried) if self._feasible.are_all and not self.endless else None
+        """How many points no trial has tried; None: it is not known."""
+        return None if self._size is None else self._size - len(self._tried)
 
     @property
     def is_at_its_end(self) -> bool:
@@ -66,9 +68,13 @@ class Walk:
         index = self._grid.index(point)
         return self._grid.identity(point) not in self._beside if index is None else index not in self._tried
 
+    def has_part(self, given: Mapping[str, Any]) -> bool:
+        """Return whether the way leads to all of some values."""
+        return self._grid.has_part(given)
+
     def next_with(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue] | None:
         """Return the next new feasible point that has some values already; None: there is none, or none near by."""
-        if not self._grid.has_part(given):
+        if not self.has_part(given):
             return None
         _, point = self._find(given, _LOOKED_AT)
         return None if point is None else {**point, **given}
