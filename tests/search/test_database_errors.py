@@ -15,6 +15,7 @@ from tests.search.studies import KEY, batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
 from tuning_operator.errors import InvalidStudy, StorageDamaged, StorageUnavailable
 from tuning_operator.search import StudyRepositories, connections
+from tuning_operator.search.study_record import study_name
 from tuning_operator.settings import InvalidSetting
 
 
@@ -160,25 +161,59 @@ async def test_a_study_with_another_search_space_is_refused_with_each_difference
 
 
 @pytest.mark.parametrize(
-    ("search", "field"),
-    [({"enqueue": [{"units": 32}]}, "enqueue"), ({"warmStart": [{"csv": "rate,score"}]}, "warmStart"), ({}, "")],
+    ("search", "expected"),
+    [
+        ({}, []),
+        (
+            {"enqueue": [{"units": 32}]},
+            ["`search.enqueue` differs from the study's stored history, which began with it"],
+        ),
+        (
+            {"warmStart": [{"csv": "rate,score"}]},
+            ["`search.warmStart` differs from the study's stored history, which began with it"],
+        ),
+        ({"seed": 8}, ["`search.seed` is 8, but 7 in the study's stored history"]),
+        ({"seed": None}, ["`search.seed` is not there, but 7 in the study's stored history"]),
+        ({"deterministic": True}, ["`search.deterministic` is true, but false in the study's stored history"]),
+    ],
+    ids=str,
 )
 async def test_what_a_study_began_with_can_not_be_changed_afterwards(
-    world: DatabaseWorld, search: dict[str, Any], field: str
+    world: DatabaseWorld, search: dict[str, Any], expected: list[str]
 ) -> None:
     """It would be passed over in silence; another sampler goes on with what was found."""
     world.spec = study_spec(search={"sampler": {"name": "TPE"}, "enqueue": [{"units": 16}]})
     await (await world.open()).ask(1)
     await world.restart()
     world.spec = study_spec(search={"sampler": {"name": "NSGAII"}, "enqueue": [{"units": 16}], **search})
-    if not field:
+    if not expected:
         assert (await world.open()).history().total == 1
         return
     with pytest.raises(InvalidStudy) as error:
         await world.open()
-    assert [problem.partition(";")[0] for problem in error.value.problems] == [
-        f"`search.{field}` differs from the study's stored history, which began with it"
-    ]
+    assert [problem.partition(";")[0] for problem in error.value.problems] == expected
+
+
+async def test_a_study_that_began_without_a_seed_may_get_one(world: DatabaseWorld) -> None:
+    world.spec = study_spec(search={"seed": None})
+    await (await world.open()).ask(1)
+    await world.restart()
+    world.spec = study_spec(search={"seed": 8})
+    assert (await world.open()).history().total == 1
+
+
+async def test_what_an_earlier_version_did_not_store_may_be_anything(world: DatabaseWorld) -> None:
+    study = await world.open()
+    await study.ask(1)
+    storage = optuna.storages.RDBStorage(_url(world))
+    study_id = storage.get_study_id_from_name(study_name(KEY))
+    search = storage.get_study_system_attrs(study_id)["tuning:search"]
+    known = {name: search[name] for name in search.keys() - {"seed", "deterministic", "enqueued", "warm_start"}}
+    storage.set_study_system_attr(study_id, "tuning:search", known)
+    storage.engine.dispose()
+    await world.restart()
+    world.spec = study_spec(search={"seed": 8, "deterministic": True, "enqueue": [{"units": 16}]})
+    assert (await world.open()).history().total == 1
 
 
 async def test_a_study_whose_first_ask_is_under_way_keeps_its_search(world: DatabaseWorld) -> None:

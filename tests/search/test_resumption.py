@@ -107,7 +107,7 @@ async def test_another_template_is_another_study(world: DatabaseWorld) -> None:
 
 async def test_another_sampler_and_more_trials_are_the_same_study(world: DatabaseWorld) -> None:
     await history(world, FIRST, 2)
-    spec = study_spec(search={"seed": 1, "sampler": {"name": "TPE"}}).model_copy(update={"max_trials": 2000})
+    spec = study_spec(search={"sampler": {"name": "TPE"}}).model_copy(update={"max_trials": 2000})
     repository = await world.repositories.open(THIRD, spec, "true")
     assert [trial.number for trial in await repository.ask(1)] == [2]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.study import StudyDirection
@@ -30,6 +30,8 @@ _ENQUEUED, _WARM_START = "enqueued", "warm_start"
 """Of the search: fingerprints of what it began with; histories of earlier versions have none."""
 _REPEATS, _FOLDS = "repeats", "folds"
 """Fields of the search; earlier versions had neither, and neither is there where a trial is one training."""
+_GIVEN_SEED, _DETERMINISTIC = "seed", "deterministic"
+"""Of the search: as its spec has them; histories of earlier versions have neither."""
 METRIC_NAMES = "study:metric_names"
 """Optuna's own name of that system attribute."""
 
@@ -55,6 +57,8 @@ class StudyRecord:
     """Fingerprint of the enqueued trials; None: it is not known."""
     warm_start: str | None = None
     """The same of the sources of its warm start."""
+    settings: Mapping[str, int] = field(default_factory=dict)
+    """Fields of `search` that must stay as they were at its beginning, as far as they are known."""
 
     @property
     def runs(self) -> int:
@@ -164,6 +168,7 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
             define_by_run=bool(search.get(_DEFINE_BY_RUN, False)),
             enqueued=search.get(_ENQUEUED),
             warm_start=search.get(_WARM_START),
+            settings=_settings_of(search),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StorageDamaged(
@@ -218,11 +223,12 @@ def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
         if known_print not in (None, wanted_print):
             problems.append(f"`search.{name}` differs from the study's stored history, which began with it")
     for name, known, wanted in (
-        ("repeats", record.repeats, spec.trial.repeats),
-        ("folds", record.folds, spec.trial.folds),
+        ("trial.repeats", record.repeats, spec.trial.repeats),
+        ("trial.folds", record.folds, spec.trial.folds),
+        *((f"search.{name}", known, _settings(spec)[name]) for name, known in record.settings.items()),
     ):
         if known != wanted:
-            problems.append(f"`trial.{name}` is {wanted}, but {known} in the study's stored history")
+            problems.append(f"`{name}` is {_word(wanted)}, but {_word(known)} in the study's stored history")
     return problems
 
 
@@ -245,6 +251,7 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
         "constraints": spec.constraints,
         _ENQUEUED: fingerprint(spec.search.enqueue),
         _WARM_START: fingerprint(_sources(spec)),
+        **_settings(spec),
         **({_REPEATS: spec.trial.repeats} if spec.trial.repeats > 1 else {}),
         **({_FOLDS: spec.trial.folds} if spec.trial.folds else {}),
     }
@@ -256,6 +263,24 @@ def _search_attrs(spec: StudySpec) -> dict[str, Any]:
         search[_CONSTRAINTS] = [constraint.to_document() for constraint in spec.metric_constraints]
     template = fingerprint(spec.trial.template)
     return {_SEARCH: search, METRIC_NAMES: [each.metric for each in spec.objectives], _TEMPLATE: template}
+
+
+def _settings(spec: StudySpec) -> dict[str, int | None]:
+    return {_GIVEN_SEED: spec.search.seed, _DETERMINISTIC: spec.search.deterministic}
+
+
+def _settings_of(search: Mapping[str, Any]) -> dict[str, int]:
+    """Return the settings of a stored search, as far as it has them."""
+    known: dict[str, int] = {}
+    if search.get(_GIVEN_SEED) is not None:  # without one nothing was to be repeated, and one may be given
+        known[_GIVEN_SEED] = attributes.whole(search, _GIVEN_SEED, 0)
+    if _DETERMINISTIC in search:
+        known[_DETERMINISTIC] = bool(search[_DETERMINISTIC])
+    return known
+
+
+def _word(value: int | None) -> str:
+    return "not there" if value is None else json.dumps(value)
 
 
 def _sources(spec: StudySpec) -> list[dict[str, Any]]:
