@@ -128,8 +128,28 @@ def test_what_a_run_would_know_of_its_warm_start_is_shown(workplace: Workplace) 
     workplace.write(again)
     told = " ".join(workplace.call("preview", "study.yaml").out.split())
     assert "a run on this machine can't read it" in told
-    assert "is not in the storage" in told
+    assert "is not in the storage, or not for this namespace; correct the name" in told
+    assert "the suggestions shown are made without those studies" in told
     assert workplace.call("run", "study.yaml").status == 2
+
+
+def test_suggestions_are_made_with_what_other_studies_found(workplace: Workplace) -> None:
+    workplace.write(study_document(maxTrials=4))
+    workplace.call("run", "study.yaml")
+    sampler = {"name": "TPE", "options": {"nStartupTrials": 1}}
+    informed, not_informed = (
+        study_document(maxTrials=1, parallelism=1, search={"sampler": sampler, "seed": 1, **further})
+        for further in ({"warmStart": [{"study": "quick"}]}, {})
+    )
+    shown = []
+    for document in (informed, not_informed):
+        document["metadata"]["name"] = "again"
+        workplace.write(document)
+        shown.append(json.loads(workplace.call("preview", "study.yaml", "-o", "json").out)["suggestions"])
+    workplace.write(informed)
+    workplace.call("run", "study.yaml")
+    (trial,) = json.loads(workplace.call("trials", "study.yaml", "-o", "json").out)
+    assert shown[0][0]["parameters"] == trial["parameters"] != shown[1][0]["parameters"]
 
 
 def test_the_space_the_cost_and_the_methods_are_shown(workplace: Workplace) -> None:

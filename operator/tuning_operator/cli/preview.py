@@ -28,7 +28,7 @@ def preview(
     from tuning_operator.api.yaml_files import load_study
     from tuning_operator.cli.console import document_text, out
     from tuning_operator.cli.preview_view import preview_document, preview_view
-    from tuning_operator.cli.suggestions import outlook_of, warm_start_report
+    from tuning_operator.cli.suggestions import outlook_of
     from tuning_operator.cli.trial_rows import WAITING, TrialRow
 
     study = parse_study(load_study(file))
@@ -39,12 +39,13 @@ def preview(
         return
     outlook = outlook_of(name, spec, suggestions)
     rows = [TrialRow(trial.number, WAITING, trial.parameters) for trial in outlook.trials]
-    warm_start = warm_start_report(name, spec)
     if output is Output.TABLE:
         console = out()
-        console.print(preview_view(name, spec, rows, outlook.size, warm_start, console.width))
+        console.print(preview_view(name, spec, rows, outlook.size, outlook.warm_start, console.width))
     else:
-        typer.echo(document_text(preview_document(name, spec, rows, outlook.size, warm_start), output), nl=False)
+        typer.echo(
+            document_text(preview_document(name, spec, rows, outlook.size, outlook.warm_start), output), nl=False
+        )
     _require_a_trial(outlook)
 
 

@@ -34,7 +34,7 @@ _SCALES = {Scale.LINEAR: "linear", Scale.LOG: "log", Scale.REVERSE_LOG: "reverse
 
 
 def preview_document(
-    name: str, spec: StudySpec, suggestions: Sequence[TrialRow], size: int | None, warm_start: str
+    name: str, spec: StudySpec, suggestions: Sequence[TrialRow], size: int | None, warm_start: Sequence[str]
 ) -> dict[str, Any]:
     """Return the preview as JSON."""
     return {
@@ -55,13 +55,13 @@ def preview_document(
         "enqueuedPlanned": planned_enqueued(spec),
         "constraints": spec.constraints,
         "feasibleShare": feasible_share(spec) if spec.constraints else 1.0,
-        "warmStart": warm_start,
+        "warmStart": "; ".join(warm_start),
         "suggestions": [{"number": row.number, "parameters": dict(row.parameters)} for row in suggestions],
     }
 
 
 def preview_view(
-    name: str, spec: StudySpec, suggestions: Sequence[TrialRow], size: int | None, warm_start: str, width: int
+    name: str, spec: StudySpec, suggestions: Sequence[TrialRow], size: int | None, warm_start: Sequence[str], width: int
 ) -> RenderableType:
     """Return the preview for people."""
     title = Text.assemble((name, "bold"), (f"  {', '.join(map(aim_of, spec.objectives))}", FAINT))
@@ -82,7 +82,7 @@ def _bounds(constraints: Sequence[MetricConstraint]) -> dict[str, str]:
     return {"bounds": ", ".join(bounds)} if bounds else {}
 
 
-def _facts(spec: StudySpec, size: int | None, warm_start: str) -> dict[str, str | Text]:
+def _facts(spec: StudySpec, size: int | None, warm_start: Sequence[str]) -> dict[str, str | Text]:
     gpus = gpus_requested(spec.trial.template)
     trainings = f"{_trainings(spec, size)}, {spec.parallelism * spec.trial.runs_at_once} at a time"
     search = spec.search
@@ -97,7 +97,7 @@ def _facts(spec: StudySpec, size: int | None, warm_start: str) -> dict[str, str 
         **_constraints(spec),
         "seed": "none: each study differs" if search.seed is None else str(search.seed),
         "enqueued": _enqueued(spec),
-        **({"warm start": warm_start.replace("; ", "\n")} if warm_start else {}),
+        **({"warm start": "\n".join(warm_start)} if warm_start else {}),
     }
 
 

@@ -66,8 +66,12 @@ class StudyRepositories:
     Making it touches nothing; the first call that needs the database makes its tables. Belongs to one event loop.
     """
 
-    def __init__(self, url: str, clock: Clock | None = None, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, url: str, clock: Clock | None = None, metrics: Metrics | None = None, sources: Database | None = None
+    ) -> None:
+        """`sources` is where the studies lie that these may learn from (`warmStart`); None: beside them."""
         self._database = Database(url)
+        self._sources = sources or self._database
         askers = ThreadPoolExecutor(max_workers=_ASKING_THREADS, thread_name_prefix="ask")
         self._askers = askers
         self._search_process = SearchProcess()
@@ -229,7 +233,7 @@ class StudyRepositories:
             study_id = find_study(connection, key)
             if study_id is not None and has_trials(connection, study_id):
                 return True, None
-        return False, read_warm_start(self._database, key, self.owner, spec)
+        return False, read_warm_start(self._sources, key, self.owner, spec)
 
     def _read(self, key: StudyKey) -> StudyHistory:
         with self._database.reading() as connection:
