@@ -143,6 +143,14 @@ class WilcoxonOptions(ResourceModel):
         return None
 
 
+_NOT_WRAPPED = {
+    PrunerName.NONE: "is None, which stops no trial; name a pruner, or leave `wrappedPruner` out to stop each trial "
+    "that has stopped getting better",
+    PrunerName.PATIENT: "can't be Patient again; name another pruner",
+    PrunerName.WILCOXON: "judges steps, but Wilcoxon judges runs; name another pruner",
+}
+
+
 class PatientOptions(ResourceModel):
     """Options of patience: stop a trial only when it has stopped getting better."""
 
@@ -154,11 +162,10 @@ class PatientOptions(ResourceModel):
     """Which trials that have stopped getting better are stopped: `{name, options}`; unset: all of them."""
 
     @model_validator(mode="after")
-    def _patience_is_wrapped_once(self) -> PatientOptions:
-        if self.wrapped_pruner is not None and self.wrapped_pruner.name is PrunerName.PATIENT:
-            raise ValueError("`wrappedPruner` of Patient can't be Patient again; name another pruner")
-        if self.wrapped_pruner is not None and self.wrapped_pruner.name is PrunerName.WILCOXON:
-            raise ValueError("`wrappedPruner` of Patient judges steps, but Wilcoxon judges runs; name another pruner")
+    def _another_pruner_is_wrapped(self) -> PatientOptions:
+        problem = None if self.wrapped_pruner is None else _NOT_WRAPPED.get(self.wrapped_pruner.name)
+        if problem is not None:
+            raise ValueError(f"`wrappedPruner` of Patient {problem}")
         return self
 
 
