@@ -129,6 +129,9 @@ def test_it_is_said_when_no_trial_keeps_the_bounds() -> None:
     lines = text_of(front_view(FrontFound(1, [trial]), FACTS, 80), 80)
     assert lines[0].startswith("☆ no trial keeps all bounds")
     assert "size 7 is above 5" in lines[-1]
+    seen = text_of(status_view(FACTS, status, 1_800_000_000.0, 100), 100)
+    assert "nearest to the bounds, 1 of 12" in seen
+    assert not any(line.startswith("front") for line in seen)
 
 
 def _status(infeasible: str = "", **further: Any) -> StudyStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -22,11 +23,20 @@ def test_a_wrapped_pruner_is_shown_with_its_options(workplace: Workplace) -> Non
     assert "Patient  patience 3  minDelta 0  wrappedPruner (Threshold  lower 0.5" in called.out
 
 
-def test_hyperbands_brackets_are_shown(workplace: Workplace) -> None:
-    pruner = {"name": "Hyperband", "options": {"maxResource": 27}}
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_hyperbands_brackets_are_shown(workplace: Workplace, is_wrapped: bool) -> None:
+    pruner: dict[str, Any] = {"name": "Hyperband", "options": {"maxResource": 27}}
+    if is_wrapped:
+        pruner = {"name": "Patient", "options": {"patience": 2, "wrappedPruner": pruner}}
     workplace.write(study_document(search={"pruner": pruner}))
     called = workplace.call("preview", "study.yaml", "--suggestions", "0")
     assert "compare after 1 3 9  |  3 9  |  9  |  never" in called.out
+
+
+def test_a_population_that_fills_the_whole_study_is_named(workplace: Workplace) -> None:
+    workplace.write(study_document(search={"sampler": {"name": "NSGAII"}}))
+    told = " ".join(workplace.call("preview", "study.yaml", "--suggestions", "0").out.split())
+    assert "`maxTrials` is 5, and NSGAII draws the first 50 trials at random" in told
 
 
 def test_a_strategys_schedule_and_cost_are_shown(workplace: Workplace) -> None:

@@ -164,6 +164,7 @@ def test_a_parameter_may_have_the_name_of_one_of_optunas_columns() -> None:
         ("rate,accuracy\n1,2,3\n", "has 3 cells in line 2 and 2 names of columns"),
         ('rate,accuracy\n"1,2\n', "has 1 cells in line 2 and 2 names of columns"),
         ("rate,accuracy\n1,good\n", "has no number as the objective in line 2, column `accuracy`, but `good`"),
+        ("rate,accuracy\n1,1_6\n", "has no number as the objective in line 2, column `accuracy`, but `1_6`"),
         ("rate,value\n\n1,\n", "has no number as the objective in line 3, column `value`, but ``"),
         (
             'note,params_rate,value\n"a\nb",0.1,1\n,0.O1,2\n',

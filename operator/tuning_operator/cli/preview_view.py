@@ -13,7 +13,7 @@ from rich.text import Text
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
-from tuning_operator.api.pruners import HyperbandOptions, Pruner
+from tuning_operator.api.pruners import HyperbandOptions, PatientOptions, Pruner
 from tuning_operator.api.search import Search
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.when import When
@@ -25,6 +25,7 @@ from tuning_operator.cli.tables import pairs_table
 from tuning_operator.cli.theme import FAINT
 from tuning_operator.cli.trial_rows import TrialRow
 from tuning_operator.decisions.enqueued import planned_enqueued, warnings_of_enqueued
+from tuning_operator.decisions.first_generation import warnings_of_first_generation
 from tuning_operator.decisions.gpus import gpus_of_trial, gpus_requested
 from tuning_operator.decisions.planned_trainings import planned_trainings, planned_trials
 from tuning_operator.search.feasible_points import SAMPLE, feasible_share
@@ -89,7 +90,7 @@ def _facts(spec: StudySpec, size: int | None, warm_start: Sequence[str]) -> dict
     return {
         "trainings": trainings + (f", {plural(gpus, 'GPU')} each" if gpus else ""),
         **_bounds(spec.metric_constraints),
-        "sampler": _method(search.sampler.name.value, search.sampler.parsed_options()),
+        "sampler": _sampler(spec),
         **({} if size is None else {"points": f"{size:,}, each at most once"}),
         "pruner": _method(search.pruner.name.value, search.pruner.parsed_options()),
         **schedule_facts(spec),
@@ -99,6 +100,12 @@ def _facts(spec: StudySpec, size: int | None, warm_start: Sequence[str]) -> dict
         "enqueued": _enqueued(spec),
         **({"warm start": "\n".join(warm_start)} if warm_start else {}),
     }
+
+
+def _sampler(spec: StudySpec) -> Text:
+    sampler = spec.search.sampler
+    method = _method(sampler.name.value, sampler.parsed_options())
+    return Text("\n").join([method, *map(Text, warnings_of_first_generation(spec))])
 
 
 def _enqueued(spec: StudySpec) -> str:
@@ -116,6 +123,8 @@ def _trainings(spec: StudySpec, size: int | None) -> str:
 
 def _brackets(options: ResourceModel) -> dict[str, str]:
     """Return after which steps each of Hyperband's brackets compares its trials."""
+    if isinstance(options, PatientOptions) and options.wrapped_pruner is not None:
+        return _brackets(options.wrapped_pruner.parsed_options())
     if not isinstance(options, HyperbandOptions):
         return {}
     brackets = [" ".join(map(str, steps)) or "never" for steps in rung_steps(options)]

@@ -33,7 +33,8 @@ def status_view(facts: StudyFacts, status: StudyStatus, now: float, width: int) 
     if status.front and facts.aims.are_several:
         shown = Shown(facts.metric, facts.parameters, width, further=facts.aims.further, notes=True)
         more = "" if status.front_size == len(status.front) else f", {len(status.front)} of {status.front_size}"
-        parts += [Text(), Text(f"front{more}", style=FAINT), trials_table(front_rows(status, facts.aims), shown)]
+        heading = "nearest to the bounds" if none_is_feasible(status.front) else "front"
+        parts += [Text(), Text(f"{heading}{more}", style=FAINT), trials_table(front_rows(status, facts.aims), shown)]
     if status.recent:
         best, front = picture.marked
         shown = Shown(

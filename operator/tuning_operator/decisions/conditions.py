@@ -11,6 +11,7 @@ from typing import Literal
 from tuning_operator.api.status import Condition, ConditionType, Phase
 from tuning_operator.api.stopping import Suspension
 from tuning_operator.decisions.enqueued import warnings_of_enqueued
+from tuning_operator.decisions.first_generation import warnings_of_first_generation
 from tuning_operator.decisions.hold_ups import held_up_jobs
 from tuning_operator.decisions.planned_trainings import warnings_of_cost
 from tuning_operator.decisions.snapshot import Snapshot
@@ -114,6 +115,7 @@ def _accepted(snapshot: Snapshot) -> Claim:
         *snapshot.warnings,
         *warnings_of_cost(snapshot.spec, snapshot.history.size),
         *warnings_of_enqueued(snapshot.spec),
+        *warnings_of_first_generation(snapshot.spec),
     ]
     if warnings:
         return Claim(True, "ValidWithWarnings", "; ".join(warnings) + known)

@@ -77,7 +77,7 @@ class _Line:
     def number_in(self, place: int, what: str) -> float:
         """Return a cell's number; raises `ValueError` with the rest of a sentence."""
         try:
-            return float(self.cells[place])
+            return _number(self.cells[place])
         except ValueError:
             raise ValueError(
                 f"has no number as {what} in line {self.number}, column `{self.names[place][:_SHOWN]}`, "
@@ -223,10 +223,17 @@ def _choice(cell: str, choices: Sequence[ParameterValue]) -> ParameterValue | No
         if is_written_so:
             return choice
     try:
-        number = float(cell)
+        number = _number(cell)
     except ValueError:
         return cell or None
     return next((choice for choice in choices if type(choice) in (int, float) and choice == number), cell)
+
+
+def _number(cell: str) -> float:
+    """Return the number in a cell; raises `ValueError`."""
+    if "_" in cell:
+        raise ValueError("Python's own way of grouping digits, which is a text elsewhere")
+    return float(cell)
 
 
 def _measured(cell: str) -> dict[str, float]:
