@@ -21,7 +21,7 @@ from tuning_operator.api.study import StudySpec
 from tuning_operator.errors import StorageDamaged
 from tuning_operator.search import tables
 from tuning_operator.search.repository import StudyRepository
-from tuning_operator.search.study_record import set_attrs
+from tuning_operator.search.study_rows import set_attrs
 
 SPACE: tuple[Mapping[str, Any], ...] = ({"name": "x", "type": "Float", "low": 0, "high": 1},)
 BOUNDS = ({"metric": "size", "max": 30, "min": 10}, {"metric": "latency", "max": 5})

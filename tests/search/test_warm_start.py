@@ -22,7 +22,7 @@ from tuning_operator.decisions.trials import EndState
 from tuning_operator.errors import InvalidStudy, StorageDamaged
 from tuning_operator.search import StudyRepositories, tables
 from tuning_operator.search.repository import StudyRepository
-from tuning_operator.search.study_record import set_attrs
+from tuning_operator.search.study_rows import set_attrs
 
 SPACE: tuple[Mapping[str, Any], ...] = (
     {"name": "x", "type": "Float", "low": 0, "high": 1},

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, select
 from tuning_operator.api.deletion_policy import DeletionPolicy
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.search import tables
-from tuning_operator.search.study_record import key_of, set_attrs
+from tuning_operator.search.study_record import key_of
+from tuning_operator.search.study_rows import set_attrs
 
 _OWNER, _POLICY = "tuning:operator", "tuning:deletion_policy"
 """System attributes of a study."""

@@ -29,12 +29,12 @@ from tuning_operator.search.history import StudyHistory
 from tuning_operator.search.repository import StudyRepository
 from tuning_operator.search.resumption import Earlier, Resumption, find_earlier, interrupt
 from tuning_operator.search.search_process import SearchProcess
-from tuning_operator.search.study_record import (
+from tuning_operator.search.study_record import key_of
+from tuning_operator.search.study_rows import (
     create_study,
     find_reports_uid,
     find_study,
     has_trials,
-    key_of,
     rename_study,
     rewrite_search,
     set_attrs,

@@ -50,13 +50,8 @@ from tuning_operator.search.sampling import Sampling
 from tuning_operator.search.seeds import training_seed
 from tuning_operator.search.space import Space
 from tuning_operator.search.storage import MirroredStorage
-from tuning_operator.search.study_record import (
-    StudyRecord,
-    check_same_search,
-    differences,
-    search_fingerprint,
-    set_attrs,
-)
+from tuning_operator.search.study_record import StudyRecord, check_same_search, differences, search_fingerprint
+from tuning_operator.search.study_rows import set_attrs
 from tuning_operator.search.suggester import Past, Suggestion
 from tuning_operator.search.times import to_local
 from tuning_operator.search.trial_rows import (

@@ -20,13 +20,8 @@ from tuning_operator.search.attributes import created_at
 from tuning_operator.search.custody import goes_with_its_object, owner_of
 from tuning_operator.search.loading import study_attrs
 from tuning_operator.search.repository import StudyRepository
-from tuning_operator.search.study_record import (
-    differences,
-    find_study,
-    read_record,
-    same_template,
-    study_name,
-)
+from tuning_operator.search.study_record import differences, read_record, same_template, study_name
+from tuning_operator.search.study_rows import find_study
 
 NEWEST = "true"
 """Value of the annotation that names no history in particular."""

@@ -1,4 +1,4 @@
-"""What the storage keeps of a study itself: its name, its seed and its search space."""
+"""What a study's trials are of, as the storage keeps it and as a spec has it. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.study import StudyDirection
-from sqlalchemy import Connection, Table, delete, select, update
 
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.parameters import Parameter
@@ -16,11 +15,9 @@ from tuning_operator.api.study import Objective, StudySpec
 from tuning_operator.api.trial_template import MAX_RUNS, fingerprint
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import InvalidStudy, StorageDamaged
-from tuning_operator.search import attributes, tables
-from tuning_operator.search.attributes import CREATED, NAME, NAMESPACE, UID
-from tuning_operator.search.seeds import random_seed
+from tuning_operator.search import attributes
 
-_SEARCH, _SEED, _TEMPLATE, _REPORTS_UID = (f"tuning:{name}" for name in ("search", "seed", "template", "reports_uid"))
+_SEARCH, SEED, _TEMPLATE, REPORTS_UID = (f"tuning:{name}" for name in ("search", "seed", "template", "reports_uid"))
 """System attributes of a study."""
 _FURTHER_OBJECTIVES, _CONSTRAINTS = "further_objectives", "metric_constraints"
 """Of the search: there only where a study has them."""
@@ -82,69 +79,6 @@ def is_tuning_study(system_attrs: Mapping[str, Any]) -> bool:
     return _SEARCH in system_attrs
 
 
-def find_study(connection: Connection, key: StudyKey) -> int | None:
-    """Return the id of a study in Optuna's storage."""
-    query = select(tables.studies.c.study_id).where(tables.studies.c.study_name == study_name(key))
-    return connection.execute(query).scalar_one_or_none()
-
-
-def create_study(connection: Connection, key: StudyKey, spec: StudySpec, now: float) -> int:
-    """Write a study, unless it is there, and return its id."""
-    named = {"study_name": study_name(key)}
-    connection.execute(tables.insert(connection, tables.studies).on_conflict_do_nothing(), named)
-    study_id = find_study(connection, key)
-    assert study_id is not None
-    directions = _direction_rows(study_id, spec)
-    connection.execute(tables.insert(connection, tables.study_directions).on_conflict_do_nothing(), directions)
-    user_attrs = {NAMESPACE: key.namespace, NAME: key.name, UID: key.uid, CREATED: now}
-    system_attrs = {**_search_attrs(spec), _SEED: random_seed()}
-    _add_attrs(connection, tables.study_user_attributes, study_id, user_attrs)
-    _add_attrs(connection, tables.study_system_attributes, study_id, system_attrs)
-    return study_id
-
-
-def rewrite_search(connection: Connection, study_id: int, spec: StudySpec) -> None:
-    """Let a study that has no trial yet be of this spec's search; one that has some stays as it is."""
-    if has_trials(connection, study_id):
-        return
-    directions = tables.study_directions
-    connection.execute(delete(directions).where(directions.c.study_id == study_id))
-    connection.execute(directions.insert(), _direction_rows(study_id, spec))
-    set_attrs(connection, tables.study_system_attributes, study_id, _search_attrs(spec))
-
-
-def has_trials(connection: Connection, study_id: int) -> bool:
-    """Return whether a study has begun."""
-    trials = tables.trials.c
-    return connection.execute(select(trials.trial_id).where(trials.study_id == study_id).limit(1)).first() is not None
-
-
-def rename_study(connection: Connection, study_id: int, key: StudyKey, reports_uid: str, now: float) -> None:
-    """Let a study be another object's from now on; its reports stay where they are."""
-    of_study = tables.studies.c.study_id == study_id
-    connection.execute(update(tables.studies).where(of_study).values(study_name=study_name(key)))
-    set_attrs(connection, tables.study_user_attributes, study_id, {UID: key.uid, CREATED: now})
-    set_attrs(connection, tables.study_system_attributes, study_id, {_REPORTS_UID: reports_uid})
-
-
-def find_reports_uid(connection: Connection, key: StudyKey, study_id: int | None) -> str:
-    """Return under which uid our own tables have a study's reports; without an id, of one that is not stored.
-
-    Raises
-    ------
-    StorageDamaged
-        What is stored is no uid.
-    """
-    columns = tables.study_system_attributes.c
-    query = select(columns.value_json).where(columns.study_id == study_id, columns.key == _REPORTS_UID)
-    stored = connection.execute(query).scalar_one_or_none()
-    attrs = {} if stored is None else {_REPORTS_UID: attributes.from_json(stored)}
-    try:
-        return attributes.text(attrs, _REPORTS_UID, key.uid)
-    except attributes.Unreadable as problem:
-        raise StorageDamaged(f"the storage's study {study_id} was not written by this version: {problem}") from problem
-
-
 def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -> StudyRecord:
     """Return what a study's trials are of.
 
@@ -157,13 +91,13 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
         search = system_attrs[_SEARCH]
         return StudyRecord(
             study_id=study_id,
-            seed=attributes.whole(system_attrs, _SEED, 0),
+            seed=attributes.whole(system_attrs, SEED, 0),
             objectives=tuple(Objective.model_validate(objective) for objective in _objectives_of(search)),
             metric_constraints=tuple(MetricConstraint.model_validate(each) for each in search.get(_CONSTRAINTS, [])),
             parameters=tuple(Parameter.model_validate(parameter) for parameter in search["parameters"]),
             repeats=attributes.whole(search, _REPEATS, 1, MAX_RUNS) if _REPEATS in search else 1,
             folds=attributes.whole(search, _FOLDS, 2, MAX_RUNS) if _FOLDS in search else 0,
-            reports_uid=attributes.text(system_attrs, _REPORTS_UID, key.uid),
+            reports_uid=attributes.text(system_attrs, REPORTS_UID, key.uid),
             constraints=tuple(map(str, search.get("constraints", ()))),
             define_by_run=bool(search.get(_DEFINE_BY_RUN, False)),
             enqueued=search.get(_ENQUEUED),
@@ -178,7 +112,7 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
 
 def check_directions(record: StudyRecord, stored: Sequence[StudyDirection]) -> None:
     """Compare what Optuna's tables say of a study's objectives with its record; raises `ValueError`."""
-    known = [_direction(objective) for objective in record.objectives]
+    known = [direction_of(objective) for objective in record.objectives]
     if known != list(stored):
         names = ", ".join(direction.name for direction in stored)
         raise ValueError(f"the directions of its objectives are {names or 'missing'}")
@@ -243,7 +177,7 @@ def search_fingerprint(spec: StudySpec) -> str:
     return fingerprint({name: document.get(name) for name in ("search", "parameters", "constraints")})
 
 
-def _search_attrs(spec: StudySpec) -> dict[str, Any]:
+def search_attrs(spec: StudySpec) -> dict[str, Any]:
     first, *further = _without_goals(spec.objectives)
     search: dict[str, Any] = {
         "objective": first,
@@ -292,34 +226,10 @@ def _objectives_of(search: Mapping[str, Any]) -> list[Any]:
     return [search["objective"], *search.get(_FURTHER_OBJECTIVES, [])]
 
 
-def _direction_rows(study_id: int, spec: StudySpec) -> list[dict[str, Any]]:
-    return [
-        {"study_id": study_id, "objective": index, "direction": _direction(objective)}
-        for index, objective in enumerate(spec.objectives)
-    ]
-
-
-def _direction(objective: Objective) -> StudyDirection:
+def direction_of(objective: Objective) -> StudyDirection:
     return StudyDirection[objective.direction.name]
 
 
 def _without_goals(objectives: Sequence[Objective]) -> list[dict[str, Any]]:
     documents = (objective.to_document() for objective in objectives)
     return [{name: value for name, value in document.items() if name != "goal"} for document in documents]
-
-
-def set_attrs(connection: Connection, table: Table, study_id: int, attrs: Mapping[str, Any]) -> None:
-    """Set attributes of a study; `table` says of which kind."""
-    insert = tables.insert(connection, table)
-    upsert = insert.on_conflict_do_update(
-        index_elements=["study_id", "key"], set_={"value_json": insert.excluded.value_json}
-    )
-    connection.execute(upsert, _attr_rows(study_id, attrs))
-
-
-def _add_attrs(connection: Connection, table: Table, study_id: int, attrs: Mapping[str, Any]) -> None:
-    connection.execute(tables.insert(connection, table).on_conflict_do_nothing(), _attr_rows(study_id, attrs))
-
-
-def _attr_rows(study_id: int, attrs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"study_id": study_id, "key": key, "value_json": json.dumps(value)} for key, value in attrs.items()]
