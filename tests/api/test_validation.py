@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.api.golden_files import GOLDEN
 from tests.api.studies import study, study_with
+from tuning_operator.api.constraints import Constraint
 from tuning_operator.api.names import API_VERSION, KIND
 from tuning_operator.api.sentences import MAX_SENTENCES
 from tuning_operator.api.validation import MAX_DEPTH, parse_study
@@ -126,6 +127,20 @@ def test_all_problems_are_named_at_once_but_not_thousands() -> None:
     problems = _sentences(study(search={"enqueue": [{"not a name": 1}] * 1000, "seed": -1}))
     assert len(problems) == MAX_SENTENCES + 1
     assert problems[-1].startswith("and ")
+
+
+def test_constraints_of_many_enqueued_trials_are_evaluated_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator reads a study's document between two reports."""
+    evaluated: list[str] = []
+    monkeypatch.setattr(Constraint, "why_violated", lambda self, _: evaluated.append(self.expression) or "")
+    enqueue = [{"x": 0.5, "n": 1}] * 1000
+    constraints = [f"x * double(n) < {index + 9}.0" for index in range(50)]
+    parameters = [
+        {"name": "x", "type": "Float", "low": 0, "high": 1},
+        {"name": "n", "type": "Int", "low": 1, "high": 9},
+    ]
+    parse_study(study(parameters=parameters, constraints=constraints, search={"enqueue": enqueue}))
+    assert 0 < len(evaluated) <= 1000
 
 
 def test_a_boolean_is_neither_the_number_one_nor_a_choice_of_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from tuning_operator.errors import SearchUnavailable
 from tuning_operator.search import sampling
 from tuning_operator.search.repository import StudyRepository
 from tuning_operator.search.samplers import APART
-from tuning_operator.search.search_process import SearchProcess
+from tuning_operator.search.search_calls import Call
+from tuning_operator.search.search_process import _WORKER, SearchProcess
 
 TPE = {"name": "TPE", "options": {"nStartupTrials": 2}}
 
@@ -97,6 +99,19 @@ def test_it_ends_when_whoever_started_it_does_by_any_means() -> None:
     # It returns when the last process is gone that could write to the pipe.
     ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, timeout=60, check=False)
     assert ended.returncode == -signal.SIGKILL
+
+
+def test_it_ends_without_a_word_when_nobody_is_there_for_its_answer() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-m", _WORKER], stdin=pipe, stdout=pipe, stderr=pipe) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        assert worker.stderr is not None
+        worker.stdout.close()
+        pickle.dump(Call(1, None, [], 1, 0.0, [], None), worker.stdin)
+        worker.stdin.close()
+        assert worker.stderr.read() == b""
+    assert worker.returncode == 0
 
 
 def test_a_study_that_the_process_lost_with_the_one_before_is_asked_for_anew(process: SearchProcess) -> None:

@@ -14,10 +14,11 @@ from optuna.trial import FrozenTrial, create_trial
 from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.api.samplers import SamplerName
-from tuning_operator.search import horizon
+from tuning_operator.search import horizon, sampling
+from tuning_operator.search.asking import Asking
 from tuning_operator.search.horizon import ahead_of
 from tuning_operator.search.repository import StudyRepository
-from tuning_operator.search.suggester import Suggestion
+from tuning_operator.search.suggester import Past, Suggestion
 from tuning_operator.search.suggestions import Suggestions
 
 TPE = {"name": "TPE", "options": {"nStartupTrials": 3}}
@@ -265,6 +266,24 @@ async def test_a_result_comes_into_sight_as_many_trials_later_as_are_prepared(sq
     early, late = await suggested(8), await suggested(11)
     assert early[:4] == late[:4]  # up to trial 9
     assert early[4] != late[4]
+
+
+async def test_a_sampler_is_made_beside_the_event_loop_also_when_a_study_is_edited(
+    sqlite_world: DatabaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ten thousand trials, or with the first import of a library, that takes up to seconds."""
+    study = await sqlite_world.open()
+    await study.ask(1)
+    made_in: list[str] = []
+
+    def make(past: Past) -> Asking:
+        made_in.append(threading.current_thread().name)
+        return Asking(past)
+
+    monkeypatch.setattr(sampling, "Asking", make)
+    await study.apply(study_spec(search={"sampler": TPE}))
+    assert made_in
+    assert threading.current_thread().name not in made_in
 
 
 async def test_nothing_is_prepared_any_more_once_the_repositories_are_closed(sqlite_world: DatabaseWorld) -> None:

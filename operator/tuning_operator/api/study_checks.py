@@ -44,6 +44,9 @@ NO_NUMBERS = (
     "CMAES searches only Float and Int parameters that every trial has, and there are none; take another sampler"
 )
 
+_MOST_EVALUATED = 1_000
+"""Constraints times enqueued trials that are looked at here; the search looks at all of them before the first trial."""
+
 
 def why_fields_disagree(spec: StudySpec) -> str | None:
     """Return the first thing that the fields of a spec do not agree upon, None when they do."""
@@ -109,7 +112,8 @@ def _enqueued(spec: StudySpec) -> str | None:
 
 def _constraints(spec: StudySpec) -> str | None:
     constraints = Constraints(spec.constraints, spec.parameters)
-    for index, trial in enumerate(spec.search.enqueue if constraints else ()):
+    few = _MOST_EVALUATED // max(1, len(spec.constraints))
+    for index, trial in enumerate(spec.search.enqueue[:few] if constraints else ()):
         if violated := constraints.why_given_violates(trial):
             return f"`search.enqueue[{index}]` violates the constraint {violated}; change one of them"
     return None

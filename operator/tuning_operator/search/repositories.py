@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from tuning_operator.interpreter import look_at_all_again, making_what_stays
 from tuning_operator.metrics.recording import Metrics
 from tuning_operator.ports import Clock
 from tuning_operator.search import custody, tables
+from tuning_operator.search.asking_threads import AskingThreads
 from tuning_operator.search.attributes import CREATED, created_at, from_json
 from tuning_operator.search.database import Database
 from tuning_operator.search.deletion import delete_part, delete_reports_part
@@ -43,8 +43,6 @@ from tuning_operator.search.warm_start import WARM_START, read_warm_start
 from tuning_operator.search.workers import Workers
 from tuning_operator.search.writer import GroupCommit
 
-_ASKING_THREADS = 4
-"""Samplers that may run at the same time; they share one interpreter, so that more would only switch more."""
 _DELETION_PAUSE_SECONDS = 0.02
 """Between two parts of a deletion, so that it takes half of the writer's time at most."""
 _SECRET_KEY = "credentials"
@@ -72,11 +70,10 @@ class StudyRepositories:
         """`sources` is where the studies lie that these may learn from (`warmStart`); None: beside them."""
         self._database = Database(url)
         self._sources = sources or self._database
-        askers = ThreadPoolExecutor(max_workers=_ASKING_THREADS, thread_name_prefix="ask")
-        self._askers = askers
+        self._askers = AskingThreads()
         self._search_process = SearchProcess()
         writer = GroupCommit(self._database, metrics or Metrics())
-        self._workers = Workers(writer, askers, self._search_process, clock or SystemClock())
+        self._workers = Workers(writer, self._askers, self._search_process, clock or SystemClock())
         self._open: dict[str, StudyRepository] = {}
         self._opening = asyncio.Lock()
         self._policies: dict[str, DeletionPolicy] = {}
@@ -187,7 +184,7 @@ class StudyRepositories:
         for repository in self._open.values():
             repository.suggest_no_more()
         await self._workers.writer.close()
-        self._askers.shutdown(wait=False, cancel_futures=True)
+        self._askers.shutdown()
         await asyncio.to_thread(self._search_process.close)
         await asyncio.to_thread(self._database.close)
         look_at_all_again()

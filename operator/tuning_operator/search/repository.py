@@ -115,7 +115,7 @@ class StudyRepository(StudyHistory):
             before = self._sampling.spec
             if (spec.search, spec.parallelism) == (before.search, before.parallelism):
                 return
-            self._sampling.change(spec)
+            await self._sampling.change(spec)
             if spec.search.pruner != before.search.pruner or spec.search.seed != before.search.seed:
                 self._use_pruner(spec)
 
@@ -150,8 +150,13 @@ class StudyRepository(StudyHistory):
         # Shielded: a caller that goes away must not leave open what was stored.
         task = asyncio.create_task(self._ask(count, first_attempts))
         self._asks.add(task)
-        task.add_done_callback(self._asks.discard)
+        task.add_done_callback(self._asked_for)
         return await asyncio.shield(task)
+
+    def _asked_for(self, task: asyncio.Task[Sequence[OpenTrial]]) -> None:
+        self._asks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; where nobody does any more, nobody is to be told
 
     async def start_attempt(self, new: NewAttempt) -> bool:
         """Store that an attempt follows, unless the trial has come to its end meanwhile; return whether it does."""

@@ -33,7 +33,10 @@ class Sampling:
     """
 
     def __init__(self, past: Callable[[StudySpec], Past], spec: StudySpec, workers: Workers) -> None:
-        """`past` returns the study as it is stored."""
+        """`past` returns the study as it is stored.
+
+        Making it takes long where there are many trials: call that off the event loop.
+        """
         self.in_order = asyncio.Lock()
         """Asks, tells and changes of the sampler come one after the other: what is suggested depends on their order."""
         self.failure = ""
@@ -42,12 +45,13 @@ class Sampling:
         self._workers = workers
         self._being_named: list[tuple[Wanted, Any]] = []
         """What was chosen for names, while it is being stored."""
-        self._use(spec)
+        newest = past(spec)
+        self._use(newest, self._made_from(newest))
 
-    def change(self, spec: StudySpec) -> None:
+    async def change(self, spec: StudySpec) -> None:
         """Suggest by this spec from now on; where it is impossible, all stays as it is."""
         before = self.suggestions
-        self._use(spec)
+        await self._begin(spec)
         self.failure = ""
         before.drop()
 
@@ -88,7 +92,7 @@ class Sampling:
         """Begin anew after something failed whose outcome the sampler may know already."""
         try:
             if self._is_behind:
-                self._use(self.spec)
+                await self._begin(self.spec)
             yield
         except ParameterRefused:
             raise
@@ -110,12 +114,16 @@ class Sampling:
         """Let nothing be prepared any more that nobody will ask for."""
         self.suggestions.drop()
 
-    def _use(self, spec: StudySpec) -> None:
+    async def _begin(self, spec: StudySpec) -> None:
         past = self._past(spec)
-        self.suggestions = self._made_from(replace(past, trials=self._with_what_is_being_named(past.trials)))
+        past = replace(past, trials=self._with_what_is_being_named(past.trials))
+        self._use(past, await asyncio.to_thread(self._made_from, past))
+
+    def _use(self, past: Past, suggestions: Suggestions) -> None:
+        self.suggestions = suggestions
         self._is_behind = False
         """Whether what suggests may know other trials than are stored."""
-        self.spec, self.seed = spec, past.seed
+        self.spec, self.seed = past.spec, past.seed
         self.outlook = self._outlook(waits=False)
 
     def _made_from(self, past: Past) -> Suggestions:
@@ -123,7 +131,7 @@ class Sampling:
         ahead = partial(ahead_of, past.spec, len(past.warm))
         if past.spec.search.sampler.name in APART:
             return Suggestions(RemoteAsking(past, process), process.thread, ahead, asked)
-        return Suggestions(Asking(past), self._workers.askers, ahead, asked)
+        return Suggestions(Asking(past), self._workers.askers.of_a_study(), ahead, asked)
 
     def _outlook(self, *, waits: bool) -> Outlook:
         return Outlook(self.suggestions.size(), self.suggestions.why_none(), waits)
