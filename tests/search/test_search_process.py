@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,19 @@ async def test_when_it_dies_another_one_goes_on(study: StudyRepository, sqlite_w
     assert study.history().total == 2
     trials = await study.ask(1)
     assert [trial.parameters for trial in trials] == here.ask(3)[2:]
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("3", "3")])
+async def test_its_libraries_use_one_thread_unless_they_are_told_otherwise(
+    study: StudyRepository, monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    await study.ask(1)
+    path = Path(f"/proc/{_process(study).pid}/environ")
+    environment = (await asyncio.to_thread(path.read_text)).split("\0")
+    assert f"OMP_NUM_THREADS={expected}" in environment
 
 
 async def test_it_ends_with_the_repositories(study: StudyRepository, sqlite_world: DatabaseWorld) -> None:

@@ -44,8 +44,13 @@ def keeps_bounds(trial: FrozenTrial) -> bool:
 
 def violation_in(trial: FrozenTrial) -> float:
     """Return how far a trial that has ended is beyond the bounds of metrics, all added up; 0: it keeps them."""
-    stored = (excess for name, excess in trial.system_attrs.items() if name.startswith(_PREFIX))
-    return total_violation(excess if isinstance(excess, int | float) else math.nan for excess in stored)
+    return total_violation(excesses_in(trial).values())
+
+
+def excesses_in(trial: FrozenTrial) -> dict[str, float]:
+    """Return a trial's system attributes of how far it is beyond each bound; NaN: what is stored is no number."""
+    stored = {name: excess for name, excess in trial.system_attrs.items() if name.startswith(_PREFIX)}
+    return {name: excess if isinstance(excess, int | float) else math.nan for name, excess in stored.items()}
 
 
 def in_order(system_attrs: Mapping[str, Any], constraints: Sequence[MetricConstraint]) -> dict[str, Any]:

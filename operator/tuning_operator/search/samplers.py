@@ -23,7 +23,6 @@ from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import (
     BaseSampler,
-    GPSampler,
     QMCSampler,
     RandomSampler,
 )
@@ -41,6 +40,7 @@ from tuning_operator.api.samplers import (
 )
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.search.feasibility import keeps_bounds
+from tuning_operator.search.gaussian_process import BoundedGPSampler
 from tuning_operator.search.genetic import nsga_ii, nsga_iii
 from tuning_operator.search.tpe import TabularTPESampler
 
@@ -205,20 +205,9 @@ def _only(trial: FrozenTrial, space: Mapping[str, BaseDistribution]) -> FrozenTr
     return part
 
 
-class StatelessGPSampler(GPSampler):
-    """Fits each model from scratch: Optuna's starts from the ones before, which a restart forgets."""
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        self._gprs_cache_list = None
-        self._constraints_gprs_cache_list = None
-        return super().sample_relative(study, trial, search_space)
-
-
 def _gp(options: ResourceModel, _circumstances: Circumstances) -> BaseSampler:
     assert isinstance(options, GPOptions)
-    return StatelessGPSampler(
+    return BoundedGPSampler(
         n_startup_trials=options.n_startup_trials,
         deterministic_objective=options.deterministic_objective,
         warn_independent_sampling=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -54,10 +55,7 @@ class SearchProcess:
         """
         process = self._process
         if process is None:
-            command = [sys.executable, "-m", _WORKER]
-            # A session of its own: Ctrl-C is for the operator, which ends it.
-            pipe = subprocess.PIPE
-            process = self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
+            process = self._process = self._start()
         if self._is_closed:  # asked last: who closes it ends the process that is there then
             self._end(process)
             raise SearchUnavailable("nobody is asked for trials any more: the program ends")
@@ -75,6 +73,18 @@ class SearchProcess:
                 "perhaps for want of memory; it is started again"
             ) from error
         return answer
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # One thread, as Optuna advises: beside others' work several spend most of an ask on waiting for each other.
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        # A session of its own: Ctrl-C is for the operator, which ends it.
+        return subprocess.Popen(
+            [sys.executable, "-m", _WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
 
     def number(self, of: object) -> int:
         """Return a number for a suggester, whose study is forgotten with it."""

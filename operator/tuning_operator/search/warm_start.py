@@ -23,6 +23,7 @@ from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.search.database import Database
 from tuning_operator.search.feasibility import attr_names
+from tuning_operator.search.gaussian_process import MOST_MODELLED
 from tuning_operator.search.space import Space, distribution, stored_values
 from tuning_operator.search.warm_bounds import Bounds
 from tuning_operator.search.warm_fitting import Fitting, FittingTrial, of_one_kind
@@ -37,8 +38,8 @@ _EXCESSES = "excesses"
 _FIRST_ID = -(10**9)
 """Samplers note ids of trials: these stay the same over restarts and are nobody else's."""
 _LONG_AGO = datetime(2000, 1, 1)  # noqa: DTZ001 - Optuna's trials have naive local time
-_MOST = {SamplerName.GP: 500}
-"""Trials that a sampler learns from; the time of a GP grows with their number's third power."""
+_MOST = {SamplerName.GP: MOST_MODELLED}
+"""Trials that a sampler learns from, where it is fewer than others can."""
 
 
 @dataclass(frozen=True)
