@@ -1,4 +1,4 @@
-"""What a search costs: asking TPE beside many finished trials, the wait of a freed slot, and reports meanwhile.
+"""What a search costs: asking TPE and GP beside many finished trials, the wait of a freed slot, and reports meanwhile.
 
 Processor time of an ask, beside Optuna's own sampler on the same trials in memory, in turns. Then a study with trials
 at once that end one after the other: from the tell of an end until the next trial is stored, beside what an ask takes
@@ -14,10 +14,11 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import TPESampler
+from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -44,6 +45,8 @@ SLOT_BUDGET, REPORT_BUDGET = 50.0, 100.0
 """Milliseconds: p50 of a slot's wait, p99 of a report while TPE is asked at 10,000 trials."""
 RUNNING = 100
 """Trials at once."""
+_GP_RUNNING = 10
+"""The same with GP."""
 RATE = 200
 """Reports a second."""
 
@@ -62,11 +65,11 @@ def study_of(sampler: str, trials: int) -> StudySpec:
     )
 
 
-def history(distributions: dict[str, BaseDistribution], finished: int) -> list[FrozenTrial]:
-    """Return complete trials and `RUNNING` that run, with parameters at random."""
+def history(distributions: dict[str, BaseDistribution], finished: int, running: int) -> list[FrozenTrial]:
+    """Return complete trials and some that run, with parameters at random."""
     chance = random.Random(1)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
-    for _ in range(finished + RUNNING):
+    for _ in range(finished + running):
         study.ask(distributions)
     trials = study.get_trials(deepcopy=False)
     for trial in trials[:finished]:
@@ -74,17 +77,29 @@ def history(distributions: dict[str, BaseDistribution], finished: int) -> list[F
     return trials
 
 
-def processor_ms(finished: int, asks: int) -> tuple[float, float]:
+@dataclass(frozen=True)
+class Ask:
+    """An ask of a sampler that is measured."""
+
+    sampler: str
+    optunas: Callable[[], BaseSampler]
+    finished: int
+    running: int
+    times: int
+    """How often."""
+
+
+def processor_ms(asked: Ask) -> tuple[float, float]:
     """Return the median processor time of an ask: of ours, and of Optuna's."""
-    spec = study_of("TPE", 10**6)
+    spec = study_of(asked.sampler, 10**6)
     distributions = Space(spec.parameters).distributions
-    trials = history(distributions, finished)
+    trials = history(distributions, asked.finished, asked.running)
     ours = Asking(Past("study", [StudyDirection.MAXIMIZE], 1, spec, trials, {}))
-    theirs = optuna.create_study(direction="maximize", sampler=TPESampler(seed=1))
+    theirs = optuna.create_study(direction="maximize", sampler=asked.optunas())
     theirs.add_trials(trials)
     both: tuple[Callable[[], object], ...] = (lambda: ours.suggest([], 1, 0.0), lambda: theirs.ask(distributions))
     taken: tuple[list[float], list[float]] = ([], [])
-    for number in range(asks + 1):
+    for number in range(asked.times + 1):
         for each, ask in zip(taken, both, strict=True):
             start = time.process_time()
             ask()
@@ -93,13 +108,26 @@ def processor_ms(finished: int, asks: int) -> tuple[float, float]:
     return statistics.median(taken[0]), statistics.median(taken[1])
 
 
-def ask_figure(finished: int, asks: int) -> Figure:
+def ask_figure(asked: Ask) -> Figure:
     """Compare an ask with Optuna's."""
-    say(f"ask TPE beside {finished:,} trials")
-    ours, theirs = processor_ms(finished, asks)
-    note = f"{RUNNING} running trials; median of {asks} asks; the budget is Optuna's time and a tenth"
-    name = f"processor time of an ask with TPE, {finished:,} finished trials"
-    return Figure(name, "ms", AT_MOST * theirs, ours, theirs, "Optuna's TPE, in memory", note=note)
+    say(f"ask {asked.sampler} beside {asked.finished:,} trials")
+    ours, theirs = processor_ms(asked)
+    note = f"{asked.running} running trials; median of {asked.times} asks; the budget is Optuna's time and a tenth"
+    name = f"processor time of an ask with {asked.sampler}, {asked.finished:,} finished trials"
+    return Figure(name, "ms", AT_MOST * theirs, ours, theirs, f"Optuna's {asked.sampler}, in memory", note=note)
+
+
+def tpe_asks(finished: Sequence[int], times: int) -> list[Ask]:
+    """Return asks of TPE."""
+    return [Ask("TPE", lambda: TPESampler(seed=1), count, RUNNING, times) for count in finished]
+
+
+def gp_asks(finished: Sequence[int], times: int) -> list[Ask]:
+    """Return asks of GP, in one thread, as in the search process."""
+    import torch  # it takes seconds
+
+    torch.set_num_threads(1)
+    return [Ask("GP", lambda: GPSampler(seed=1), count, _GP_RUNNING, times) for count in finished]
 
 
 async def filled(repositories: StudyRepositories, finished: int) -> StudyRepository:
@@ -199,10 +227,11 @@ def measure(options: argparse.Namespace) -> Sequence[Figure]:
     """Measure all of it."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     few, many = sized(options, "few", 1_000, 200), sized(options, "many", 10_000, 1_000)
+    few_of_gp, gp_times = sized(options, "few_gp", 200, 50), sized(options, "gp_asks", 10, 3)
     asks, seconds = sized(options, "asks", 30, 10), sized(options, "seconds", 5.0, 2.0)
     with warnings.catch_warnings(action="ignore"):
         return [
-            *(ask_figure(finished, asks) for finished in (few, many)),
+            *map(ask_figure, [*tpe_asks((few, many), asks), *gp_asks((few_of_gp, few), gp_times)]),
             *slot_figures(few, 10 * asks, pause=0.1),
             report_figure(many, seconds),
         ]
@@ -213,6 +242,8 @@ def main() -> None:
     made = parser(__doc__)
     made.add_argument("--few", type=int, help="finished trials of the smaller study (1,000)")
     made.add_argument("--many", type=int, help="finished trials of the larger study (10,000)")
+    made.add_argument("--few-gp", type=int, help="finished trials of the smaller study of GP (200)")
+    made.add_argument("--gp-asks", type=int, help="asks of GP that are measured (10)")
     made.add_argument("--asks", type=int, help="asks that are measured, and ten times as many ends (30)")
     made.add_argument("--seconds", type=float, help="how long reports are measured (5)")
     run(measure, made.parse_args())

@@ -27,7 +27,7 @@ LOCAL = {
     "memory": (["--finished=30", "--running=5"], 1),
     "local_run": (["--trials=3", "--seconds=0.1"], 1),
     "pruning": (["--finished=20", "--decisions=5"], 3),
-    "search_overhead": (["--few=20", "--many=30", "--asks=2", "--seconds=0.3"], 5),
+    "search_overhead": (["--few=20", "--many=30", "--few-gp=12", "--asks=2", "--gp-asks=1", "--seconds=0.3"], 7),
     "report_latency": (["--finished=20", "--running=5", "--rate=20", "--seconds=0.3", "--databases", "SQLite"], 4),
     "durable_reports": (["--connections=20", "--seconds=0.3", "--databases", "SQLite"], 2),
 }

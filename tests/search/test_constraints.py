@@ -10,6 +10,7 @@ import pytest
 from tests.search.drafting import Drafting
 from tests.search.studies import outcome, study_spec
 from tests.search.worlds import DatabaseWorld
+from tuning_operator.api.constraints import Constraints
 from tuning_operator.api.study import StudySpec
 from tuning_operator.errors import InvalidStudy
 from tuning_operator.search import feasible_points
@@ -99,6 +100,34 @@ async def test_a_walk_ends_after_exactly_the_feasible_points(
     assert sorted(tried) == sorted(FEASIBLE)
     assert study.history().exhausted
     assert study.history().infeasible == ""
+
+
+@pytest.mark.parametrize("otherwise", [{"otherwise": 4}, {}], ids=str)
+@pytest.mark.parametrize("sampler", WALKS, ids=str)
+def test_a_walk_passes_by_no_point_for_a_fixed_value_that_others_do_not_have(
+    sampler: dict[str, Any], otherwise: dict[str, int]
+) -> None:
+    space = (
+        {"name": "w", "type": "Int", "low": 1, "high": 3},
+        {"name": "kind", "type": "Categorical", "choices": ["a", "b"]},
+        {"name": "q", "type": "Fixed", "value": 3, "when": {"parameter": "kind", "in": ["a"], **otherwise}},
+    )
+    drafting = Drafting(_spec(sampler, space, ["q + w > 5"]))
+    expected = {(3, "a"), (2, "b"), (3, "b")} if otherwise else {(3, "a"), (1, "b"), (2, "b"), (3, "b")}
+    assert drafting.asking.size() == len(expected)
+    assert {(trial["w"], trial["kind"]) for trial in drafting.ask(99)} == expected
+
+
+def test_part_of_a_point_is_judged_without_the_fixed_values_that_it_does_not_have() -> None:
+    """TPE chooses among its candidates by that."""
+    kind = {"name": "kind", "type": "Categorical", "choices": ["a", "b"]}
+    q = {"name": "q", "type": "Fixed", "value": 3, "when": {"parameter": "kind", "in": ["a"], "otherwise": 4}}
+    spec = _spec({"name": "TPE"}, (kind, q, {"name": "w", "type": "Int", "low": 1, "high": 3}), ["q + w > 6"])
+    constraints = Constraints(spec.constraints, spec.parameters)
+    feasible = FeasiblePoints(Space(spec.parameters), constraints, spec.search.sampler.name)
+    assert feasible.may_have({"kind": "b", "w": 3})
+    assert feasible.may_have({"w": 3})
+    assert not feasible.may_have({"kind": "a", "w": 3})
 
 
 @pytest.mark.parametrize("sampler", WALKS, ids=str)

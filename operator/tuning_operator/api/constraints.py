@@ -7,7 +7,7 @@ compiles a pattern, are refused, and the library limits how deep an expression m
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuning_operator.api.parameters import Parameter, ParameterType
@@ -56,6 +56,8 @@ class Constraint:
         self._program = _compiled(expression)
         self.names = tuple(self._program.variables())
         """The parameters that it is about."""
+        self.deciding = frozenset(each for name in self.names if name in parameters for each in _line(name, parameters))
+        """These, and those that decide whether a trial has them."""
         self._parameters = parameters
         self._require_known(self._program.functions())
         self._require_truth()
@@ -143,8 +145,8 @@ class Constraints:
         return self.violation(values)[0]
 
     def violation(self, values: Mapping[str, Any]) -> tuple[str, Collection[str]]:
-        """Return what `why_violated` does, and the parameters that the condition is about."""
-        return next(((why, each.names) for each in self._all if (why := each.why_violated(values))), ("", ()))
+        """Return what `why_violated` does, and the parameters that decide the condition."""
+        return next(((why, each.deciding) for each in self._all if (why := each.why_violated(values))), ("", ()))
 
     def part_violates(self, values: Mapping[str, Any]) -> bool:
         """Return whether a trial with these parameters, and others, does not meet a condition that is about these."""
@@ -155,6 +157,15 @@ class Constraints:
         values, sampled = _settled(given, self._parameters)
         decided = (each for each in self._all if sampled.isdisjoint(each.names))
         return next((why for each in decided if (why := each.why_violated(values))), "")
+
+
+def _line(name: str, parameters: Mapping[str, Parameter]) -> Iterator[str]:
+    """Return a parameter, the one that its `when` is about, the one that the `when` of that is about, and so on."""
+    following: str | None = name
+    while following is not None:
+        yield following
+        when = parameters[following].when
+        following = None if when is None else when.parameter
 
 
 def _settled(given: Mapping[str, Any], parameters: Sequence[Parameter]) -> tuple[dict[str, Any], set[str]]:

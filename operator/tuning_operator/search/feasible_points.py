@@ -83,11 +83,11 @@ class FeasiblePoints:
     def may_have(self, part: Mapping[str, Any]) -> bool:
         """Return whether a trial may have some parameters, as samplers see them, as far as these alone say it."""
         stored = reversed_values(part, self._space.reversed)
-        values = {
-            parameter.name: self._space.value_of(parameter, stored)
-            for parameter in self._space.parameters
-            if parameter.name in part or parameter.type is ParameterType.FIXED
-        }
+        values: dict[str, ParameterValue] = {}
+        for parameter in self._space.parameters:
+            is_fixed = parameter.type is ParameterType.FIXED and parameter.is_active(values)
+            if is_fixed or parameter.name in part:
+                values[parameter.name] = self._space.value_of(parameter, stored)
         return not self._constraints.part_violates(values)
 
     def drawn(
