@@ -1,7 +1,7 @@
 """Whether a sampler finds less when it models a part of its trials: TPE's bound of 10,000, scaled down to 100 of 400.
 
 With `--known 20000 --trials 100 --bound 10000` it is the bound as it is: each study begins with the results of 20,000
-random trials. `--sampler GP --trials 120 --bound 40` is the same for GP, whose bound is 300. Eight trials run at once,
+random trials. `--sampler GP --trials 120 --bound 40` is the same for GP, whose bound is 500. Eight trials run at once,
 and the oldest ends first. Each seed searches twice, with all trials modelled and with the bound. The verdicts are those
 of `no_worse`: regrets paired by seed, the margin 5 % of the gap to random search.
 """

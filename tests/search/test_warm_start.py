@@ -303,8 +303,8 @@ async def test_a_gaussian_process_gets_no_more_than_it_can_bear(sqlite_world: Da
     header, *rows = CSV.splitlines()
     sqlite_world.spec = _spec({"csv": "\n".join([header, *rows * 30])}, sampler={"name": "GP"})
     study = await sqlite_world.open()
-    assert len(study._warm.trials) == 300
-    assert study.history().warm_start.endswith("only the newest 300 of them all, for more would make asking slow")
+    assert len(study._warm.trials) == 500
+    assert study.history().warm_start.endswith("only the newest 500 of them all, for more would make asking slow")
 
 
 @pytest.mark.parametrize(
