@@ -14,8 +14,7 @@ HYPERBAND: dict[int, tuple[str, int, int]] = {
     27: ("27@1 9@3 3@9 1@27 | 12@3 4@9 2@27 | 6@9 2@27 | 4@27", 70, 375),
     10: ("12@2 4@4 2@10 | 6@4 2@10 | 4@10", 30, 120),
     9: ("9@1 3@3 1@9 | 5@3 2@9 | 3@9", 23, 75),
-    2: ("2@2", 2, 4),
-    1: ("1@1", 1, 1),
+    3: ("3@1 1@3 | 2@3", 6, 11),
 }
 """Largest resource -> rungs of each bracket as trials@steps, trials in all, steps in all; the factor is 3."""
 
@@ -38,7 +37,7 @@ def test_no_bracket_begins_below_the_smallest_resource() -> None:
     ]
 
 
-@pytest.mark.parametrize("exponent", range(1, 31))
+@pytest.mark.parametrize("exponent", range(2, 31))
 def test_exact_powers_are_not_missed(exponent: int) -> None:
     assert len(brackets(SynchronousHyperbandOptions(max_resource=2**exponent, reduction_factor=2))) == exponent + 1
     assert len(brackets(SynchronousHyperbandOptions(max_resource=2**exponent - 1, reduction_factor=2))) == exponent

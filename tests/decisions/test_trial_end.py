@@ -9,7 +9,7 @@ from tuning_operator.decisions.actions import Outcome
 from tuning_operator.decisions.plan import decide
 from tuning_operator.decisions.seen_jobs import TrialJob
 from tuning_operator.decisions.trial_end import outcome_of
-from tuning_operator.decisions.trials import MuteRun, OpenTrial
+from tuning_operator.decisions.trials import Lineage, MuteRun, OpenTrial
 
 
 def outcome(of: OpenTrial, its_job: TrialJob | None = None, **fields: object) -> Outcome | None:
@@ -59,6 +59,22 @@ def test_a_finished_job_without_a_message_is_told_from_its_reports() -> None:
     found = outcome(reported(value=0.7), job(phase="Complete"))
     assert found is not None
     assert (found.state, found.value) == ("Complete", 0.7)
+
+
+@pytest.mark.parametrize(
+    ("last_step", "budget", "note"),
+    [
+        (3, 3, ""),
+        (2, 3, ""),
+        (9, None, ""),
+        (9, 3, "it trained to step 9, and its budget is 3: let the training end at TUNING_BUDGET"),
+    ],
+)
+def test_a_trial_that_trained_beyond_its_budget_is_told_of(last_step: int, budget: int | None, note: str) -> None:
+    """Its GPU was paid for what its strategy did not want."""
+    found = outcome(reported(value=0.7, last_step=last_step, lineage=Lineage(budget=budget)), job(phase="Complete"))
+    assert found is not None
+    assert (found.state, found.message) == ("Complete", note)
 
 
 def test_a_trial_that_reported_nothing_fails_with_a_sentence() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.search.studies import KEY, batch, outcome, study_spec
 from tests.search.worlds import DatabaseWorld, FaultyStatements
+from tuning_operator.api.study import StudySpec
 from tuning_operator.errors import InvalidStudy, StorageDamaged, StorageUnavailable
 from tuning_operator.search import StudyRepositories, connections
 from tuning_operator.search.study_record import study_name
@@ -192,6 +193,42 @@ async def test_what_a_study_began_with_can_not_be_changed_afterwards(
     with pytest.raises(InvalidStudy) as error:
         await world.open()
     assert [problem.partition(";")[0] for problem in error.value.problems] == expected
+
+
+HYPERBAND = {"name": "SynchronousHyperband", "options": {"maxResource": 9}}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "is_refused"),
+    [
+        ({**HYPERBAND, "options": {"maxResource": 27}}, True),
+        ({**HYPERBAND, "options": {"maxResource": 9, "reductionFactor": 2}}, True),
+        ({"name": "PopulationBasedTraining", "options": {"interval": 1, "generations": 2}}, True),
+        ({**HYPERBAND, "options": {"maxResource": 9, "iterations": 2}}, False),
+        ({"name": "Random"}, False),
+    ],
+    ids=str,
+)
+async def test_a_strategys_plan_can_not_be_changed_in_its_middle(
+    world: DatabaseWorld, sampler: dict[str, Any], is_refused: bool
+) -> None:
+    """Trials that trained differently far would be compared; only more rounds are as they were."""
+
+    def spec(sampler: dict[str, Any]) -> StudySpec:
+        document = study_spec(search={"sampler": {"name": "Random"}}).to_document()
+        document["search"] = {"seed": 7, "sampler": sampler}
+        document["trial"]["checkpoints"] = {"claimName": "claim"}
+        return StudySpec.model_validate(document)
+
+    world.spec = spec(HYPERBAND)
+    await (await world.open()).ask(1)
+    await world.restart()
+    world.spec = spec(sampler)
+    if not is_refused:
+        assert (await world.open()).history().total == 1
+        return
+    with pytest.raises(InvalidStudy, match="is not the strategy of the study's stored history, or has other options"):
+        await world.open()
 
 
 async def test_a_study_that_began_without_a_seed_may_get_one(world: DatabaseWorld) -> None:

@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from tests.search.naming_suite import KIND, RATE, UNITS, by_run, named
+from tests.search.naming_suite import KIND, RATE, STEPPED, UNITS, by_run, named
 from tests.search.studies import KEY, outcome, study_spec
 from tests.search.worlds import DatabaseWorld
 from tuning_operator.decisions.snapshot import StudyKey
@@ -113,6 +113,14 @@ async def test_an_enqueued_trial_gets_its_values_when_its_code_names_them(databa
     beside = await study.choose_parameter(1, 1, named(RATE))
     assert isinstance(beside, float)
     assert beside <= 0.1, "7 is not in its range"
+    await world.repositories.aclose()
+
+
+async def test_names_that_are_enqueued_may_be_all_that_code_may_use(database_url: str) -> None:
+    world = DatabaseWorld(database_url, by_run({"enqueue": [{"drop/out[0]": 0.3}]}))
+    study = await world.open()
+    await study.ask(1)
+    assert await study.choose_parameter(0, 1, named(STEPPED)) == 0.3
     await world.repositories.aclose()
 
 

@@ -22,9 +22,10 @@ CHECKPOINT_PATH = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 IN_WORDS = {
     STUDY_NAME: "must consist of lower-case letters, digits and `-`, without dots",
     PARAMETER_NAME: "must consist of letters, digits and `_`, and not begin with a digit",
-    NAMED_PARAMETER: "must consist of letters, digits and `_./@:[]-`, and begin with a letter, a digit or `_`",
+    NAMED_PARAMETER: "must consist of at most 128 letters, digits and `_./@:[]-`, and begin with a letter, a digit "
+    "or `_`",
     LABEL_VALUE: "must consist of letters, digits and `-_.`, and begin and end with a letter or a digit",
-    METRIC_NAME: "must consist of letters, digits and `_./@:-`, and begin with a letter, a digit or `_`",
+    METRIC_NAME: "must consist of at most 128 letters, digits and `_./@:-`, and begin with a letter, a digit or `_`",
     CLAIM_NAME: "must be the name of a PersistentVolumeClaim: lower-case letters, digits, `-` and `.`",
     CHECKPOINT_PATH: "must be a path like /checkpoints, of letters, digits and `._-`, without a `/` at its end",
 }

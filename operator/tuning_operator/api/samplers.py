@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, Strict, model_validator
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
 from tuning_operator.api.options import Method, NoOptions, Options, Points, parse_options
 from tuning_operator.api.strategies import (
-    TO_THE_END,
+    NO_SECOND_RUNG,
     MIHAOptions,
     PopulationBasedTrainingOptions,
     RegularizedEvolutionOptions,
@@ -231,9 +231,10 @@ class Sampler(Method):
         json_schema_extra={
             CEL_RULES: [
                 cel(
-                    "!has(self.options) || !has(self.options.maxResource) || !has(self.options.minResource) || "
-                    "self.options.minResource <= self.options.maxResource",
-                    f"`maxResource` is below `minResource`; {TO_THE_END}",
+                    "!has(self.options) || !has(self.options.maxResource) || self.name != 'SynchronousHyperband' || "
+                    "self.options.maxResource >= (has(self.options.minResource) ? self.options.minResource : 1.0) * "
+                    "(has(self.options.reductionFactor) ? self.options.reductionFactor : 3.0)",
+                    f"`maxResource` is below `minResource` times `reductionFactor`, {NO_SECOND_RUNG}",
                     ".options",
                 )
             ]

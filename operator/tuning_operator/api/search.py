@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from tuning_operator.api.model import CEL_RULES, ResourceModel, cel
-from tuning_operator.api.parameters import ParameterName
+from tuning_operator.api.names import NAMED_PARAMETER
 from tuning_operator.api.pruners import Pruner, PrunerName
 from tuning_operator.api.samplers import LEARNING, STRATEGIES, Sampler
 from tuning_operator.api.scalars import Scalar
@@ -19,7 +19,9 @@ def _without_nulls(trial: Any) -> Any:
     return {name: value for name, value in trial.items() if value is not None} if isinstance(trial, dict) else trial
 
 
-EnqueuedTrial = Annotated[dict[ParameterName, Scalar], Field(max_length=200), BeforeValidator(_without_nulls)]
+_Name = Annotated[str, StringConstraints(pattern=NAMED_PARAMETER)]
+"""Also one that only code names; another one is in no `parameters`."""
+EnqueuedTrial = Annotated[dict[_Name, Scalar], Field(max_length=200), BeforeValidator(_without_nulls)]
 """Parameters by name; what is left out is sampled."""
 
 

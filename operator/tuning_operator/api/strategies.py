@@ -18,7 +18,9 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Population = Annotated[int, Field(ge=1, le=10_000)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 
-TO_THE_END = "set it to the number of epochs of a whole trial"
+NO_SECOND_RUNG = (
+    "so that no bracket has a second rung and no trial is promoted; set it to the number of epochs of a whole trial"
+)
 
 
 class ConfigurationSampler(StrEnum):
@@ -47,10 +49,11 @@ class SynchronousHyperbandOptions(ResourceModel):
     """What chooses new configurations: Random (default), QMC, or TPE, which learns from the trials of all rungs."""
 
     @model_validator(mode="after")
-    def _resources_are_in_order(self) -> SynchronousHyperbandOptions:
-        if self.max_resource < self.min_resource:
+    def _trials_can_be_promoted(self) -> SynchronousHyperbandOptions:
+        if self.max_resource < self.min_resource * self.reduction_factor:
             raise ValueError(
-                f"`maxResource` ({self.max_resource}) is below `minResource` ({self.min_resource}); {TO_THE_END}"
+                f"`maxResource` ({self.max_resource}) is below `minResource` ({self.min_resource}) times "
+                f"`reductionFactor` ({self.reduction_factor}), {NO_SECOND_RUNG}"
             )
         return self
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from tuning_operator.api.metric_constraints import MetricConstraint
 from tuning_operator.api.model import ResourceModel
 from tuning_operator.api.parameters import Parameter, ParameterType, Scale
-from tuning_operator.api.pruners import HyperbandOptions, PatientOptions, Pruner
+from tuning_operator.api.pruners import HyperbandOptions, PatientOptions, Pruner, SuccessiveHalvingOptions
 from tuning_operator.api.search import Search
 from tuning_operator.api.study import StudySpec
 from tuning_operator.api.when import When
@@ -29,8 +29,10 @@ from tuning_operator.decisions.first_generation import warnings_of_first_generat
 from tuning_operator.decisions.gpus import gpus_of_trial, gpus_requested
 from tuning_operator.decisions.planned_trainings import planned_trainings, planned_trials
 from tuning_operator.search.feasible_points import SAMPLE, feasible_share
-from tuning_operator.search.halving import rung_steps
+from tuning_operator.search.halving import first_rungs, rung_steps
 
+_RUNGS = 5
+"""Of successive halving, which are shown."""
 _SCALES = {Scale.LINEAR: "linear", Scale.LOG: "log", Scale.REVERSE_LOG: "reverse log"}
 
 
@@ -122,9 +124,11 @@ def _trainings(spec: StudySpec, size: int | None) -> str:
 
 
 def _brackets(options: ResourceModel) -> dict[str, str]:
-    """Return after which steps each of Hyperband's brackets compares its trials."""
+    """Return after which steps a halving pruner compares its trials, and Hyperband's each bracket."""
     if isinstance(options, PatientOptions) and options.wrapped_pruner is not None:
         return _brackets(options.wrapped_pruner.parsed_options())
+    if isinstance(options, SuccessiveHalvingOptions):
+        return {"rungs": f"compare after {' '.join(map(str, first_rungs(options, _RUNGS)))} …"}
     if not isinstance(options, HyperbandOptions):
         return {}
     brackets = [" ".join(map(str, steps)) or "never" for steps in rung_steps(options)]

@@ -36,7 +36,8 @@ def schedule_facts(spec: StudySpec) -> dict[str, str]:
     totals = [f"{schedule.trials:,} trials with {schedule.steps:,} steps (epochs) in all"]
     if spec.max_trials < schedule.trials:
         cut = schedule.cut(spec.max_trials)
-        totals.append(f"maxTrials ends it after {cut.trials:,} trials with {cut.steps:,} steps")
+        about = "about " if spec.parallelism > 1 and len(schedule.rows) > 1 else ""  # a bracket waits for no other one
+        totals.append(f"maxTrials ends it after {cut.trials:,} trials with {about}{cut.steps:,} steps")
     if spec.trial.runs > 1:
         totals.append(f"{planned_epochs(spec):,} steps with {spec.trial.runs} runs of each trial")
     return {"schedule": "\n".join([*rows, *times, *totals])}

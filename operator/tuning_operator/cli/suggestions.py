@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tuning_operator.api.study import StudySpec
+from tuning_operator.decisions.schedule import schedule_of
 from tuning_operator.decisions.snapshot import StudyKey
 from tuning_operator.decisions.trials import OpenTrial
 from tuning_operator.errors import TuningError
@@ -50,7 +51,7 @@ def outlook_of(name: str, spec: StudySpec, count: int, places: Places | None = N
             trials: list[OpenTrial] = []
             history = repository.history()
             size, warm_start = history.size, history.warm_start.split("; ") if history.warm_start else []
-            wanted = min(max(count, 1 if spec.constraints else 0), spec.max_trials)
+            wanted = min(max(count, 1 if spec.constraints else 0), spec.max_trials, _before_any_result(spec))
             while len(trials) < wanted and not (history.exhausted or history.waits):
                 trials += await repository.ask(wanted - len(trials))
                 history = repository.history()
@@ -61,6 +62,12 @@ def outlook_of(name: str, spec: StudySpec, count: int, places: Places | None = N
 
     with TemporaryDirectory(prefix="tuning-preview-") as directory:
         return asyncio.run(ask(directory))
+
+
+def _before_any_result(spec: StudySpec) -> int:
+    """Return how many trials are the same whatever results come: of a strategy, those of its first round."""
+    schedule = schedule_of(spec.search.sampler.parsed_options())
+    return spec.max_trials if schedule is None else schedule.rows[0][0].trials
 
 
 def _readable(name: str, spec: StudySpec, places: Places) -> tuple[StudySpec, Sequence[str]]:

@@ -100,8 +100,16 @@ def _judged(trial: OpenTrial, job: TrialJob | None, snapshot: Snapshot) -> Outco
         return _failed(trial, job, snapshot, (FailureClass.NO_OBJECTIVE, message))
     if not trial.is_finite:
         return _not_finite(trial, job, snapshot)
-    note = why_infeasible(known_values(trial, objectives), snapshot.spec.metric_constraints)
-    return _outcome(trial, job, snapshot, EndState.COMPLETE, "Complete", note)
+    notes = why_infeasible(known_values(trial, objectives), snapshot.spec.metric_constraints), _beyond_budget(trial)
+    return _outcome(trial, job, snapshot, EndState.COMPLETE, "Complete", "; ".join(filter(None, notes)))
+
+
+def _beyond_budget(trial: OpenTrial) -> str:
+    """Return that a trial trained farther than its strategy meant it to; empty: it did not."""
+    budget, last = trial.lineage.budget, trial.last_step
+    if budget is None or last is None or last <= budget:
+        return ""
+    return f"it trained to step {last}, and its budget is {budget}: let the training end at TUNING_BUDGET"
 
 
 def _without(missing: Sequence[str]) -> str:

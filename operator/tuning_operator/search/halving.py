@@ -116,6 +116,13 @@ class HyperbandRule(TrialPruner):
         raise AssertionError("a ticket is below the sum of all shares")
 
 
+def first_rungs(options: SuccessiveHalvingOptions, count: int) -> list[int]:
+    """Return the first so many steps at which trials are compared, fewer where there are no more."""
+    first = options.min_resource * options.reduction_factor**options.min_early_stopping_rate
+    rungs = (first * options.reduction_factor**rung for rung in range(count))
+    return [step for step in rungs if step <= MAX_STEP]
+
+
 def rung_steps(options: HyperbandOptions) -> list[list[int]]:
     """Return at which steps each bracket compares its trials."""
     count = bracket_count(options)

@@ -29,8 +29,13 @@ _REPEATS, _FOLDS = "repeats", "folds"
 """Fields of the search; earlier versions had neither, and neither is there where a trial is one training."""
 _GIVEN_SEED, _DETERMINISTIC = "seed", "deterministic"
 """Of the search: as its spec has them; histories of earlier versions have neither."""
+_STRATEGY = "strategy"
+"""Of the search: there only where a strategy lays down how far trials train."""
 METRIC_NAMES = "study:metric_names"
 """Optuna's own name of that system attribute."""
+
+_FURTHER_ROUNDS = {"generations", "iterations"}
+"""Options of strategies that only say how often the same is done."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class StudyRecord:
     """The same of the sources of its warm start."""
     settings: Mapping[str, int] = field(default_factory=dict)
     """Fields of `search` that must stay as they were at its beginning, as far as they are known."""
+    strategy: str | None = None
+    """Fingerprint of the plan of the strategy that laid down the trials; None: none did, or it is not known."""
 
     @property
     def runs(self) -> int:
@@ -103,6 +110,7 @@ def read_record(key: StudyKey, study_id: int, system_attrs: Mapping[str, Any]) -
             enqueued=search.get(_ENQUEUED),
             warm_start=search.get(_WARM_START),
             settings=_settings_of(search),
+            strategy=search.get(_STRATEGY),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StorageDamaged(
@@ -163,6 +171,8 @@ def differences(record: StudyRecord, spec: StudySpec) -> list[str]:
     ):
         if known != wanted:
             problems.append(f"`{name}` is {_word(wanted)}, but {_word(known)} in the study's stored history")
+    if record.strategy is not None and _plan_of(spec) not in (None, record.strategy):
+        problems.append("`search.sampler` is not the strategy of the study's stored history, or has other options")
     return problems
 
 
@@ -191,12 +201,23 @@ def search_attrs(spec: StudySpec) -> dict[str, Any]:
     }
     if spec.define_by_run:
         search[_DEFINE_BY_RUN] = True
+    if (plan := _plan_of(spec)) is not None:
+        search[_STRATEGY] = plan
     if further:
         search[_FURTHER_OBJECTIVES] = further
     if spec.metric_constraints:
         search[_CONSTRAINTS] = [constraint.to_document() for constraint in spec.metric_constraints]
     template = fingerprint(spec.trial.template)
     return {_SEARCH: search, METRIC_NAMES: [each.metric for each in spec.objectives], _TEMPLATE: template}
+
+
+def _plan_of(spec: StudySpec) -> str | None:
+    """Return the fingerprint of how far a strategy lets trials train; it may have more rounds than before."""
+    sampler = spec.search.sampler
+    if not sampler.name.inherits_checkpoints:
+        return None
+    options = sampler.parsed_options().to_document()
+    return fingerprint([sampler.name.value, {name: options[name] for name in sorted(options.keys() - _FURTHER_ROUNDS)}])
 
 
 def _settings(spec: StudySpec) -> dict[str, int | None]:
