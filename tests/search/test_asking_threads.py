@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import wait
+from contextlib import contextmanager
 
 import pytest
 
@@ -27,6 +28,19 @@ def _compute() -> None:
         pass
 
 
+@contextmanager
+def _slow_thread_taken(threads: AskingThreads) -> Iterator[None]:
+    """Let a study that takes long be in a call."""
+    study, may_end = threads.of_a_study(), threading.Event()
+    study.submit(_compute).result(60)
+    call = study.submit(may_end.wait, 60)
+    try:
+        yield
+    finally:
+        may_end.set()
+    assert call.result(60)
+
+
 def test_studies_that_take_long_share_a_thread_and_leave_the_others_to_the_rest(threads: AskingThreads) -> None:
     slow, quick = [threads.of_a_study() for _ in range(6)], threads.of_a_study()
     wait([study.submit(_compute) for study in slow])
@@ -39,26 +53,19 @@ def test_studies_that_take_long_share_a_thread_and_leave_the_others_to_the_rest(
 
 
 def test_a_study_that_has_become_quick_is_one_of_the_others(threads: AskingThreads) -> None:
-    study, another = threads.of_a_study(), threads.of_a_study()
-    wait([each.submit(_compute) for each in (study, another)])
+    study = threads.of_a_study()
+    study.submit(_compute).result(60)
     study.submit(lambda: None).result(60)
-    may_end = threading.Event()
-    call = another.submit(may_end.wait, 60)
-    assert study.submit(lambda: "asked").result(60) == "asked"
-    may_end.set()
-    assert call.result(60)
+    with _slow_thread_taken(threads):
+        assert study.submit(lambda: "asked").result(60) == "asked"
 
 
 def test_waiting_is_not_taking_long(threads: AskingThreads) -> None:
     """A thread that waits for the interpreter, as all do beside others, has nothing to be blamed for."""
-    study, another = threads.of_a_study(), threads.of_a_study()
-    another.submit(_compute).result(60)
+    study = threads.of_a_study()
     study.submit(time.sleep, 0.05).result(60)
-    may_end = threading.Event()
-    call = another.submit(may_end.wait, 60)
-    assert study.submit(lambda: "asked").result(60) == "asked"
-    may_end.set()
-    assert call.result(60)
+    with _slow_thread_taken(threads):
+        assert study.submit(lambda: "asked").result(60) == "asked"
 
 
 def test_an_error_is_the_callers(threads: AskingThreads) -> None:

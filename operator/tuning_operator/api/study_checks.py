@@ -111,9 +111,11 @@ def _enqueued(spec: StudySpec) -> str | None:
 
 
 def _constraints(spec: StudySpec) -> str | None:
+    if not spec.constraints:
+        return None
     constraints = Constraints(spec.constraints, spec.parameters)
-    few = _MOST_EVALUATED // max(1, len(spec.constraints))
-    for index, trial in enumerate(spec.search.enqueue[:few] if constraints else ()):
+    few = _MOST_EVALUATED // len(spec.constraints)
+    for index, trial in enumerate(spec.search.enqueue[:few]):
         if violated := constraints.why_given_violates(trial):
             return f"`search.enqueue[{index}]` violates the constraint {violated}; change one of them"
     return None

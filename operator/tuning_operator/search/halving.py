@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from optuna.study import StudyDirection
 
@@ -46,7 +47,7 @@ class SuccessiveHalvingRule(TrialPruner):
 
     def judge(self, trial: Judged, standing: Standing) -> Verdict:
         reached: dict[int, float] = {}
-        for step in self._rungs_up_to(standing.step):
+        for step in _rungs(self._options, min(standing.step + 1, self._end)):
             if step in trial.rungs:
                 continue
             if math.isnan(standing.value):
@@ -55,13 +56,6 @@ class SuccessiveHalvingRule(TrialPruner):
             if not self._is_promoted(step, standing.value):
                 return Verdict(True, reached)
         return Verdict(False, reached)
-
-    def _rungs_up_to(self, step: int) -> Iterator[int]:
-        options = self._options
-        rung = options.min_resource * options.reduction_factor**options.min_early_stopping_rate
-        while rung <= step and rung < self._end:
-            yield rung
-            rung *= options.reduction_factor
 
     def _is_promoted(self, step: int, value: float) -> bool:
         others = self._by_rung[step]
@@ -118,9 +112,15 @@ class HyperbandRule(TrialPruner):
 
 def first_rungs(options: SuccessiveHalvingOptions, count: int) -> list[int]:
     """Return the first so many steps at which trials are compared, fewer where there are no more."""
-    first = options.min_resource * options.reduction_factor**options.min_early_stopping_rate
-    rungs = (first * options.reduction_factor**rung for rung in range(count))
-    return [step for step in rungs if step <= MAX_STEP]
+    return [*islice(_rungs(options, MAX_STEP + 1), count)]
+
+
+def _rungs(options: SuccessiveHalvingOptions, end: int) -> Iterator[int]:
+    """Return the steps of the rungs before an end."""
+    rung = options.min_resource * options.reduction_factor**options.min_early_stopping_rate
+    while rung < end:
+        yield rung
+        rung *= options.reduction_factor
 
 
 def rung_steps(options: HyperbandOptions) -> list[list[int]]:
